@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * clock: the only place that reads time. Pure code takes times as arguments instead.
+ * UTC milliseconds are for people and documents; boot milliseconds (CLOCK_BOOTTIME, counts suspended time) are
+ * for leases, timeouts and durations, and are never compared across machines.
+ */
+#ifndef MILLRACE_CORE_CLOCK_H
+#define MILLRACE_CORE_CLOCK_H
+
+#include <stdint.h>
+
+#include "core/bytes.h"
+
+int64_t clock_utc_ms(void);
+int64_t clock_boot_ms(void);
+int64_t clock_boot_us(void);
+
+#define CLOCK_TEXT_SIZE 32
+/* "2026-01-02T03:04:05.678Z" into out (CLOCK_TEXT_SIZE bytes); returns out. */
+char *clock_text(int64_t utc_ms, char *out);
+/* RFC 3339 with zone ("...Z" or "+02:00"), fraction optional, to UTC ms. */
+bool clock_parse(struct bytes text, int64_t *utc_ms);
+
+#endif

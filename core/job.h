@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * job: the nouns that travel: a job and how it grows on its way, its events, logs and control messages; the states
+ * and what may follow what; the error codes that users see.
+ *
+ * One `struct job` serves three records. JobSubmitted fills the first part, the converter completes it and adds the
+ * second (JobConverted), the planner the third (JobPlanned). Which fields a record carries is told by the shapes at
+ * the end (core/shape.h); schemas/ holds the same as Avro, and a unit test compares the two.
+ *
+ * Strings are borrowed from the record or from the batch's arena. "No value" is BYTES_NONE, a NULL pointer or
+ * NO_INT. Times are UTC milliseconds.
+ */
+#ifndef MILLRACE_CORE_JOB_H
+#define MILLRACE_CORE_JOB_H
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "core/shape.h"
+
+/* ---- states (DESIGN section 4) ---- */
+
+enum job_state {
+    JOB_ACCEPTED,
+    JOB_CONVERTED,
+    JOB_PLANNED,
+    JOB_QUEUED,
+    JOB_RUNNING,
+    JOB_SUCCEEDED,
+    JOB_FAILED,
+    JOB_CANCELLED,
+    JOB_TIMED_OUT,
+    JOB_REJECTED,
+    JOB_STATES
+};
+
+const char *job_state_name(enum job_state s);
+bool job_state_parse(struct bytes name, enum job_state *out);
+bool job_state_is_final(enum job_state s);
+/* The transition table: may a document go from one state to the other? (queued again means a retry or take-over) */
+bool job_state_may_follow(enum job_state from, enum job_state to);
+
+/* What an event tells. Rows of one table: name, rank (see the fold, collector/fold.h) and the state it puts a job in. */
+enum job_phase {
+    PHASE_ACCEPTED,
+    PHASE_CONVERTED,
+    PHASE_PLANNED,
+    PHASE_QUEUED,
+    PHASE_STARTED,
+    PHASE_PROGRESS,
+    PHASE_NODE,
+    PHASE_RETRYING,
+    PHASE_LOST,
+    PHASE_SUCCEEDED,
+    PHASE_FAILED,
+    PHASE_CANCELLED,
+    PHASE_TIMED_OUT,
+    PHASE_REJECTED,
+    JOB_PHASES
+};
+
+extern const char *const job_phase_names[JOB_PHASES + 1]; /* NULL-terminated, by enum */
+int job_phase_rank(enum job_phase p);
+enum job_state job_phase_state(enum job_phase p);
+bool job_phase_is_final(enum job_phase p);
+
+/* ---- parts of a job ---- */
+
+/* error.class: who has to act. */
+enum error_class {
+    CLASS_INPUT,   /* the job is wrong: its author */
+    CLASS_ENGINE,  /* the engine refused or the code failed: its author, or the target's owner */
+    CLASS_LIMIT,   /* a limit was reached: its author, or an operator */
+    CLASS_SYSTEM,  /* Millrace or its servers: an operator */
+    CLASS_USER,    /* somebody asked for it (cancel) */
+    ERROR_CLASSES
+};
+extern const char *const error_class_names[ERROR_CLASSES + 1];
+
+struct job_error {
+    struct bytes code; /* a row of job_error_codes */
+    int class;         /* enum error_class */
+    struct bytes message;
+    struct bytes detail;
+    struct bytes node;
+    int64_t statement; /* index, or NO_INT */
+    int64_t line;      /* 1-based line of the user's text, or NO_INT */
+};
+
+struct job_limits {
+    int64_t queue_timeout_ms; /* NO_INT until the converter fills it; 0: no limit */
+    int64_t run_timeout_ms;
+    int64_t max_log_bytes;
+    int64_t max_result_rows;
+};
+
+enum on_lost { ON_LOST_RETRY, ON_LOST_FAIL, ON_LOST_KINDS };
+
+struct job_retry {
+    int64_t max_attempts; /* NO_INT until filled */
+    int64_t backoff_ms;
+    int64_t max_backoff_ms;
+    int on_lost; /* enum on_lost, or NO_ENUM */
+};
+
+struct job_part {
+    struct bytes id, engine, target, code_type, code;
+    struct strings after;
+};
+
+struct job_strategy {
+    struct bytes kind; /* single | race | all | fallback */
+    struct strings targets;
+};
+
+struct job_statement {
+    int64_t index;
+    struct bytes text;  /* none when it stands unchanged in job.code at offset, length (bytes) */
+    int64_t offset, length;
+    int64_t first_line; /* 1-based, in the user's text */
+};
+
+/* Identifies the submission: where the *submitted* record lies, and the broker's time of it. */
+struct origin {
+    int64_t partition, offset, timestamp;
+};
+
+struct job_node {
+    struct bytes id;   /* "n1", ... */
+    struct bytes kind; /* sequence | race | all | fallback | exec */
+    struct strings children;
+    struct bytes engine, target, code_type;
+    struct bytes code;  /* none: the statement's text */
+    int64_t statement;  /* index into statements, NO_INT for inner nodes */
+    struct bytes reuse; /* warm | never: may an engine process that ran other jobs be used */
+    int64_t retry;      /* attempts of the node by itself */
+    int64_t timeout_ms; /* 0: only the job's */
+};
+
+struct job_cache {
+    struct bytes key;
+    int64_t ttl_ms;
+};
+
+struct job_times {
+    int64_t accepted, converted, planned, queued, started, finished; /* NO_INT: not yet */
+};
+
+#define ARRAY_OF(type)                                                                                                \
+    struct {                                                                                                          \
+        type *items;                                                                                                  \
+        size_t count;                                                                                                 \
+    }
+
+struct job {
+    /* JobSubmitted */
+    struct bytes job_id; /* UUID text, lower case */
+    struct bytes creator, user, submitter, name;
+    struct bytes engine, target, code_type, code;
+    struct pairs variables, conf, labels, source;
+    ARRAY_OF(struct job_part) parts;
+    struct job_strategy *strategy;
+    struct job_limits limits;
+    struct job_retry retry;
+    int64_t not_before; /* NO_INT: at once */
+    struct bytes callback_url, idempotency_key, timezone;
+    int64_t submitted_at;
+    struct bytes trace;
+    /* JobConverted */
+    ARRAY_OF(struct job_statement) statements;
+    struct strings warnings;
+    struct origin origin;
+    struct job_error *error; /* refused: why. Nothing will run. */
+    struct job_times times;
+    /* JobPlanned */
+    struct bytes pool;
+    ARRAY_OF(struct job_node) nodes; /* the root is the first */
+    struct job_cache *cache;
+};
+
+/* "creator/user", from the arena: the key of every record of the job. */
+struct bytes job_group(struct arena *a, const struct job *j);
+/* The text of a statement: its own, or the slice of job.code. */
+struct bytes job_statement_text(const struct job *j, const struct job_statement *s);
+/* [A-Za-z0-9._@-]{1,64}, and neither "." nor "..": names become folders. */
+bool job_name_is_valid(struct bytes creator_or_user);
+
+/* ---- results, events, logs, control ---- */
+
+struct result_column {
+    struct bytes name, type, comment;
+};
+
+struct job_result {
+    int64_t n; /* 0-based */
+    struct bytes name, kind /* table|text|image|html|file */, path, format /* avro|txt|... */;
+    int64_t rows, bytes; /* rows: NO_INT where it means nothing */
+    ARRAY_OF(struct result_column) columns;
+    int64_t statement;
+};
+
+struct log_totals {
+    int64_t bytes, lines;
+    bool truncated;
+};
+
+struct event {
+    struct bytes job_id, group;
+    struct origin origin;
+    int64_t attempt; /* 0 before the first start */
+    int phase;       /* enum job_phase */
+    int64_t at;
+    struct bytes stage, instance;
+    struct job *spec; /* on accepted: the job as submitted, defaults filled */
+    struct job *plan; /* on planned: pool, nodes, cache */
+    double progress;  /* 0..1, on progress; negative: none */
+    struct bytes node, node_state;
+    struct bytes reason; /* retrying, lost, cancelled: why, for people */
+    int64_t next_at;     /* retrying: not before */
+    ARRAY_OF(struct job_result) results;
+    struct job_error *error;
+    int64_t exit_code; /* NO_INT: none */
+    struct job_times times;
+    struct log_totals *log; /* on final events of jobs that ran: how much log there is to read */
+};
+
+struct job_log {
+    struct bytes job_id;
+    int64_t attempt;
+    struct bytes node;
+    int64_t seq;    /* 0, 1, 2, ... per attempt */
+    int64_t offset; /* of text's first byte in the attempt's whole log */
+    struct bytes level; /* the level of all of the text: stdout|stderr|info|warn|error */
+    int64_t at;
+    struct bytes text; /* whole lines, each ended by \n, except where a line is longer than a chunk; at most 64 KiB */
+};
+
+enum control_kind { CONTROL_CANCEL, CONTROL_HOLD, CONTROL_RELEASE, CONTROL_DRAIN, CONTROL_KINDS };
+
+struct control {
+    int kind; /* enum control_kind */
+    struct bytes job_id, group, instance;
+    struct bytes by, reason;
+    int64_t at;
+};
+
+extern const struct shape shape_submitted; /* struct job */
+extern const struct shape shape_converted; /* struct job */
+extern const struct shape shape_planned;   /* struct job */
+extern const struct shape shape_plan;      /* struct job: pool, nodes, cache (event.plan) */
+extern const struct shape shape_event;     /* struct event */
+extern const struct shape shape_log;       /* struct job_log */
+extern const struct shape shape_control;   /* struct control */
+extern const struct shape shape_error;     /* struct job_error */
+extern const struct shape shape_result;    /* struct job_result */
+extern const struct shape shape_times;     /* struct job_times */
+
+/* ---- codes that users see ---- */
+
+/* One row per code: what it means and what to do. The page docs/reference/errors.md is made from it. */
+struct error_code {
+    const char *code;
+    int class;
+    int http_status; /* when ingest answers with it, 0: never */
+    const char *meaning;
+};
+extern const struct error_code job_error_codes[]; /* ends with code NULL */
+const struct error_code *job_error_code(const char *code); /* NULL: unknown, a bug of the caller */
+
+#endif

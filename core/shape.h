@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shape: a C struct described as a table of fields, so that one row serves every form of it: Avro record
+ * (core/codec.h), JSON object (REST, CLI, engine protocol), BSON document (MongoDB), and the reference page.
+ *
+ * Field names are the same in all forms. Missing fields get the row's default. Readers take fields by name and
+ * ignore unknown ones, except shape_from_json with SHAPE_STRICT, which names them.
+ */
+#ifndef MILLRACE_CORE_SHAPE_H
+#define MILLRACE_CORE_SHAPE_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+
+#define NO_INT INT64_MIN /* an int64_t field without a value */
+#define NO_ENUM (-1)     /* an enum field without a value */
+
+struct pair {
+    struct bytes key, value;
+};
+struct pairs {
+    struct pair *items;
+    size_t count;
+};
+struct strings {
+    struct bytes *items;
+    size_t count;
+};
+
+enum field_type {
+    FIELD_TEXT,    /* struct bytes; UTF-8 */
+    FIELD_INT,     /* int64_t */
+    FIELD_TIME,    /* int64_t UTC ms; Avro timestamp-millis, RFC 3339 text in JSON (a number of ms is accepted), BSON date */
+    FIELD_BOOL,    /* bool */
+    FIELD_DOUBLE,  /* double */
+    FIELD_ENUM,    /* int; a string in every outer form, one of `names` */
+    FIELD_STRINGS, /* struct strings */
+    FIELD_PAIRS,   /* struct pairs; Avro map<string>, JSON object of strings (numbers and booleans are taken as their text) */
+    FIELD_RECORD,  /* the struct itself, inline, described by `shape` */
+    FIELD_POINTER, /* pointer to a struct described by `shape`, NULL is null */
+    FIELD_LIST     /* {items, count} of structs described by `shape` */
+};
+
+enum field_flags {
+    FIELD_NULLABLE = 1, /* Avro ["null", T] default null; BYTES_NONE, NO_INT, NO_ENUM or NULL in C */
+    FIELD_INTERNAL = 2, /* not part of what a REST client may send or sees */
+    FIELD_OPTIONAL = 4  /* has a default in Avro that is not null: "", 0, false, {}, [] */
+};
+
+struct shape;
+struct field {
+    const char *name;
+    enum field_type type;
+    unsigned flags;
+    size_t offset;
+    const struct shape *shape;      /* RECORD, POINTER, LIST */
+    const char *const *names;       /* ENUM, NULL-terminated */
+    const char *help;               /* one line for the reference page */
+};
+
+struct shape {
+    const char *name; /* "JobSubmitted" */
+    size_t size;      /* of the struct */
+    const struct field *fields;
+    size_t count;
+    const char *help;
+};
+
+/* Sets every field to "no value" (null where nullable, else empty or 0). */
+void shape_clear(const struct shape *s, void *record);
+
+enum shape_options {
+    SHAPE_STRICT = 1,   /* from_json: unknown and internal fields are errors */
+    SHAPE_COMPACT = 2,  /* to_json: leave out fields without a value, and empty lists and maps */
+    SHAPE_EXTERNAL = 4  /* to_json: leave out internal fields */
+};
+
+struct field_problem {
+    struct bytes field;  /* "limits.run_timeout_ms", "variables.day", "parts[2].code" */
+    const char *code;    /* unknown_field, wrong_type, missing, bad_utf8, nul_byte, bad_value, too_long */
+    struct bytes detail; /* what was expected and what came */
+};
+#define SHAPE_PROBLEMS_MAX 20
+struct field_problems {
+    struct field_problem items[SHAPE_PROBLEMS_MAX];
+    size_t count; /* further ones are dropped */
+};
+
+/* Fills record (cleared first) from a JSON object; strings are copied into the arena. False: `problems` says why; a
+ * field that is neither nullable nor optional and missing is a problem only with SHAPE_STRICT. */
+bool shape_from_json(const struct shape *s, const json_t *object, unsigned options, struct arena *a, void *record,
+    struct field_problems *problems);
+/* A new reference. Never NULL: text that is not UTF-8 is shown with U+FFFD in the bad places. */
+json_t *shape_to_json(const struct shape *s, const void *record, unsigned options);
+
+/* A deep copy within the arena. */
+void shape_copy(const struct shape *s, const void *from, void *to, struct arena *a);
+
+/* The Avro schema (JSON text) that this shape means; schemas/<name>.avsc must have the same canonical form and the same
+ * defaults (a unit test). Nested record names: the shape's name, namespace millrace.v1, declared at first use. */
+void shape_schema(const struct shape *s, struct buf *out);
+/* A section of docs/reference/records.md. */
+void shape_markdown(const struct shape *s, struct buf *out);
+
+#endif

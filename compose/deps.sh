@@ -115,12 +115,12 @@ apt_sources_mirror() {
 
 # in_cache DIR command...: runs "command TMP" under the lock and keeps TMP as DIR.
 in_cache() {
-    local dir=$1 tmp
+    local dir=$1 tmp lock
     shift
-    cache_has "$dir" && return 0
+    ! cache_has "$dir" || return 0
     mkdir -p "$CACHE"
-    exec 9>"$CACHE/$(basename "$dir").lock"
-    flock -n 9 || { echo "another install of $(basename "$dir") is at work: waiting"; flock 9; }
+    exec {lock}>"$CACHE/$(basename "$dir").lock"
+    flock -n "$lock" || { echo "another install of $(basename "$dir") is at work: waiting"; flock "$lock"; }
     if ! cache_has "$dir"; then
         tmp=$CACHE/tmp-$(basename "$dir")
         as_root rm -rf "$tmp"
@@ -128,7 +128,7 @@ in_cache() {
         "$@" "$tmp"
         mv "$tmp" "$dir"
     fi
-    exec 9>&-
+    exec {lock}>&-
 }
 
 make_kafka() {

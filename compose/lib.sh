@@ -23,21 +23,22 @@ need_root() {
 # step "what" command...: one line when it begins, one with the time when it is done; its output goes to a log,
 # and the end of that log is shown when it fails.
 step() {
-    local what=$1 began=$SECONDS log
+    local what=$1 began=$SECONDS log rc
     shift
     log=$LOG_DIR/$(slug "$what").log
     mkdir -p "$LOG_DIR"
     say "... $what"
-    if "$@" >"$log" 2>&1 </dev/null; then
-        say " ok $what ($((SECONDS - began)) s)"
-    else
-        step_failed "$what" "$log"
-    fi
+    # Not "if command": bash switches "set -e" off in everything that runs inside a condition.
+    set +e
+    (set -e; "$@") >"$log" 2>&1 </dev/null
+    rc=$?
+    set -e
+    [ "$rc" = 0 ] || step_failed "$what" "$log"
+    say " ok $what ($((SECONDS - began)) s)"
 }
 
 step_failed() {
     tail -n 30 "$2" >&2
-    # A sub-step that failed has told the reason already as its last line.
     die "failed: $1 (whole output: $2)"
 }
 
@@ -135,7 +136,7 @@ launch() {
     mkdir -p "$RUN_DIR" "$LOG_DIR"
     rm -f "$RUN_DIR/$name.pid" "$RUN_DIR/$name.started"
     # shellcheck disable=SC2016
-    setsid bash -c 'log=$1 pid=$2; shift 2; exec 9>&- >>"$log" 2>&1 </dev/null
+    setsid bash -c 'log=$1 pid=$2; shift 2; exec >>"$log" 2>&1 </dev/null
         printf "%s\n" "$$" >"$pid.new"; mv "$pid.new" "$pid"; exec "$@"' launch "$log" "$RUN_DIR/$name.pid" "$@" &
     until_true 10 "$name to start" test -s "$RUN_DIR/$name.pid" || die "could not start $name (log: $log)"
     pid=$(pid_of "$name")

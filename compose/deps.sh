@@ -96,6 +96,7 @@ check_network() {
     host=${mirror#*://}
     host=${host%%/*}
     [ "$host" = "${host%:*}" ] || { port=${host##*:}; host=${host%:*}; }
+    # shellcheck disable=SC2016
     timeout 20 bash -c 'exec 3<>"/dev/tcp/$1/$2"' probe "$host" "$port" 2>/dev/null ||
         die "no network: can't reach the Debian mirror ($mirror), which the first install needs; connect, or set http_proxy"
 }
@@ -153,6 +154,7 @@ make_ferretdb() {
         GOBIN=$1 CGO_ENABLED=0 GOFLAGS=-modcacherw GOPATH=$1/go GOCACHE=$1/go-cache go install "$package"
     else
         in_cache "$POSTGRES_DIR" make_postgres
+        # shellcheck disable=SC2016
         as_root unshare -m bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$1" root \
             env GOPROXY="${GOPROXY:-}" http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" \
             SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \

@@ -128,18 +128,25 @@ alive() {
     [ "$(started_at "$pid")" = "$(cat "$RUN_DIR/$1.started" 2>/dev/null)" ]
 }
 
-# launch NAME command...: a daemon with its own session, its output in var/log/NAME.log, its pid in var/run.
-# The command must exec: the pid that is written down is that of the process itself.
+# launch [-r] NAME command...: a daemon with its own session, its output in var/log/NAME.log, its pid in var/run;
+# -r: as root. The command must not fork: the pid that is written down is that of the process itself (not sudo's).
 launch() {
-    local name=$1 log=$LOG_DIR/$1.log pid
+    local prefix=() name pid
+    if [ "$1" = -r ]; then
+        shift
+        [ "$(id -u)" = 0 ] || prefix=(sudo)
+    fi
+    name=$1
     shift
     mkdir -p "$RUN_DIR" "$LOG_DIR"
     rm -f "$RUN_DIR/$name.pid" "$RUN_DIR/$name.started"
     # shellcheck disable=SC2016
-    setsid bash -c 'log=$1 pid=$2; shift 2; exec >>"$log" 2>&1 </dev/null
-        printf "%s\n" "$$" >"$pid.new"; mv "$pid.new" "$pid"; exec "$@"' launch "$log" "$RUN_DIR/$name.pid" "$@" &
-    until_true 10 "$name to start" test -s "$RUN_DIR/$name.pid" || die "could not start $name (log: $log)"
+    setsid ${prefix[@]+"${prefix[@]}"} bash -c 'pid=$1; shift
+        printf "%s\n" "$$" >"$pid.new"; mv "$pid.new" "$pid"; exec "$@"' launch "$RUN_DIR/$name.pid" "$@" \
+        >>"$LOG_DIR/$name.log" 2>&1 </dev/null &
+    until_true 10 "$name to start" test -s "$RUN_DIR/$name.pid" || die "could not start $name (log: $LOG_DIR/$name.log)"
     pid=$(pid_of "$name")
+    # Nothing to note when it has died already: then it counts as dead, and wait_ready shows its log.
     started_at "$pid" >"$RUN_DIR/$name.started" || true
 }
 

@@ -27,6 +27,9 @@ build() {
     echo 'create_main_cluster = false' >"$dir/etc/postgresql-common/createcluster.conf"
     # Needed by a root file system that can be kept and copied: no documentation, no package lists.
     echo 'path-exclude /usr/share/doc/*' >"$dir/etc/dpkg/dpkg.cfg.d/no-docs"
+    # A mirror that is a snapshot, or lags, serves lists past their date. Their signature is checked all the same, and
+    # nothing is ever upgraded in here: the folder is made once per version.
+    echo 'Acquire::Check-Valid-Until "false";' >"$dir/etc/apt/apt.conf.d/allow-snapshot"
     inside "$dir" apt-get update
     inside "$dir" apt-get install -y --no-install-recommends postgresql-18-documentdb
     inside "$dir" apt-get clean

@@ -111,11 +111,9 @@ end_postgres_leftovers() {
 no_postgres_leftovers() { [ -z "$(postgres_leftovers)" ]; }
 
 start_postgres() {
-    local new=
     mkdir -p "$VAR/postgres"
     if ! as_root test -e "$VAR/postgres/data/PG_VERSION"; then
-        new=yes
-        as_root rm -rf "$VAR/postgres/new" "$VAR/postgres/data"
+        as_root rm -rf "$VAR/postgres/new" "$VAR/postgres/data" "$VAR/postgres/documentdb"
         as_root chown "$(stat -c %u:%g "$POSTGRES_DIR/var/lib/postgresql")" "$VAR/postgres"
         in_rootfs initdb -D /data/new --locale=C.UTF-8 --encoding=UTF8 --auth=trust --no-sync \
             >"$LOG_DIR/postgres-initdb.log" 2>&1 || step_failed "initdb" "$LOG_DIR/postgres-initdb.log"
@@ -126,7 +124,124 @@ start_postgres() {
     # an unrelated program by now, and PostgreSQL would believe it.)
     as_root rm -f "$VAR/postgres/data/postmaster.pid"
     postgres_settings | as_root tee "$VAR/postgres/data/millrace.conf" >/dev/null
-    launch postgres $(root_words) unshare -m bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$VAR/postgres" \
-        postgres postgres -D /data/data -c config_file=/data/data/millrace.conf
-    [ -z "$new" ] || make_documentdb
+    launch -r postgres unshare -m bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$VAR/postgres" postgres \
+        postgres -D /data/data -c config_file=/data/data/millrace.conf
+    if ! as_root test -e "$VAR/postgres/documentdb"; then
+        wait_ready postgres 60 ready_postgres
+        query_postgres 'create extension if not exists documentdb cascade' >"$LOG_DIR/postgres-extension.log" 2>&1 ||
+            step_failed "create extension documentdb" "$LOG_DIR/postgres-extension.log"
+        as_root touch "$VAR/postgres/documentdb"
+    fi
+}
+
+query_postgres() { in_rootfs psql -h 127.0.0.1 -p "$POSTGRES_PORT" -d postgres -qAtc "$1" </dev/null; }
+ready_postgres() { [ "$(query_postgres 'select 1')" = 1 ]; }
+
+# --- FerretDB ------------------------------------------------------------------------------------------------------
+
+ferretdb() {
+    local name=$1
+    shift
+    mkdir -p "$VAR/ferretdb"
+    "$name" "$FERRETDB_DIR/ferretdb" "$@" \
+        --postgresql-url="postgres://postgres@127.0.0.1:$POSTGRES_PORT/postgres?pool_max_conns=50" \
+        --listen-addr="127.0.0.1:$MONGO_PORT" --state-dir="$VAR/ferretdb" --telemetry=disable --no-auth \
+        --debug-addr=- --log-level=error
+}
+
+launch_ferretdb() { launch ferretdb "$@"; }
+start_ferretdb() { ferretdb launch_ferretdb; }
+ready_ferretdb() { ferretdb run_plainly ping; }
+
+# --- by name -------------------------------------------------------------------------------------------------------
+
+compose_files() {
+    MILLRACE_COMPOSE_PROJECT=millrace-$((PORT_OFFSET)) MILLRACE_KAFKA_PORT=$KAFKA_PORT \
+        MILLRACE_KAFKA_CONTROLLER_PORT=$KAFKA_CONTROLLER_PORT MILLRACE_MONGO_PORT=$MONGO_PORT \
+        docker compose -f "$ROOT/compose/compose.yaml" "$@"
+}
+
+ready_container() { [ "$(compose_files ps --format '{{.Health}}' "$1" 2>/dev/null)" = healthy ]; }
+
+server_alive() {
+    if [ "$(servers_kind)" = docker ]; then
+        [ -n "$(compose_files ps -q --status running "$1" 2>/dev/null)" ]
+    else
+        alive "$1"
+    fi
+}
+
+server_ready() {
+    if [ "$(servers_kind)" = docker ]; then ready_container "$1"; else "ready_$1"; fi
+}
+
+server_start() {
+    mkdir -p "$RUN_DIR" "$LOG_DIR"
+    ! server_alive "$1" || return 0
+    port_free "$1" "$(server_port "$1")"
+    if [ "$(servers_kind)" = docker ]; then
+        compose_files up -d "$1" >>"$LOG_DIR/$1.log" 2>&1 || step_failed "start the $1 container" "$LOG_DIR/$1.log"
+    else
+        "start_$1"
+    fi
+}
+
+server_wait() {
+    if [ "$(servers_kind)" = docker ]; then
+        until_true 180 "the $1 container" ready_container "$1" || die "see: docker compose logs $1"
+    else
+        wait_ready "$1" 90 "ready_$1"
+    fi
+}
+
+server_stop() {
+    if [ "$(servers_kind)" = docker ]; then
+        compose_files stop "$1"
+        return
+    fi
+    # PostgreSQL: INT is its fast shutdown (TERM would wait for clients).
+    case $1 in
+    postgres) stop_process postgres INT 30; end_postgres_leftovers ;;
+    *) stop_process "$1" TERM 20 ;;
+    esac
+}
+
+server_kill() {
+    if [ "$(servers_kind)" = docker ]; then compose_files kill -s KILL "$1"; else kill_process "$1"; fi
+}
+
+# FerretDB needs PostgreSQL; Kafka boots meanwhile.
+servers_up() {
+    local name began=$SECONDS
+    for name in $(server_names); do
+        server_alive "$name" || port_free "$name" "$(server_port "$name")"
+    done
+    for name in $(server_names); do
+        server_start "$name"
+        [ "$name" = kafka ] || server_wait "$name"
+    done
+    server_wait kafka
+    say " ok servers: $(server_names) ($((SECONDS - began)) s)"
+}
+
+servers_down() {
+    local name names
+    names=$(server_names)
+    for name in $(tac -s ' ' <<<"$names "); do
+        server_stop "$name"
+    done
+}
+
+# ./run server start|stop|kill NAME
+server_command() {
+    case " $(server_names) " in
+    *" ${2:-} "*) ;;
+    *) die "no server is called '${2:-}': $(server_names)" ;;
+    esac
+    case $1 in
+    start) server_start "$2"; server_wait "$2" ;;
+    stop) server_stop "$2" ;;
+    kill) server_kill "$2" ;;
+    *) die "usage: ./run server start|stop|kill NAME" ;;
+    esac
 }

@@ -8,32 +8,28 @@ KAFKA_VERSION=4.1.0
 FERRETDB_VERSION=2.7.0
 POSTGRES_FLAVOUR=pg18-documentdb-forky
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/millrace
-KAFKA_DIR=$CACHE/kafka-$KAFKA_VERSION
+KAFKA_DIR=$CACHE/kafka-$KAFKA_VERSION-$(sha256sum "$ROOT/compose/native/pom.xml" | cut -c1-12)
 POSTGRES_DIR=$CACHE/postgres-$POSTGRES_FLAVOUR
 FERRETDB_DIR=$CACHE/ferretdb-$FERRETDB_VERSION
 VENV_DIR=$CACHE/venv-$(sha256sum "$ROOT/tests/requirements.txt" | cut -c1-12)
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libavro-dev libmongoc-dev libmicrohttpd-dev
-    libjansson-dev libcurl4-openssl-dev libsqlite3-dev uthash-dev zlib1g-dev libcmocka-dev sqlite3 kcat curl jq
+    libjansson-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev uthash-dev zlib1g-dev libcmocka-dev sqlite3 kcat curl jq
     ca-certificates python3)
 NATIVE_PACKAGES=(debootstrap maven openjdk-17-jre-headless)
 TEST_PACKAGES=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck python3-venv)
 
 # Docker counts only when an engine answers, not when a mere client is there.
-servers_kind() {
+choose_servers() {
     case ${MILLRACE_SERVERS:-} in
     native | docker) ;;
     "")
-        if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
-            MILLRACE_SERVERS=docker
-        else
-            MILLRACE_SERVERS=native
-        fi
-        export MILLRACE_SERVERS
+        MILLRACE_SERVERS=native
+        if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then MILLRACE_SERVERS=docker; fi
         ;;
     *) die "MILLRACE_SERVERS=$MILLRACE_SERVERS: must be native or docker" ;;
     esac
-    printf '%s' "$MILLRACE_SERVERS"
+    export MILLRACE_SERVERS
 }
 
 # --- Debian packages -----------------------------------------------------------------------------------------------
@@ -190,7 +186,7 @@ install_part() {
 
 # Starts in the background what has to be fetched; wait_spawned waits for it. Called when the packages are there.
 spawn_installs() {
-    if [ "$(servers_kind)" = native ]; then
+    if [ "$MILLRACE_SERVERS" = native ]; then
         cache_has "$KAFKA_DIR" || spawn "fetch Kafka $KAFKA_VERSION" install kafka
         cache_has "$POSTGRES_DIR" || spawn "make PostgreSQL 18 with DocumentDB" install postgres
         cache_has "$FERRETDB_DIR" || spawn "build FerretDB $FERRETDB_VERSION" install ferretdb
@@ -202,9 +198,9 @@ spawn_installs() {
 deps() {
     local packages=("${BUILD_PACKAGES[@]}")
     mkdir -p "$RUN_DIR" "$LOG_DIR"
-    [ "$(servers_kind)" = docker ] || packages+=("${NATIVE_PACKAGES[@]}")
+    [ "$MILLRACE_SERVERS" = docker ] || packages+=("${NATIVE_PACKAGES[@]}")
     [ "$1" != test ] || packages+=("${TEST_PACKAGES[@]}")
-    if [ "$(servers_kind)" = native ]; then
+    if [ "$MILLRACE_SERVERS" = native ]; then
         need_root
         if servers_missing; then
             check_room

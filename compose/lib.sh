@@ -80,6 +80,14 @@ stop_spawned() {
     SPAWNED=()
 }
 
+# What has to end with this run, however it ends; a command adds its own part by at_exit FUNCTION.
+AT_EXIT=
+at_exit() { AT_EXIT=$1; }
+cleanup() {
+    stop_spawned
+    [ -z "$AT_EXIT" ] || "$AT_EXIT"
+}
+
 # until_true SECONDS "what" command...: repeats a real probe until it holds or the limit is over.
 until_true() {
     local limit=$((SECONDS + $1)) what=$2

@@ -5,7 +5,7 @@
 # Either way the same addresses. Each has start, stop, kill (as a crash) and a readiness probe that asks the server.
 
 server_names() {
-    if [ "$(servers_kind)" = docker ]; then echo kafka mongo; else echo kafka postgres ferretdb; fi
+    if [ "$MILLRACE_SERVERS" = docker ]; then echo kafka mongo; else echo kafka postgres ferretdb; fi
 }
 
 server_port() {
@@ -42,6 +42,9 @@ offsets.topic.num.partitions=8
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+# A killed broker may register again only when its old session is over (9 s by default).
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 # The largest topic setting (jobs.dead, 11 MiB) and the frame around it must fit.
 message.max.bytes=12582912
 replica.fetch.max.bytes=12582912
@@ -80,7 +83,9 @@ max_wal_size = 1GB
 shared_preload_libraries = 'pg_cron, pg_documentdb_core, pg_documentdb'
 cron.database_name = 'postgres'
 cron.host = '127.0.0.1'
-log_min_messages = warning
+cron.log_run = off
+cron.log_statement = off
+log_checkpoints = off
 # Safe against the death of the process either way: a commit has handed its log to the kernel before it is answered.
 # "off" (tests) gives up only the safety against the machine's own crash. synchronous_commit stays on: without it
 # kill -9 would lose commits that were answered.
@@ -164,7 +169,7 @@ compose_files() {
 ready_container() { [ "$(compose_files ps --format '{{.Health}}' "$1" 2>/dev/null)" = healthy ]; }
 
 server_alive() {
-    if [ "$(servers_kind)" = docker ]; then
+    if [ "$MILLRACE_SERVERS" = docker ]; then
         [ -n "$(compose_files ps -q --status running "$1" 2>/dev/null)" ]
     else
         alive "$1"
@@ -172,14 +177,14 @@ server_alive() {
 }
 
 server_ready() {
-    if [ "$(servers_kind)" = docker ]; then ready_container "$1"; else "ready_$1"; fi
+    if [ "$MILLRACE_SERVERS" = docker ]; then ready_container "$1"; else "ready_$1"; fi
 }
 
 server_start() {
     mkdir -p "$RUN_DIR" "$LOG_DIR"
     ! server_alive "$1" || return 0
     port_free "$1" "$(server_port "$1")"
-    if [ "$(servers_kind)" = docker ]; then
+    if [ "$MILLRACE_SERVERS" = docker ]; then
         compose_files up -d "$1" >>"$LOG_DIR/$1.log" 2>&1 || step_failed "start the $1 container" "$LOG_DIR/$1.log"
     else
         "start_$1"
@@ -187,7 +192,7 @@ server_start() {
 }
 
 server_wait() {
-    if [ "$(servers_kind)" = docker ]; then
+    if [ "$MILLRACE_SERVERS" = docker ]; then
         until_true 180 "the $1 container" ready_container "$1" || die "see: docker compose logs $1"
     else
         wait_ready "$1" 90 "ready_$1"
@@ -195,7 +200,7 @@ server_wait() {
 }
 
 server_stop() {
-    if [ "$(servers_kind)" = docker ]; then
+    if [ "$MILLRACE_SERVERS" = docker ]; then
         compose_files stop "$1"
         return
     fi
@@ -207,7 +212,7 @@ server_stop() {
 }
 
 server_kill() {
-    if [ "$(servers_kind)" = docker ]; then compose_files kill -s KILL "$1"; else kill_process "$1"; fi
+    if [ "$MILLRACE_SERVERS" = docker ]; then compose_files kill -s KILL "$1"; else kill_process "$1"; fi
 }
 
 # FerretDB needs PostgreSQL; Kafka boots meanwhile.

@@ -84,6 +84,8 @@ stop_spawned() {
 AT_EXIT=
 at_exit() { AT_EXIT=$1; }
 cleanup() {
+    # A second Ctrl-C must not leave half of it running.
+    trap '' INT TERM
     stop_spawned
     [ -z "$AT_EXIT" ] || "$AT_EXIT"
 }

@@ -100,7 +100,6 @@ fuzz_tests() {
 # Servers of a run that were there before stay; the others end with it, as does any program of ours that a test left.
 test_servers_up() {
     local name
-    wait_spawned
     for name in $(server_names); do
         server_alive "$name" || STARTED_SERVERS+=("$name")
     done
@@ -180,6 +179,7 @@ all_tests() {
     lint
     step "build ($PRESET)" configure_and_build "$PRESET"
     unit_tests
+    wait_spawned
     fuzz_tests
     test_servers_up
     flow_tests tests/flow

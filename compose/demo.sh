@@ -61,7 +61,8 @@ demo_produce() {
     jq -nc --arg id "$id" --arg name "$1" --arg user "$2" --arg engine "$3" --arg code "$4" \
         '{job_id: $id, creator: "demo", user: $user, name: $name, engine: $engine, code: $code}' |
         kcat -P -b "$MILLRACE_KAFKA_BROKERS" -t "${MILLRACE_TOPIC_PREFIX:-}jobs.submitted" -k "demo/$2" \
-            -H content-type=application/json -X partitioner=murmur2_random
+            -H content-type=application/json -X partitioner=murmur2_random ||
+        die "$1 could not be produced to jobs.submitted: see ./run logs kafka"
     demo_remember "$1" "$id"
     say "kcat -P           -> $id  $1 (demo/$2, $3)"
 }

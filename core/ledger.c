@@ -1,0 +1,753 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ledger: runs and outcomes. The rules stand in ledger.h; here is how each becomes few statements: one bulk insert for an
+ * intake, one updateMany per attempt number for starts, finishes and requeues (a batch nearly always has one), and a read-back
+ * only when fewer documents changed than were asked for.
+ */
+#include "core/ledger.h"
+
+#include <string.h>
+
+#include "core/ledger_private.h"
+
+const char *run_state_name(enum run_state s)
+{
+    static const char *const names[RUN_STATES] = {"queued", "delayed", "running", "ended"};
+    return names[s];
+}
+
+static enum run_state state_of(const char *name)
+{
+    for (int s = 0; s < RUN_STATES; s++)
+        if (strcmp(name, run_state_name((enum run_state)s)) == 0)
+            return (enum run_state)s;
+    return RUN_ENDED;
+}
+
+/* ---- reading runs ---- */
+
+struct run_reader {
+    struct arena *arena;
+    struct runs *out;
+    size_t cap;
+};
+
+static void run_read(const bson_t *doc, struct arena *a, struct run *r)
+{
+    r->queued_at = r->started_at = INT64_MIN;
+    bson_iter_t it;
+    if (!bson_iter_init(&it, doc))
+        return;
+    while (bson_iter_next(&it)) {
+        const char *key = bson_iter_key(&it);
+        if (strcmp(key, "_id") == 0)
+            (void)uuid_parse(ledger_text_of(&it), &r->id);
+        else if (strcmp(key, "partition") == 0)
+            r->partition = (int32_t)bson_iter_as_int64(&it);
+        else if (strcmp(key, "seq") == 0)
+            r->seq = bson_iter_as_int64(&it);
+        else if (strcmp(key, "group") == 0)
+            r->group = arena_copy(a, ledger_text_of(&it));
+        else if (strcmp(key, "state") == 0 && BSON_ITER_HOLDS_UTF8(&it))
+            r->state = state_of(bson_iter_utf8(&it, NULL));
+        else if (strcmp(key, "attempt") == 0)
+            r->attempt = bson_iter_as_int64(&it);
+        else if (strcmp(key, "tries") == 0)
+            r->tries = bson_iter_as_int64(&it);
+        else if (strcmp(key, "lost") == 0)
+            r->lost = bson_iter_as_int64(&it);
+        else if (strcmp(key, "instance") == 0)
+            r->instance = arena_copy(a, ledger_text_of(&it));
+        else if (strcmp(key, "payload") == 0)
+            r->payload = arena_copy(a, ledger_binary_of(&it));
+        else if (strcmp(key, "queued_at") == 0 && BSON_ITER_HOLDS_DATE_TIME(&it))
+            r->queued_at = bson_iter_date_time(&it);
+        else if (strcmp(key, "started_at") == 0 && BSON_ITER_HOLDS_DATE_TIME(&it))
+            r->started_at = bson_iter_date_time(&it);
+    }
+}
+
+static bool run_row(void *self, const bson_t *doc)
+{
+    struct run_reader *reader = self;
+    struct runs *out = reader->out;
+    if (out->count == reader->cap) {
+        size_t cap = reader->cap ? reader->cap * 2 : 64;
+        struct run *more = arena_array(reader->arena, cap, sizeof *more);
+        if (out->count)
+            memcpy(more, out->items, out->count * sizeof *more);
+        out->items = more;
+        reader->cap = cap;
+    }
+    run_read(doc, reader->arena, &out->items[out->count++]);
+    return true;
+}
+
+static void run_reset(void *self)
+{
+    ((struct run_reader *)self)->out->count = 0;
+}
+
+static bool runs_find(struct store *store, const bson_t *filter, const bson_t *opts, struct arena *a, struct runs *out,
+    int64_t patience_ms, struct error *e)
+{
+    *out = (struct runs){NULL, 0};
+    struct run_reader self = {a, out, 0};
+    struct store_reader reader = {run_row, run_reset, &self};
+    return store_find(store, "runs", filter, opts, &reader, patience_ms, e);
+}
+
+/* Sort by the given key, limit, and no payload (it is large and not needed to decide). */
+static bson_t *order_opts(const char *key, size_t limit)
+{
+    return BCON_NEW("sort", "{", key, BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit), "projection", "{", "payload",
+        BCON_INT32(0), "}");
+}
+
+bool ledger_page(const struct ledger *l, int32_t partition, int64_t after, size_t limit, struct arena *a, struct runs *out,
+    struct error *e)
+{
+    bson_t *filter = BCON_NEW("pool", BCON_UTF8(l->pool), "partition", BCON_INT32(partition), "final", BCON_BOOL(false), "seq",
+        "{", "$gt", BCON_INT64(after), "}");
+    bson_t *opts = order_opts("seq", limit);
+    bool ok = runs_find(l->store, filter, opts, a, out, 0, e);
+    bson_destroy(filter);
+    bson_destroy(opts);
+    return ok;
+}
+
+bool ledger_look(const struct ledger *l, struct bytes group, size_t limit, struct arena *a, struct runs *out,
+    struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&filter, "pool", l->pool);
+    ledger_append_text(&filter, "group", group);
+    BSON_APPEND_BOOL(&filter, "final", false);
+    bson_t *opts = order_opts("seq", limit);
+    bool ok = runs_find(l->store, &filter, opts, a, out, 0, e);
+    bson_destroy(&filter);
+    bson_destroy(opts);
+    return ok;
+}
+
+bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, struct arena *a, struct runs *out,
+    struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER;
+    ledger_append_ids(&filter, ids, count, sizeof *ids);
+    bool ok = runs_find(l->store, &filter, NULL, a, out, 0, e);
+    bson_destroy(&filter);
+    return ok;
+}
+
+bool ledger_running_of(const struct ledger *l, const char *instance, struct arena *a, struct runs *out, struct error *e)
+{
+    bson_t *filter = BCON_NEW(
+        "instance", BCON_UTF8(instance), "state", BCON_UTF8("running"), "final", BCON_BOOL(false));
+    bson_t *opts = order_opts("seq", 100000);
+    bool ok = runs_find(l->store, filter, opts, a, out, 0, e);
+    bson_destroy(filter);
+    bson_destroy(opts);
+    return ok;
+}
+
+/* ---- outcomes ---- */
+
+struct outcome_item {
+    const struct uuid *id;
+    struct bytes group, event;
+    int64_t attempt;
+    const char *from;
+};
+
+static void outcome_append(bson_t *items, uint32_t index, const struct outcome_item *o)
+{
+    char text[UUID_TEXT_LEN + 1];
+    char key_space[16];
+    const char *key;
+    bson_uint32_to_string(index, &key, key_space, sizeof key_space);
+    bson_t item;
+    bson_append_document_begin(items, key, -1, &item);
+    uuid_format(o->id, text);
+    BSON_APPEND_UTF8(&item, "job", text);
+    ledger_append_text(&item, "group", o->group);
+    BSON_APPEND_INT64(&item, "attempt", o->attempt);
+    BSON_APPEND_UTF8(&item, "from", o->from);
+    ledger_append_binary(&item, "event", o->event);
+    bson_append_document_end(items, &item);
+}
+
+/* A new outcomes document, its items array open: close with outcome_write. */
+static void outcome_begin(const struct ledger *l, int64_t now, char *outcome, bson_t *doc, bson_t *items)
+{
+    struct uuid id;
+    uuid_v7(&id, now);
+    uuid_format(&id, outcome);
+    bson_init(doc);
+    BSON_APPEND_UTF8(doc, "_id", outcome);
+    BSON_APPEND_UTF8(doc, "pool", l->pool);
+    BSON_APPEND_UTF8(doc, "instance", l->instance);
+    BSON_APPEND_DATE_TIME(doc, "at", now);
+    BSON_APPEND_BOOL(doc, "unsent", true);
+    bson_append_array_begin(doc, "items", -1, items);
+}
+
+static bool outcome_write(const struct ledger *l, bson_t *doc, bson_t *items, struct error *e)
+{
+    bson_append_array_end(doc, items);
+    const bson_t *docs[1] = {doc};
+    bool ok = store_insert(l->store, "outcomes", docs, 1, NULL, 0, e);
+    bson_destroy(doc);
+    return ok;
+}
+
+/* Which of these runs name this outcome as the one that closed them. */
+struct closed_reader {
+    const char *outcome;
+    void (*closed)(void *self, struct uuid id);
+    void *self;
+};
+
+static bool closed_row(void *self, const bson_t *doc)
+{
+    struct closed_reader *r = self;
+    bson_iter_t it;
+    struct uuid id;
+    bool ours = bson_iter_init_find(&it, doc, "out") && bytes_equal_text(ledger_text_of(&it), r->outcome);
+    if (ours && bson_iter_init_find(&it, doc, "_id") && uuid_parse(ledger_text_of(&it), &id))
+        r->closed(r->self, id);
+    return true;
+}
+
+static bool read_closed(const struct ledger *l, const struct uuid *ids, size_t count, size_t stride,
+    struct closed_reader *r, struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER;
+    ledger_append_ids(&filter, ids, count, stride);
+    bson_t *opts = BCON_NEW("projection", "{", "out", BCON_INT32(1), "}");
+    struct store_reader reader = {closed_row, NULL, r};
+    bool ok = store_find(l->store, "runs", &filter, opts, &reader, 0, e);
+    bson_destroy(&filter);
+    bson_destroy(opts);
+    return ok;
+}
+
+/* ---- intake ---- */
+
+static void intake_document(const struct ledger *l, const struct ledger_intake *i, int64_t now, const char *outcome,
+    bson_t *doc)
+{
+    char text[UUID_TEXT_LEN + 1];
+    uuid_format(&i->id, text);
+    bool running = i->state == RUN_RUNNING, ended = i->state == RUN_ENDED;
+    bson_init(doc);
+    BSON_APPEND_UTF8(doc, "_id", text);
+    BSON_APPEND_UTF8(doc, "pool", l->pool);
+    BSON_APPEND_INT32(doc, "partition", i->partition);
+    BSON_APPEND_INT64(doc, "seq", i->seq);
+    ledger_append_text(doc, "group", i->group);
+    BSON_APPEND_UTF8(doc, "state", run_state_name(i->state));
+    BSON_APPEND_BOOL(doc, "final", ended);
+    BSON_APPEND_INT64(doc, "attempt", running ? 1 : 0);
+    BSON_APPEND_INT64(doc, "tries", running ? 1 : 0);
+    BSON_APPEND_INT64(doc, "lost", 0);
+    BSON_APPEND_DATE_TIME(doc, "queued_at", now);
+    if (running) {
+        BSON_APPEND_UTF8(doc, "instance", l->instance);
+        BSON_APPEND_DATE_TIME(doc, "started_at", now);
+    }
+    if (ended) {
+        BSON_APPEND_UTF8(doc, "out", outcome);
+        BSON_APPEND_DATE_TIME(doc, "ended_at", now);
+        BSON_APPEND_DATE_TIME(doc, "expire_at", now + l->keep_ms);
+    } else {
+        ledger_append_binary(doc, "payload", i->payload);
+    }
+}
+
+struct duplicate_reader {
+    struct ledger_intake *items;
+    size_t count;
+    const char *outcome;
+    struct arena *arena;
+};
+
+static bool duplicate_row(void *self, const bson_t *doc)
+{
+    struct duplicate_reader *r = self;
+    bson_iter_t it;
+    struct uuid id;
+    if (!bson_iter_init_find(&it, doc, "_id") || !uuid_parse(ledger_text_of(&it), &id))
+        return true;
+    struct bytes group = bson_iter_init_find(&it, doc, "group") ? ledger_text_of(&it) : BYTES_NONE;
+    struct bytes out = bson_iter_init_find(&it, doc, "out") ? ledger_text_of(&it) : BYTES_NONE;
+    for (size_t i = 0; i < r->count; i++) {
+        struct ledger_intake *item = &r->items[i];
+        if (!item->duplicate || memcmp(&item->id, &id, sizeof id) != 0)
+            continue;
+        if (!bytes_equal(group, item->group))
+            item->other_group = arena_copy(r->arena, group);
+        /* Our own insert whose answer was lost: the outcome's id is ours alone. */
+        if (item->state == RUN_ENDED && bytes_equal_text(out, r->outcome))
+            item->duplicate = false;
+    }
+    return true;
+}
+
+static bool read_duplicates(const struct ledger *l, struct ledger_intake *items, size_t count, const char *outcome,
+    struct arena *a, struct error *e)
+{
+    struct uuid *ids = arena_array(a, count, sizeof *ids);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (items[i].duplicate)
+            ids[n++] = items[i].id;
+    if (n == 0)
+        return true;
+    bson_t filter = BSON_INITIALIZER;
+    ledger_append_ids(&filter, ids, n, sizeof *ids);
+    bson_t *opts = BCON_NEW("projection", "{", "group", BCON_INT32(1), "out", BCON_INT32(1), "}");
+    struct duplicate_reader self = {items, count, outcome, a};
+    struct store_reader reader = {duplicate_row, NULL, &self};
+    bool ok = store_find(l->store, "runs", &filter, opts, &reader, 0, e);
+    bson_destroy(&filter);
+    bson_destroy(opts);
+    return ok;
+}
+
+static bool write_refusals(const struct ledger *l, const struct ledger_intake *items, size_t count, int64_t now,
+    char *outcome, struct error *e)
+{
+    bson_t doc, array;
+    uint32_t n = 0;
+    outcome[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].state != RUN_ENDED)
+            continue;
+        if (n == 0)
+            outcome_begin(l, now, outcome, &doc, &array);
+        struct outcome_item o = {&items[i].id, items[i].group, items[i].event, 0, "none"};
+        outcome_append(&array, n++, &o);
+    }
+    return n == 0 || outcome_write(l, &doc, &array, e);
+}
+
+bool ledger_intake(const struct ledger *l, struct ledger_intake *items, size_t count, int64_t now, char *outcome,
+    struct arena *a, struct error *e)
+{
+    if (!write_refusals(l, items, count, now, outcome, e))
+        return false;
+    bson_t *docs = arena_array(a, count, sizeof *docs);
+    const bson_t **list = arena_array(a, count, sizeof *list);
+    bool *duplicate = arena_array(a, count, sizeof *duplicate);
+    for (size_t i = 0; i < count; i++) {
+        intake_document(l, &items[i], now, outcome, &docs[i]);
+        list[i] = &docs[i];
+    }
+    bool ok = store_insert(l->store, "runs", list, count, duplicate, 0, e);
+    for (size_t i = 0; i < count; i++)
+        bson_destroy(&docs[i]);
+    if (!ok)
+        return false;
+    struct uuid *ids = arena_array(a, count, sizeof *ids);
+    struct ledger_cancel *cancels = arena_array(a, count, sizeof *cancels);
+    for (size_t i = 0; i < count; i++) {
+        items[i].duplicate = duplicate[i];
+        items[i].other_group = BYTES_NONE;
+        ids[i] = items[i].id;
+    }
+    if (!read_duplicates(l, items, count, outcome, a, e) || !ledger_cancels(l, ids, count, cancels, a, e))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        items[i].cancel = cancels[i];
+    return true;
+}
+
+/* ---- start ---- */
+
+struct start_reader {
+    const struct ledger *ledger;
+    struct ledger_start *items;
+    size_t count;
+    struct arena *arena;
+    bool decide; /* also set won */
+};
+
+static struct ledger_start *start_of(struct start_reader *r, const struct uuid *id)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (memcmp(&r->items[i].id, id, sizeof *id) == 0)
+            return &r->items[i];
+    return NULL;
+}
+
+static bool start_row(void *self, const bson_t *doc)
+{
+    struct start_reader *r = self;
+    struct run run = {0};
+    run_read(doc, r->arena, &run);
+    struct ledger_start *item = start_of(r, &run.id);
+    if (!item)
+        return true;
+    if (r->decide)
+        item->won = run.state == RUN_RUNNING && run.attempt == item->attempt + 1 &&
+                    bytes_equal_text(run.instance, r->ledger->instance);
+    if (item->want_payload)
+        item->payload = run.payload;
+    return true;
+}
+
+/* One compare-and-set statement for all items with this attempt number; *all: every one of them changed. */
+static bool start_write(const struct ledger *l, const struct ledger_start *items, size_t count, int64_t attempt,
+    int64_t now, bool *all, struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER, in, array;
+    int64_t asked = 0, modified = 0;
+    bson_append_document_begin(&filter, "_id", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &array);
+    for (size_t i = 0; i < count; i++)
+        if (items[i].attempt == attempt)
+            ledger_append_id(&array, (uint32_t)asked++, &items[i].id);
+    bson_append_array_end(&in, &array);
+    bson_append_document_end(&filter, &in);
+    BSON_APPEND_UTF8(&filter, "state", "queued");
+    BSON_APPEND_INT64(&filter, "attempt", attempt);
+    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "instance", BCON_UTF8(l->instance), "started_at",
+        BCON_DATE_TIME(now), "}", "$inc", "{", "attempt", BCON_INT64(1), "tries", BCON_INT64(1), "}");
+    bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
+    *all = ok && modified == asked;
+    bson_destroy(&filter);
+    bson_destroy(update);
+    return ok;
+}
+
+bool ledger_start(const struct ledger *l, struct ledger_start *items, size_t count, int64_t now, struct arena *a,
+    struct error *e)
+{
+    bool all_won = true, any_payload = false;
+    for (size_t i = 0; i < count; i++) {
+        bool seen = false, all = true;
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = items[k].attempt == items[i].attempt;
+        if (!seen && !start_write(l, items, count, items[i].attempt, now, &all, e))
+            return false;
+        all_won = all_won && all;
+        any_payload = any_payload || items[i].want_payload;
+    }
+    struct uuid *ids = arena_array(a, count, sizeof *ids);
+    struct ledger_cancel *cancels = arena_array(a, count, sizeof *cancels);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = items[i].id;
+        items[i].won = all_won;
+    }
+    if (!all_won || any_payload) {
+        struct start_reader self = {l, items, count, a, !all_won};
+        struct store_reader reader = {start_row, NULL, &self};
+        bson_t filter = BSON_INITIALIZER;
+        ledger_append_ids(&filter, ids, count, sizeof *ids);
+        bson_t *opts = any_payload ? NULL : BCON_NEW("projection", "{", "payload", BCON_INT32(0), "}");
+        bool ok = store_find(l->store, "runs", &filter, opts, &reader, 0, e);
+        bson_destroy(&filter);
+        bson_destroy(opts);
+        if (!ok)
+            return false;
+    }
+    if (!ledger_cancels(l, ids, count, cancels, a, e))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        items[i].cancel = cancels[i];
+    return true;
+}
+
+/* ---- finish ---- */
+
+static bool same_guard(const struct ledger_finish *a, const struct ledger_finish *b)
+{
+    return a->attempt == b->attempt && a->from == b->from &&
+           (a->from != RUN_RUNNING || bytes_equal(a->instance, b->instance));
+}
+
+static bool finish_write(const struct ledger *l, const struct ledger_finish *items, size_t count,
+    const struct ledger_finish *like, int64_t now, const char *outcome, bool *all, struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER, in, array;
+    int64_t asked = 0, modified = 0;
+    bson_append_document_begin(&filter, "_id", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &array);
+    for (size_t i = 0; i < count; i++)
+        if (same_guard(&items[i], like))
+            ledger_append_id(&array, (uint32_t)asked++, &items[i].id);
+    bson_append_array_end(&in, &array);
+    bson_append_document_end(&filter, &in);
+    BSON_APPEND_UTF8(&filter, "state", run_state_name(like->from));
+    BSON_APPEND_INT64(&filter, "attempt", like->attempt);
+    if (like->from == RUN_RUNNING)
+        ledger_append_text(&filter, "instance", like->instance);
+    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("ended"), "final", BCON_BOOL(true), "out",
+        BCON_UTF8(outcome), "ended_at", BCON_DATE_TIME(now), "expire_at", BCON_DATE_TIME(now + l->keep_ms), "}", "$unset", "{",
+        "payload", BCON_INT32(1), "}");
+    bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
+    *all = ok && modified == asked;
+    bson_destroy(&filter);
+    bson_destroy(update);
+    return ok;
+}
+
+struct finish_list {
+    struct ledger_finish *items;
+    size_t count;
+};
+
+static void finish_closed(void *self, struct uuid id)
+{
+    struct finish_list *list = self;
+    for (size_t i = 0; i < list->count; i++)
+        if (memcmp(&list->items[i].id, &id, sizeof id) == 0)
+            list->items[i].closed = true;
+}
+
+bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t count, int64_t now, char *outcome,
+    struct error *e)
+{
+    bson_t doc, array;
+    outcome_begin(l, now, outcome, &doc, &array);
+    for (size_t i = 0; i < count; i++) {
+        struct outcome_item o = {
+            &items[i].id, items[i].group, items[i].event, items[i].attempt, run_state_name(items[i].from)};
+        outcome_append(&array, (uint32_t)i, &o);
+    }
+    if (!outcome_write(l, &doc, &array, e))
+        return false;
+    bool all_closed = true;
+    for (size_t i = 0; i < count; i++) {
+        bool seen = false, all = true;
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = same_guard(&items[k], &items[i]);
+        if (!seen && !finish_write(l, items, count, &items[i], now, outcome, &all, e))
+            return false;
+        all_closed = all_closed && all;
+    }
+    for (size_t i = 0; i < count; i++)
+        items[i].closed = all_closed;
+    if (all_closed)
+        return true;
+    struct finish_list list = {items, count};
+    struct closed_reader reader = {outcome, finish_closed, &list};
+    return read_closed(l, &items[0].id, count, sizeof items[0], &reader, e);
+}
+
+bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN + 1], size_t count, int64_t now,
+    struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER, in, array;
+    bson_append_document_begin(&filter, "_id", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &array);
+    for (size_t i = 0; i < count; i++)
+        ledger_append_item(&array, (uint32_t)i, bytes_of(outcomes[i]));
+    bson_append_array_end(&in, &array);
+    bson_append_document_end(&filter, &in);
+    bson_t *update = BCON_NEW(
+        "$unset", "{", "unsent", BCON_INT32(1), "}", "$set", "{", "expire_at", BCON_DATE_TIME(now + l->keep_ms), "}");
+    bool ok = store_update_many(l->store, "outcomes", &filter, update, NULL, NULL, 0, e);
+    bson_destroy(&filter);
+    bson_destroy(update);
+    return ok;
+}
+
+/* ---- unsent outcomes ---- */
+
+struct unsent_reader {
+    struct arena *arena;
+    struct ledger_unsent *items;
+    /* beside each item list: how each would have been closed */
+    int64_t **attempts;
+    bool **started;
+    size_t count, limit;
+};
+
+static void unsent_item(struct unsent_reader *r, size_t at, const bson_t *doc)
+{
+    struct ledger_unsent *u = &r->items[at];
+    struct ledger_unsent_item *item = &u->items[u->count];
+    bson_iter_t it;
+    if (!bson_iter_init_find(&it, doc, "job") || !uuid_parse(ledger_text_of(&it), &item->id))
+        return;
+    if (bson_iter_init_find(&it, doc, "group"))
+        item->group = arena_copy(r->arena, ledger_text_of(&it));
+    if (bson_iter_init_find(&it, doc, "event"))
+        item->event = arena_copy(r->arena, ledger_binary_of(&it));
+    if (bson_iter_init_find(&it, doc, "attempt"))
+        r->attempts[at][u->count] = bson_iter_as_int64(&it);
+    if (bson_iter_init_find(&it, doc, "from"))
+        r->started[at][u->count] = !bytes_equal_text(ledger_text_of(&it), "none");
+    u->count++;
+}
+
+static bool unsent_row(void *self, const bson_t *doc)
+{
+    struct unsent_reader *r = self;
+    bson_iter_t it, items;
+    if (r->count == r->limit || !bson_iter_init_find(&it, doc, "_id"))
+        return false;
+    size_t at = r->count++;
+    struct ledger_unsent *u = &r->items[at];
+    *u = (struct ledger_unsent){.outcome = arena_text(r->arena, ledger_text_of(&it))};
+    if (!bson_iter_init_find(&it, doc, "items") || !bson_iter_recurse(&it, &items))
+        return true;
+    size_t n = 0;
+    for (bson_iter_t counting = items; bson_iter_next(&counting);)
+        n++;
+    u->items = arena_array(r->arena, n, sizeof *u->items);
+    r->attempts[at] = arena_array(r->arena, n, sizeof **r->attempts);
+    r->started[at] = arena_array(r->arena, n, sizeof **r->started);
+    while (bson_iter_next(&items)) {
+        uint32_t len;
+        const uint8_t *data;
+        bson_t item;
+        if (!BSON_ITER_HOLDS_DOCUMENT(&items))
+            continue;
+        bson_iter_document(&items, &len, &data);
+        if (bson_init_static(&item, data, len))
+            unsent_item(r, at, &item);
+    }
+    return true;
+}
+
+static void unsent_reset(void *self)
+{
+    ((struct unsent_reader *)self)->count = 0;
+}
+
+struct fate {
+    struct arena *arena;
+    struct ledger_unsent *unsent;
+    const int64_t *attempts;
+    bool *closed, *settled;
+};
+
+static bool fate_row(void *self, const bson_t *doc)
+{
+    struct fate *f = self;
+    struct run run = {0};
+    bson_iter_t it;
+    run_read(doc, f->arena, &run);
+    struct bytes out = bson_iter_init_find(&it, doc, "out") ? ledger_text_of(&it) : BYTES_NONE;
+    for (size_t i = 0; i < f->unsent->count; i++) {
+        if (memcmp(&f->unsent->items[i].id, &run.id, sizeof run.id) != 0)
+            continue;
+        f->closed[i] = bytes_equal_text(out, f->unsent->outcome);
+        f->settled[i] = run.state == RUN_ENDED || run.attempt > f->attempts[i];
+    }
+    return true;
+}
+
+/* Keeps only the items that this outcome closed; decides whether the rest can still be closed by it. */
+static bool unsent_decide(const struct ledger *l, struct unsent_reader *r, size_t at, struct error *e)
+{
+    struct ledger_unsent *u = &r->items[at];
+    bool *closed = arena_array(r->arena, u->count, sizeof *closed);
+    bool *settled = arena_array(r->arena, u->count, sizeof *settled);
+    for (size_t i = 0; i < u->count; i++)
+        settled[i] = r->started[at][i]; /* gone: only one that was in the ledger cannot come back */
+    bson_t filter = BSON_INITIALIZER;
+    if (u->count)
+        ledger_append_ids(&filter, &u->items[0].id, u->count, sizeof u->items[0]);
+    bson_t *opts = BCON_NEW("projection", "{", "payload", BCON_INT32(0), "}");
+    struct fate self = {r->arena, u, r->attempts[at], closed, settled};
+    struct store_reader reader = {fate_row, NULL, &self};
+    bool ok = u->count == 0 || store_find(l->store, "runs", &filter, opts, &reader, 0, e);
+    bson_destroy(&filter);
+    bson_destroy(opts);
+    if (!ok)
+        return false;
+    size_t kept = 0;
+    u->settled = true;
+    for (size_t i = 0; i < u->count; i++) {
+        u->settled = u->settled && settled[i];
+        if (closed[i])
+            u->items[kept++] = u->items[i];
+    }
+    u->count = kept;
+    return true;
+}
+
+bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, struct arena *a,
+    struct ledger_unsent **out, size_t *count, struct error *e)
+{
+    struct unsent_reader self = {a, arena_array(a, limit, sizeof(struct ledger_unsent)),
+        arena_array(a, limit, sizeof(int64_t *)), arena_array(a, limit, sizeof(bool *)), 0, limit};
+    bson_t *filter = BCON_NEW("pool", BCON_UTF8(l->pool), "unsent", BCON_BOOL(true), "at", "{", "$lt",
+        BCON_DATE_TIME(older_than), "}");
+    bson_t *opts = BCON_NEW("sort", "{", "at", BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit));
+    struct store_reader reader = {unsent_row, unsent_reset, &self};
+    bool ok = store_find(l->store, "outcomes", filter, opts, &reader, 0, e);
+    bson_destroy(filter);
+    bson_destroy(opts);
+    for (size_t i = 0; ok && i < self.count; i++)
+        ok = unsent_decide(l, &self, i, e);
+    *out = self.items;
+    *count = self.count;
+    return ok;
+}
+
+/* ---- back to the queue ---- */
+
+static bool same_requeue(const struct ledger_requeue *a, const struct ledger_requeue *b)
+{
+    return a->attempt == b->attempt && a->lost == b->lost && bytes_equal(a->instance, b->instance);
+}
+
+static bool requeue_write(const struct ledger *l, const struct ledger_requeue *items, size_t count,
+    const struct ledger_requeue *like, bool *all, struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER, in, array;
+    int64_t asked = 0, modified = 0;
+    bson_append_document_begin(&filter, "_id", -1, &in);
+    bson_append_array_begin(&in, "$in", -1, &array);
+    for (size_t i = 0; i < count; i++)
+        if (same_requeue(&items[i], like))
+            ledger_append_id(&array, (uint32_t)asked++, &items[i].id);
+    bson_append_array_end(&in, &array);
+    bson_append_document_end(&filter, &in);
+    BSON_APPEND_UTF8(&filter, "state", "running");
+    BSON_APPEND_INT64(&filter, "attempt", like->attempt);
+    ledger_append_text(&filter, "instance", like->instance);
+    /* The attempt is over, but not charged: tries goes back. */
+    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("queued"), "}", "$unset", "{", "instance", BCON_INT32(1),
+        "started_at", BCON_INT32(1), "}", "$inc", "{", "tries", BCON_INT64(-1), "lost", BCON_INT64(like->lost ? 1 : 0), "}");
+    bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
+    *all = ok && modified == asked;
+    bson_destroy(&filter);
+    bson_destroy(update);
+    return ok;
+}
+
+bool ledger_requeue(const struct ledger *l, struct ledger_requeue *items, size_t count, struct error *e)
+{
+    bool all_done = true;
+    for (size_t i = 0; i < count; i++) {
+        bool seen = false, all = true;
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = same_requeue(&items[k], &items[i]);
+        if (!seen && !requeue_write(l, items, count, &items[i], &all, e))
+            return false;
+        all_done = all_done && all;
+    }
+    for (size_t i = 0; i < count; i++)
+        items[i].done = all_done;
+    if (all_done)
+        return true;
+    struct arena a;
+    struct runs found;
+    arena_init(&a);
+    struct uuid *ids = arena_array(&a, count, sizeof *ids);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = items[i].id;
+    bool ok = ledger_find(l, ids, count, &a, &found, e);
+    for (size_t i = 0; ok && i < count; i++)
+        for (size_t k = 0; k < found.count; k++)
+            if (memcmp(&found.items[k].id, &items[i].id, sizeof(struct uuid)) == 0)
+                items[i].done = found.items[k].state == RUN_QUEUED && found.items[k].attempt == items[i].attempt;
+    arena_release(&a);
+    return ok;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ledger_private: small BSON helpers shared by ledger.c and ledger_lease.c. Text is appended by length, never as an operator. */
+#ifndef MILLRACE_CORE_LEDGER_PRIVATE_H
+#define MILLRACE_CORE_LEDGER_PRIVATE_H
+
+#include <bson/bson.h>
+
+#include "core/bytes.h"
+#include "core/uuid.h"
+
+struct bytes ledger_text_of(const bson_iter_t *it);   /* BYTES_NONE unless it is text */
+struct bytes ledger_binary_of(const bson_iter_t *it); /* BYTES_NONE unless it is binary */
+void ledger_append_text(bson_t *doc, const char *key, struct bytes text);
+void ledger_append_binary(bson_t *doc, const char *key, struct bytes data);
+void ledger_append_item(bson_t *array, uint32_t index, struct bytes text);
+void ledger_append_id(bson_t *array, uint32_t index, const struct uuid *id);
+/* _id: {$in: [...]}; the ids lie `stride` bytes apart. */
+void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride);
+
+#endif

@@ -115,6 +115,7 @@ struct consumer_options {
     const char *const *topics; /* without prefix */
     size_t topic_count;
     bool by_partition; /* records are read with consumer_next_of only: not reading a partition is its backpressure */
+    const char *static_id; /* group.instance.id: a restart within the session takes over at once; NULL: none */
     const struct consumer_events *events; /* NULL: none */
     void *self;
 };

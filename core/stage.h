@@ -51,7 +51,7 @@ struct stage_world {
     struct store *store; /* NULL unless the stage uses it */
     struct codec *codec; /* of the loop's thread */
     struct http_server *http;
-    volatile int *stop; /* set by SIGTERM and SIGINT */
+    volatile int *stop; /* counts SIGTERM and SIGINT: 1 drain, 2 end at once */
 };
 
 struct outbox; /* what a step causes; see below */
@@ -83,7 +83,9 @@ struct stage {
     bool uses_store;
     const struct http_route *routes; /* own routes beside /metrics, /healthz, /readyz, /version; NULL: none */
 
-    /* All may be NULL. open: after settings and connections exist. */
+    /* All may be NULL. prepare: after the settings, before any thread or connection exists (the executor forks its guard here);
+     * *self is what open gets. open: after settings and connections exist. */
+    bool (*prepare)(void *settings, void **self, struct error *e);
     bool (*open)(struct stage_world *w, void **self, struct error *e);
     void (*close)(void *self);
     /* Documents that the batch needs: read them with w->store (patience 0). Called before the steps; called again after a

@@ -163,7 +163,7 @@ struct job {
     struct job_retry retry;
     int64_t not_before; /* NO_INT: at once */
     struct bytes callback_url, idempotency_key, timezone;
-    int64_t submitted_at;
+    int64_t submitted_at; /* NO_INT: unknown, the broker's time of the record counts */
     struct bytes trace;
     /* JobConverted */
     ARRAY_OF(struct job_statement) statements;
@@ -253,6 +253,8 @@ extern const struct shape shape_control;   /* struct control */
 extern const struct shape shape_error;     /* struct job_error */
 extern const struct shape shape_result;    /* struct job_result */
 extern const struct shape shape_times;     /* struct job_times */
+/* The records of topics, then those inside them; NULL-terminated. For tests and the reference page. */
+extern const struct shape *const job_shapes[];
 
 /* ---- codes that users see ---- */
 

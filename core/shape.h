@@ -17,6 +17,7 @@
 
 #define NO_INT INT64_MIN /* an int64_t field without a value */
 #define NO_ENUM (-1)     /* an enum field without a value */
+#define NO_DOUBLE (-1.0) /* a nullable double without a value: any negative number */
 
 struct pair {
     struct bytes key, value;
@@ -45,7 +46,7 @@ enum field_type {
 };
 
 enum field_flags {
-    FIELD_NULLABLE = 1, /* Avro ["null", T] default null; BYTES_NONE, NO_INT, NO_ENUM or NULL in C */
+    FIELD_NULLABLE = 1, /* Avro ["null", T] default null; BYTES_NONE, NO_INT, NO_ENUM, NO_DOUBLE or NULL in C */
     FIELD_INTERNAL = 2, /* not part of what a REST client may send or sees */
     FIELD_OPTIONAL = 4  /* has a default in Avro that is not null: "", 0, false, {}, [] */
 };
@@ -67,6 +68,8 @@ struct shape {
     const struct field *fields;
     size_t count;
     const char *help;
+    /* Where several shapes see parts of one struct: the one that names all fields, for clearing. NULL: this one. */
+    const struct shape *whole;
 };
 
 /* Sets every field to "no value" (null where nullable, else empty or 0). */
@@ -75,7 +78,8 @@ void shape_clear(const struct shape *s, void *record);
 enum shape_options {
     SHAPE_STRICT = 1,   /* from_json: unknown and internal fields are errors */
     SHAPE_COMPACT = 2,  /* to_json: leave out fields without a value, and empty lists and maps */
-    SHAPE_EXTERNAL = 4  /* to_json: leave out internal fields */
+    SHAPE_EXTERNAL = 4, /* to_json: leave out internal fields */
+    SHAPE_NUL = 8       /* from_json: text may hold NUL bytes; the caller refuses them */
 };
 
 struct field_problem {
@@ -89,7 +93,8 @@ struct field_problems {
     size_t count; /* further ones are dropped */
 };
 
-/* Fills record (cleared first) from a JSON object; strings are copied into the arena. False: `problems` says why; a
+/* Fills record (cleared first) from a JSON object (decoded with JSON_ALLOW_NUL, or NUL bytes are bad JSON); JSON null is the
+ * same as a missing field; strings are copied into the arena. False: `problems` says why; a
  * field that is neither nullable nor optional and missing is a problem only with SHAPE_STRICT. */
 bool shape_from_json(const struct shape *s, const json_t *object, unsigned options, struct arena *a, void *record,
     struct field_problems *problems);
@@ -98,6 +103,18 @@ json_t *shape_to_json(const struct shape *s, const void *record, unsigned option
 
 /* A deep copy within the arena. */
 void shape_copy(const struct shape *s, const void *from, void *to, struct arena *a);
+
+/* Has the field no value? Also: an optional text that is empty, an empty list or map, a record whose fields are all so. */
+bool shape_field_is_empty(const struct field *f, const void *record);
+/* A FIELD_LIST seen without its type: items are count structs of f->shape->size bytes. */
+struct shape_list {
+    void *items;
+    size_t count;
+};
+struct shape_list shape_list_get(const struct field *f, const void *record);
+void shape_list_set(const struct field *f, void *record, struct shape_list list);
+/* Appends text; each run of bytes that is no UTF-8 becomes one U+FFFD. */
+void shape_repair_text(struct bytes text, struct buf *out);
 
 /* The Avro schema (JSON text) that this shape means; schemas/<name>.avsc must have the same canonical form and the same
  * defaults (a unit test). Nested record names: the shape's name, namespace millrace.v1, declared at first use. */

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * job: states, phases and small questions about jobs. The shapes of the records are in job_shapes.c, the
+ * codes that users see in job_errors.c.
+ */
+#include "core/job.h"
+
+#include <string.h>
+
+/* ---- states ---- */
+
+#define BIT(state) (1U << (state))
+#define ENDS_OF_A_RUN (BIT(JOB_SUCCEEDED) | BIT(JOB_FAILED) | BIT(JOB_CANCELLED) | BIT(JOB_TIMED_OUT))
+
+/* Events of different stages may overtake each other on their way to the document, so it may skip states
+ * forward. Only an attempt that is over leads back, to queued. What the ledger admitted is never rejected
+ * later. */
+static const struct {
+    const char *name;
+    bool final;
+    unsigned next; /* the states that may follow */
+} states[JOB_STATES] = {
+    [JOB_ACCEPTED] = {"accepted", false,
+        BIT(JOB_CONVERTED) | BIT(JOB_PLANNED) | BIT(JOB_QUEUED) | BIT(JOB_RUNNING) | BIT(JOB_REJECTED) |
+            ENDS_OF_A_RUN},
+    [JOB_CONVERTED] = {"converted", false,
+        BIT(JOB_PLANNED) | BIT(JOB_QUEUED) | BIT(JOB_RUNNING) | BIT(JOB_REJECTED) | ENDS_OF_A_RUN},
+    [JOB_PLANNED] = {"planned", false,
+        BIT(JOB_QUEUED) | BIT(JOB_RUNNING) | BIT(JOB_REJECTED) | ENDS_OF_A_RUN},
+    [JOB_QUEUED] = {"queued", false, BIT(JOB_RUNNING) | ENDS_OF_A_RUN},
+    [JOB_RUNNING] = {"running", false, BIT(JOB_QUEUED) | ENDS_OF_A_RUN},
+    [JOB_SUCCEEDED] = {"succeeded", true, 0},
+    [JOB_FAILED] = {"failed", true, 0},
+    [JOB_CANCELLED] = {"cancelled", true, 0},
+    [JOB_TIMED_OUT] = {"timed_out", true, 0},
+    [JOB_REJECTED] = {"rejected", true, 0},
+};
+
+const char *job_state_name(enum job_state s)
+{
+    MUST((unsigned)s < JOB_STATES);
+    return states[s].name;
+}
+
+bool job_state_parse(struct bytes name, enum job_state *out)
+{
+    for (unsigned s = 0; s < JOB_STATES; s++) {
+        if (bytes_equal_text(name, states[s].name)) {
+            *out = (enum job_state)s;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool job_state_is_final(enum job_state s)
+{
+    MUST((unsigned)s < JOB_STATES);
+    return states[s].final;
+}
+
+bool job_state_may_follow(enum job_state from, enum job_state to)
+{
+    MUST((unsigned)from < JOB_STATES && (unsigned)to < JOB_STATES);
+    return states[from].next & BIT(to);
+}
+
+/* ---- phases ---- */
+
+/* Of two events with the same attempt, the one with the higher rank gives the document its state (DESIGN
+ * section 4). Equal ranks: the fold decides by time. */
+static const struct {
+    int rank;
+    enum job_state state;
+} phases[JOB_PHASES] = {
+    [PHASE_ACCEPTED] = {0, JOB_ACCEPTED},
+    [PHASE_CONVERTED] = {1, JOB_CONVERTED},
+    [PHASE_PLANNED] = {2, JOB_PLANNED},
+    [PHASE_QUEUED] = {3, JOB_QUEUED},
+    [PHASE_STARTED] = {4, JOB_RUNNING},
+    [PHASE_PROGRESS] = {5, JOB_RUNNING},
+    [PHASE_NODE] = {5, JOB_RUNNING},
+    [PHASE_RETRYING] = {6, JOB_QUEUED},
+    [PHASE_LOST] = {6, JOB_QUEUED},
+    [PHASE_SUCCEEDED] = {7, JOB_SUCCEEDED},
+    [PHASE_FAILED] = {7, JOB_FAILED},
+    [PHASE_CANCELLED] = {7, JOB_CANCELLED},
+    [PHASE_TIMED_OUT] = {7, JOB_TIMED_OUT},
+    [PHASE_REJECTED] = {7, JOB_REJECTED},
+};
+
+const char *const job_phase_names[JOB_PHASES + 1] = {
+    [PHASE_ACCEPTED] = "accepted",
+    [PHASE_CONVERTED] = "converted",
+    [PHASE_PLANNED] = "planned",
+    [PHASE_QUEUED] = "queued",
+    [PHASE_STARTED] = "started",
+    [PHASE_PROGRESS] = "progress",
+    [PHASE_NODE] = "node",
+    [PHASE_RETRYING] = "retrying",
+    [PHASE_LOST] = "lost",
+    [PHASE_SUCCEEDED] = "succeeded",
+    [PHASE_FAILED] = "failed",
+    [PHASE_CANCELLED] = "cancelled",
+    [PHASE_TIMED_OUT] = "timed_out",
+    [PHASE_REJECTED] = "rejected",
+    [JOB_PHASES] = NULL,
+};
+
+int job_phase_rank(enum job_phase p)
+{
+    MUST((unsigned)p < JOB_PHASES);
+    return phases[p].rank;
+}
+
+enum job_state job_phase_state(enum job_phase p)
+{
+    MUST((unsigned)p < JOB_PHASES);
+    return phases[p].state;
+}
+
+bool job_phase_is_final(enum job_phase p)
+{
+    return job_state_is_final(job_phase_state(p));
+}
+
+/* ---- questions about a job ---- */
+
+struct bytes job_group(struct arena *a, const struct job *j)
+{
+    size_t len = j->creator.len + 1 + j->user.len;
+    char *text = arena_alloc(a, len + 1);
+    if (j->creator.len)
+        memcpy(text, j->creator.data, j->creator.len);
+    text[j->creator.len] = '/';
+    if (j->user.len)
+        memcpy(text + j->creator.len + 1, j->user.data, j->user.len);
+    return (struct bytes){text, len};
+}
+
+struct bytes job_statement_text(const struct job *j, const struct job_statement *s)
+{
+    if (s->text.data)
+        return s->text;
+    if (s->offset < 0 || s->length < 0)
+        return bytes_slice(j->code, 0, 0);
+    return bytes_slice(j->code, (size_t)s->offset, (size_t)s->length);
+}
+
+#define NAME_MAX_LEN 64
+
+bool job_name_is_valid(struct bytes name)
+{
+    if (name.len == 0 || name.len > NAME_MAX_LEN)
+        return false;
+    if (bytes_equal_text(name, ".") || bytes_equal_text(name, ".."))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        bool letter_or_digit = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!letter_or_digit && (c == '\0' || !strchr("._@-", c)))
+            return false;
+    }
+    return true;
+}

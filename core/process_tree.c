@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,22 +113,21 @@ void process_list_release(struct process_list *l)
     *l = (struct process_list){0};
 }
 
-void process_list_mark(struct process_list *l, pid_t root)
+static struct process_entry *find(const struct process_list *l, pid_t pid)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        l->items[i].marked = false;
-    }
+    struct process_entry key = {.pid = pid};
+    return l->count == 0 ? NULL : bsearch(&key, l->items, l->count, sizeof(key), compare);
+}
+
+void process_list_spread(struct process_list *l)
+{
     /* Parents mostly have lower pids than their children, so one or two rounds do. */
     for (bool more = true; more;) {
         more = false;
         for (size_t i = 0; i < l->count; i++) {
             struct process_entry *p = &l->items[i];
-            if (p->marked || p->pid == root) {
-                continue;
-            }
-            struct process_entry key = {.pid = p->parent};
-            const struct process_entry *parent = bsearch(&key, l->items, l->count, sizeof(key), compare);
-            if (p->parent == root || (parent != NULL && parent->marked)) {
+            const struct process_entry *parent = p->marked ? NULL : find(l, p->parent);
+            if (parent != NULL && parent->marked) {
                 p->marked = true;
                 more = true;
             }
@@ -135,20 +135,74 @@ void process_list_mark(struct process_list *l, pid_t root)
     }
 }
 
-bool process_entry_signal(const struct process_entry *p, int signal)
+void process_list_mark(struct process_list *l, pid_t root)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        l->items[i].marked = l->items[i].parent == root;
+    }
+    process_list_spread(l);
+}
+
+/* A descriptor of that very process, or -1: it is gone. */
+static int open_process(const struct process_entry *p)
 {
     int fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-    if (fd < 0 && errno == ENOSYS) {
-        return kill(p->pid, signal) == 0;
+    struct process_entry now;
+    if (fd >= 0 && !(read_entry(p->pid, &now) && now.started == p->started)) {
+        (void)close(fd);
+        return -1;
     }
+    return fd;
+}
+
+bool process_entry_signal(const struct process_entry *p, int signal)
+{
+    int fd = open_process(p);
     if (fd < 0) {
         return false;
     }
-    struct process_entry now;
-    bool same = read_entry(p->pid, &now) && now.started == p->started;
-    bool sent = same && syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) == 0;
+    bool sent = syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) == 0;
     (void)close(fd);
     return sent;
+}
+
+size_t process_list_kill_marked(const struct process_list *l, pid_t spare)
+{
+    size_t count = 0;
+    struct pollfd *fds = calloc(l->count + 1, sizeof(*fds));
+    MUST(fds != NULL);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct process_entry *p = &l->items[i];
+        if (!p->marked || p->zombie || p->pid == spare) {
+            continue;
+        }
+        int fd = open_process(p);
+        if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0) {
+            fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+        } else if (fd >= 0) {
+            (void)close(fd);
+        }
+    }
+    /* A pidfd is readable once its process is dead. */
+    for (size_t i = 0; i < count; i++) {
+        while (poll(&fds[i], 1, -1) < 0 && errno == EINTR) {
+        }
+        (void)close(fds[i].fd);
+    }
+    free(fds);
+    return count;
+}
+
+void process_tree_kill(pid_t root, pid_t spare)
+{
+    struct process_list l = {0};
+    do {
+        if (!process_list_read(&l)) {
+            break;
+        }
+        process_list_mark(&l, root);
+    } while (process_list_kill_marked(&l, spare) > 0);
+    process_list_release(&l);
 }
 
 size_t process_tree_signal(pid_t root, pid_t spare, int signal)
@@ -170,8 +224,7 @@ size_t process_tree_signal(pid_t root, pid_t spare, int signal)
 
 static bool was_there(const struct process_list *l, const struct process_entry *p)
 {
-    const struct process_entry *old =
-        l->count == 0 ? NULL : bsearch(p, l->items, l->count, sizeof(*p), compare);
+    const struct process_entry *old = find(l, p->pid);
     return old != NULL && old->started == p->started && old->marked;
 }
 

@@ -31,6 +31,8 @@ bool process_list_read(struct process_list *l);
 void process_list_release(struct process_list *l);
 /* Sets `marked` of root's descendants (not of root). */
 void process_list_mark(struct process_list *l, pid_t root);
+/* Sets `marked` of all descendants of those that are marked. */
+void process_list_spread(struct process_list *l);
 /* False: it is gone. */
 bool process_entry_signal(const struct process_entry *p, int signal);
 
@@ -39,5 +41,11 @@ bool process_entry_signal(const struct process_entry *p, int signal);
 size_t process_tree_signal(pid_t root, pid_t spare, int signal);
 /* The same, and again for those that were born meanwhile, until a scan finds no new one. */
 void process_tree_signal_all(pid_t root, pid_t spare, int signal);
+/* SIGKILLs every descendant of `root` except `spare` and waits until they are dead (a zombie stays its
+ * parent's to reap); again, until a scan finds none. */
+void process_tree_kill(pid_t root, pid_t spare);
+/* SIGKILLs those in the list for which `marked` is set, and waits until they are dead; returns how many there
+ * were. */
+size_t process_list_kill_marked(const struct process_list *l, pid_t spare);
 
 #endif

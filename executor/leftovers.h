@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * leftovers: what a former instance of this executor left behind on this host. Called at start by the
+ * executor that has got the lock, before it ends the old lease. Where PID namespaces are permitted there is
+ * never anything to find; elsewhere a job that called setsid survives a SIGKILL of the guard. It is found by
+ * its environment mark MILLRACE_INSTANCE=<old>. What remains: a process that also wiped its environment (env
+ * -i) and whose ancestors are all gone.
+ */
+#ifndef MILLRACE_EXECUTOR_LEFTOVERS_H
+#define MILLRACE_EXECUTOR_LEFTOVERS_H
+
+#include <stddef.h>
+
+/* Kills all processes that carry the mark, and their descendants, and waits until they are dead. Returns how
+ * many. The caller's own processes must not carry it. */
+size_t leftovers_kill(const char *instance);
+/* Removes the working folders <work_dir>/<instance>/. */
+void leftovers_clean(const char *work_dir, const char *instance);
+/* Removes a folder with all that is in it; follows no links. Missing is fine. */
+void leftovers_remove_folder(const char *path);
+
+#endif

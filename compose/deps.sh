@@ -136,7 +136,7 @@ make_kafka() {
 }
 
 make_postgres() {
-    as_root unshare -m bash "$ROOT/compose/rootfs.sh" build "$1" "$(debian_mirror)"
+    as_root bash "$ROOT/compose/rootfs.sh" build "$1" "$(debian_mirror)"
 }
 
 host_go_fits() {
@@ -151,7 +151,7 @@ make_ferretdb() {
     else
         in_cache "$POSTGRES_DIR" make_postgres
         # shellcheck disable=SC2016
-        as_root unshare -m bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$1" root \
+        as_root bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$1" root \
             env GOPROXY="${GOPROXY:-}" http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" \
             SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
             GOBIN=/data CGO_ENABLED=0 GOFLAGS=-modcacherw GOPATH=/data/go GOCACHE=/data/go-cache \

@@ -1,14 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # A small Debian folder that holds PostgreSQL 18 with the DocumentDB extension, which Debian 12 does not have.
-# Runs as root inside a private mount namespace ("unshare -m bash rootfs.sh ..."): no mount stays behind, and the
-# process that is started in there keeps its pid, so the pid file outside names the real one.
+# Runs as root and moves itself into a private mount namespace: no mount stays behind, and the process that is started
+# in there keeps its pid, so the pid file outside names the real one.
 #
 #   rootfs.sh build DIR MIRROR              make the folder
 #   rootfs.sh exec DIR DATA USER CMD...     run CMD in it as USER, with the host's folder DATA at /data
 set -euo pipefail
 
 suite=forky
+
+# Inside a plain chroot "/" is no mount point, and unshare can't change how its mounts spread; there they stay as they are.
+if [ "${MILLRACE_PRIVATE_MOUNTS:-}" != yes ]; then
+    export MILLRACE_PRIVATE_MOUNTS=yes
+    if unshare -m true 2>/dev/null; then exec unshare -m bash "$0" "$@"; fi
+    exec unshare -m --propagation unchanged bash "$0" "$@"
+fi
 
 mount_kernel() {
     mount -t proc proc "$1/proc"

@@ -70,7 +70,7 @@ ready_kafka() { timeout 10 kcat -b "127.0.0.1:$KAFKA_PORT" -L -m 5 2>&1 | grep -
 
 # --- PostgreSQL ----------------------------------------------------------------------------------------------------
 
-in_rootfs() { as_root unshare -m bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$VAR/postgres" postgres "$@"; }
+in_rootfs() { as_root bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$VAR/postgres" postgres "$@"; }
 
 postgres_settings() {
     cat <<END
@@ -129,7 +129,7 @@ start_postgres() {
     # an unrelated program by now, and PostgreSQL would believe it.)
     as_root rm -f "$VAR/postgres/data/postmaster.pid"
     postgres_settings | as_root tee "$VAR/postgres/data/millrace.conf" >/dev/null
-    launch -r postgres unshare -m bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$VAR/postgres" postgres \
+    launch -r postgres bash "$ROOT/compose/rootfs.sh" exec "$POSTGRES_DIR" "$VAR/postgres" postgres \
         postgres -D /data/data -c config_file=/data/data/millrace.conf
     if ! as_root test -e "$VAR/postgres/documentdb"; then
         wait_ready postgres 60 ready_postgres

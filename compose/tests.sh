@@ -3,6 +3,7 @@
 # ./run test: lint, compile with both compilers, unit tests, short fuzz runs, and flow tests against real servers.
 # Unit and flow tests run on the ASan+UBSan build. Everything that fails is counted; the last line sums it up.
 
+# Every "timeout" in here is --foreground: in a process group of its own the test would miss Ctrl-C and CI's limit.
 PASSED=0
 FAILED=0
 FUZZ_SECONDS=20
@@ -48,7 +49,7 @@ unit_tests() {
     local rc=0 report=$LOG_DIR/unit.xml
     rm -f "$report"
     say "... unit tests"
-    timeout -k 10 $UNIT_LIMIT_S ctest --test-dir "build/$PRESET" -j "$(nproc)" --timeout 120 --no-tests=error \
+    timeout --foreground -k 10 $UNIT_LIMIT_S ctest --test-dir "build/$PRESET" -j "$(nproc)" --timeout 120 --no-tests=error \
         --output-on-failure --output-junit "$report" "$@" </dev/null >"$LOG_DIR/unit.log" 2>&1 || rc=$?
     if [ $rc != 0 ]; then
         tail -n 200 "$LOG_DIR/unit.log"
@@ -63,7 +64,7 @@ fuzz_one() {
     mkdir -p "$found/corpus"
     local dirs=("$found/corpus")
     [ ! -d "tests/fuzz/corpus/${name#fuzz_}" ] || dirs+=("tests/fuzz/corpus/${name#fuzz_}")
-    timeout -k 10 $((FUZZ_SECONDS + 100)) "build/fuzz/bin/$name" -max_total_time=$FUZZ_SECONDS -timeout=10 \
+    timeout --foreground -k 10 $((FUZZ_SECONDS + 100)) "build/fuzz/bin/$name" -max_total_time=$FUZZ_SECONDS -timeout=10 \
         -rss_limit_mb=2048 -artifact_prefix="$found/" "${dirs[@]}" </dev/null >"$found/log" 2>&1 && touch "$found/passed"
 }
 
@@ -145,7 +146,7 @@ flow_tests() {
     local rc=0 report=$LOG_DIR/flow.xml
     rm -f "$report"
     say "... flow tests"
-    timeout -k 30 $FLOW_LIMIT_S "$VENV_DIR/bin/python" -m pytest -p no:cacheprovider -q --durations=5 --timeout=300 \
+    timeout --foreground -k 30 $FLOW_LIMIT_S "$VENV_DIR/bin/python" -m pytest -p no:cacheprovider -q --durations=5 --timeout=300 \
         --junitxml="$report" "$@" </dev/null || rc=$?
     [ $rc = 0 ] || show_logs
     [ $rc != 124 ] || warn "flow tests hung: stopped after $FLOW_LIMIT_S s"

@@ -51,12 +51,17 @@ struct http_table {
     void *self;
 };
 struct http_server *http_open(const struct http_options *o, const struct http_table *tables, size_t count, struct error *e);
-/* Stops taking connections, lets answers go out for up to 5 s, closes. */
+/* The port that it listens on (options.port 0 takes a free one). */
+int http_port(const struct http_server *s);
+/* Stops taking connections, lets answers go out for up to 5 s, closes; requests that are not answered then get 503. Waits
+ * for handlers that run at this moment. A request that was deferred stays valid until its owner answers it, also after
+ * this call (the answer then goes nowhere). */
 void http_close(struct http_server *s);
 
 /* The request; everything is borrowed until it is answered. */
 struct bytes http_method(const struct http_request *r);
-struct bytes http_path(const struct http_request *r);
+struct bytes http_path(const struct http_request *r); /* as sent (not decoded), without the query */
+struct bytes http_request_id(const struct http_request *r); /* for logs */
 struct bytes http_param(const struct http_request *r, const char *name); /* of the path, percent-decoded */
 struct bytes http_query(const struct http_request *r, const char *name); /* first value; BYTES_NONE if absent; "" if empty */
 /* Walks all query parameters, so that handlers can refuse unknown ones. index from 0; false at the end. */
@@ -82,7 +87,7 @@ void http_problem(struct http_request *r, int status, const char *code, struct b
 /* 503 with Retry-After. */
 void http_unavailable(struct http_request *r, const char *code, struct bytes detail, int retry_after_s);
 
-/* The page docs/reference/routes.md's rows. */
+/* A table of docs/reference/routes.md, with its head. */
 void http_markdown(const struct http_route *routes, struct buf *out);
 
 /* The four routes of every program. ready(self, e): may it be sent work; alive: do its threads tick. */

@@ -38,6 +38,11 @@ bool log_level_parse(const char *name, enum log_level *out)
     return false;
 }
 
+bool log_wants(enum log_level level)
+{
+    return level >= log_least;
+}
+
 static void write_all(const char *data, size_t len)
 {
     while (len > 0) {

@@ -16,6 +16,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 /* `program` is borrowed for the life of the process. */
 void log_init(const char *program, enum log_level least);
 bool log_level_parse(const char *name, enum log_level *out);
+/* Whether such a line would be written: for hot paths whose arguments cost something. */
+bool log_wants(enum log_level level);
 
 void log_debug(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_info(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -22,6 +22,9 @@ stage_environment() {
     export MILLRACE_ENGINES_DIR=$ROOT/build/$PRESET/engines
     export MILLRACE_RESULTS_DIR=$VAR/results
     export MILLRACE_STATE_DIR=$VAR/state
+    export MILLRACE_PYTHON=$VENV_DIR/bin/python
+    # So that ./run, called by a test, starts the same build.
+    export MILLRACE_PRESET=$PRESET
 }
 
 stage_start() {

@@ -62,7 +62,7 @@ struct bus_record {
     struct bytes key, value; /* value.data NULL: a null value */
     const struct bus_header *headers;
     size_t header_count;
-    void *message; /* private: rd_kafka_message_t */
+    void *message; /* private to consumer.c */
 };
 struct bytes bus_record_header(const struct bus_record *r, const char *name); /* BYTES_NONE if absent; the last wins */
 
@@ -71,6 +71,8 @@ struct producer;
 struct producer *producer_open(const struct bus_settings *s, const char *client_id, struct error *e);
 /* Flushes for up to 10 s, then closes. */
 void producer_close(struct producer *p);
+/* Gives up on all records that wait (callbacks get a failure): for an end while Kafka is away. Then close. */
+void producer_drop(struct producer *p);
 
 struct bus_message {
     const char *topic; /* without prefix */
@@ -118,6 +120,7 @@ struct consumer_options {
     const char *static_id; /* group.instance.id: a restart within the session takes over at once; NULL: none */
     const struct consumer_events *events; /* NULL: none */
     void *self;
+    const volatile int *stop; /* may be NULL; ends the wait for committed offsets at assignment */
 };
 struct consumer *consumer_open(const struct bus_settings *s, const char *client_id, const struct consumer_options *o,
     struct error *e);
@@ -128,12 +131,14 @@ void consumer_close(struct consumer *c);
 bool consumer_poll(struct consumer *c, int timeout_ms, struct bus_record *out);
 /* by_partition: next prefetched record of that partition, never waits. */
 bool consumer_next_of(struct consumer *c, int32_t partition, struct bus_record *out);
-/* Readable when consumer_poll or consumer_next_of may have something. Level: clear it with consumer_poll. */
+/* Readable when consumer_poll or consumer_next_of may have something new; cleared by consumer_poll. It is signalled when a
+ * queue stops being empty: records that you left in a partition's queue are not told again. */
 int consumer_fd(struct consumer *c);
 /* Frees a record's memory. */
 void consumer_release(struct consumer *c, struct bus_record *r);
-/* Commits `offset` (the next one to read) of a partition with metadata text (may be ""), asynchronously; failures are
- * logged and repeated by the next commit. Ignored when the partition is not assigned any more. */
+/* Commits `offset` (the next one to read) of a partition with metadata text (may be ""), asynchronously: it goes out with
+ * the next consumer_poll or consumer_commit_wait, one request for all partitions, one request at a time; failures are
+ * logged and repeated. Ignored when the partition is not assigned any more. */
 void consumer_commit(struct consumer *c, const char *topic, int32_t partition, int64_t offset, const char *metadata);
 /* Waits until all commits are answered, up to timeout_ms. */
 bool consumer_commit_wait(struct consumer *c, int timeout_ms);

@@ -114,6 +114,10 @@ void outbox_send_raw(struct outbox *o, const char *topic, struct bytes key, stru
  * when `guarded`; inserts of deterministic ids pass guarded=false: a duplicate means it is already there. */
 void outbox_insert(struct outbox *o, const char *collection, const bson_t *doc);
 void outbox_replace(struct outbox *o, const char *collection, const bson_t *filter, const bson_t *doc, bool upsert);
+/* A document that must be new: a duplicate is a lost guard, as in outbox_replace (and six times cheaper than an upsert). */
+void outbox_create(struct outbox *o, const char *collection, const bson_t *doc);
+/* Inserts; where the _id is taken, the stored document is replaced if it matches `filter`. That it does not match is fine. */
+void outbox_insert_or_replace(struct outbox *o, const char *collection, const bson_t *doc, const bson_t *filter);
 /* The size that the record just encoded would have; for checks against the derived-record limit. */
 size_t outbox_encoded_size(struct outbox *o, const struct shape *shape, const void *record);
 

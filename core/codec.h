@@ -30,19 +30,25 @@ struct registry; /* core/registry.h; NULL: none */
 /* Knows all schemas under schemas/ (they are compiled in; older released versions too). */
 struct codec *codec_new(struct registry *registry);
 void codec_free(struct codec *c);
+/* Makes records of one more writer's schema readable by its fingerprint. */
+bool codec_add_schema(struct codec *c, struct bytes schema_json, struct error *e);
 
 enum codec_verdict {
     CODEC_OK,
     CODEC_BAD,  /* these bytes are no such record: error.code is one of garbage, unknown_schema, wrong_record, truncated,
-                   too_deep, too_large, trailing_bytes, bad_utf8, bad_json, bad_value: the record goes to jobs.dead */
+                   too_deep, too_large, trailing_bytes, bad_utf8, bad_json, bad_value, null_value: the record goes to
+                   jobs.dead */
     CODEC_RETRY /* the registry did not answer: try again later */
 };
 
-/* `record` is cleared first. `allow_json` as above. A schema of another record name is CODEC_BAD wrong_record. */
+/* `record` is cleared first. With allow_json, what has neither binary framing is taken for JSON, else it is garbage. A schema
+ * of another record name is CODEC_BAD wrong_record. Text may hold NUL bytes: the caller refuses them where they matter. A
+ * field that the sender left out is without value, even where it must be given: the caller checks. */
 enum codec_verdict codec_decode(struct codec *c, const struct shape *s, struct bytes value, bool allow_json,
     struct arena *a, void *record, struct error *e);
 
-/* Appends the framed record to out. Fails only if the registry is configured and does not answer
+/* Appends the framed record to out. Text that is not UTF-8 (a job's output may hold anything) is written with U+FFFD in the
+ * bad places, so that what we write can always be read. Fails only if the registry is configured and does not answer
  * (code registry_away). */
 bool codec_encode(struct codec *c, const struct shape *s, const void *record, struct buf *out, struct error *e);
 

@@ -15,8 +15,9 @@
 struct engine_info {
     const char *name, *about;
     const char *folder;            /* absolute path */
-    const char *const *command;    /* argv, NULL-terminated, command[0] resolved */
+    const char *const *command;    /* argv, NULL-terminated; command[0] resolved, or as given when nothing was found */
     const char *const *code_types; /* NULL-terminated; the first is the default */
+    const char *const *environment; /* NULL-terminated names of variables that its processes get from ours */
     bool shared; /* one process may serve all users: it runs no user's code */
 };
 

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine_list: reads the manifests once, at start. A manifest that is wrong ends the start: half of the
+ * engines would be refused to users without anybody knowing why.
+ */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "core/engine_list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+
+struct engine_list {
+    struct arena arena; /* all texts and the items */
+    struct engine_info *items;
+    size_t count;
+};
+
+/* ---- one manifest ---- */
+
+static bool text_array(const json_t *manifest, const char *field, bool needed, struct arena *a,
+    const char ***out, struct error *e)
+{
+    const json_t *array = json_object_get(manifest, field);
+    size_t count = json_array_size(array);
+    if (needed ? count == 0 : array && !json_is_array(array))
+        return error_set(
+            e, "bad_manifest", "\"%s\" must be an array of text%s", field, needed ? ", not empty" : "");
+    const char **items = arena_array(a, count + 1, sizeof(const char *));
+    for (size_t i = 0; i < count; i++) {
+        const char *text = json_string_value(json_array_get(array, i));
+        if (!text || !text[0])
+            return error_set(e, "bad_manifest", "\"%s\"[%zu] must be text, not empty", field, i);
+        items[i] = arena_text(a, bytes_of(text));
+    }
+    *out = items;
+    return true;
+}
+
+/* The program lies in the engine's folder, in one of PATH's, or is given with a path. Where it is not found
+ * the name stays as it is: a host of ingest alone has manifests and no programs. */
+static const char *find_program(const char *folder, const char *name, struct arena *a)
+{
+    if (name[0] == '/')
+        return name;
+    const char *found = arena_printf(a, "%s/%s", folder, name).data;
+    if (access(found, X_OK) == 0)
+        return found;
+    const char *path = strchr(name, '/') ? NULL : getenv("PATH");
+    while (path && *path) {
+        size_t len = strcspn(path, ":");
+        found = arena_printf(a, "%.*s/%s", (int)len, path, name).data;
+        if (len && access(found, X_OK) == 0)
+            return found;
+        path += len + (path[len] == ':');
+    }
+    return name;
+}
+
+static bool read_scope(const json_t *manifest, bool *shared, struct error *e)
+{
+    const json_t *scope = json_object_get(manifest, "scope");
+    const char *text = scope ? json_string_value(scope) : "user";
+    *shared = text && strcmp(text, "shared") == 0;
+    return *shared || (text && strcmp(text, "user") == 0) ||
+           error_set(e, "bad_manifest", "\"scope\" must be \"user\" or \"shared\"");
+}
+
+static bool read_manifest(
+    const json_t *manifest, const char *name, struct arena *a, struct engine_info *out, struct error *e)
+{
+    const char *engine = json_string_value(json_object_get(manifest, "engine"));
+    if (!engine || strcmp(engine, name) != 0)
+        return error_set(e, "bad_manifest", "\"engine\" must be the folder's name, \"%s\"", name);
+    const char *about = json_string_value(json_object_get(manifest, "about"));
+    const char **command = NULL;
+    const char **code_types = NULL;
+    const char **environment = NULL;
+    if (!read_scope(manifest, &out->shared, e) || !text_array(manifest, "command", true, a, &command, e) ||
+        !text_array(manifest, "code_types", true, a, &code_types, e) ||
+        !text_array(manifest, "environment", false, a, &environment, e))
+        return false;
+    command[0] = find_program(out->folder, command[0], a);
+    out->command = command;
+    out->code_types = code_types;
+    out->environment = environment;
+    out->name = arena_text(a, bytes_of(engine));
+    out->about = arena_text(a, bytes_of(about));
+    return true;
+}
+
+static bool add_engine(struct engine_list *l, const char *dir, const char *name, struct error *e)
+{
+    struct engine_info info = {.folder = arena_printf(&l->arena, "%s/%s", dir, name).data};
+    const char *file = arena_printf(&l->arena, "%s/engine.json", info.folder).data;
+    if (access(file, F_OK) != 0)
+        return true; /* another folder, no engine */
+    json_error_t why;
+    json_t *manifest = json_load_file(file, JSON_REJECT_DUPLICATES, &why);
+    if (!manifest)
+        return error_set(e, "bad_manifest", "%s: line %d: %s", file, why.line, why.text);
+    bool ok = read_manifest(manifest, name, &l->arena, &info, e) || error_wrap(e, "%s", file);
+    json_decref(manifest);
+    if (!ok)
+        return false;
+    struct engine_info *items = realloc(l->items, (l->count + 1) * sizeof *items);
+    MUST(items);
+    l->items = items;
+    l->items[l->count++] = info;
+    return true;
+}
+
+/* ---- the list ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    const struct engine_info *x = a;
+    const struct engine_info *y = b;
+    return strcmp(x->name, y->name);
+}
+
+static bool read_folder(struct engine_list *l, const char *dir, struct error *e)
+{
+    DIR *folder = opendir(dir);
+    if (!folder)
+        return error_set(e, "no_engines", "engines folder %s: %s", dir, strerror(errno));
+    bool ok = true;
+    const struct dirent *entry;
+    while (ok && (entry = readdir(folder)))
+        if (entry->d_name[0] != '.')
+            ok = add_engine(l, dir, entry->d_name, e);
+    closedir(folder);
+    if (ok && l->count == 0)
+        return error_set(e, "no_engines", "engines folder %s holds no engine (<name>/engine.json)", dir);
+    return ok;
+}
+
+struct engine_list *engine_list_open(const char *engines_dir, struct error *e)
+{
+    struct engine_list *l = calloc(1, sizeof *l);
+    MUST(l);
+    arena_init(&l->arena);
+    char *dir = realpath(engines_dir, NULL);
+    if (!dir)
+        error_set(e, "no_engines", "engines folder %s: %s", engines_dir, strerror(errno));
+    bool ok = dir && read_folder(l, dir, e);
+    free(dir);
+    if (!ok) {
+        engine_list_close(l);
+        return NULL;
+    }
+    qsort(l->items, l->count, sizeof l->items[0], by_name);
+    return l;
+}
+
+void engine_list_close(struct engine_list *l)
+{
+    if (!l)
+        return;
+    arena_release(&l->arena);
+    free(l->items);
+    free(l);
+}
+
+const struct engine_info *engine_list_find(const struct engine_list *l, struct bytes name)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (bytes_equal_text(name, l->items[i].name))
+            return &l->items[i];
+    return NULL;
+}
+
+size_t engine_list_count(const struct engine_list *l)
+{
+    return l->count;
+}
+
+const struct engine_info *engine_list_at(const struct engine_list *l, size_t index)
+{
+    MUST(index < l->count);
+    return &l->items[index];
+}
+
+bool engine_info_accepts(const struct engine_info *i, struct bytes code_type)
+{
+    for (size_t n = 0; i->code_types[n]; n++)
+        if (bytes_equal_text(code_type, i->code_types[n]))
+            return true;
+    return false;
+}

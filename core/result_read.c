@@ -17,6 +17,7 @@
 #include "core/result.h"
 #include "core/result_file.h"
 
+#define HEADER_USUAL (16u * 1024)
 #define HEADER_MAX (4u * 1024 * 1024)
 #define COLUMNS_MAX 65536
 #define BLOCK_HEAD_MAX 20 /* two varints */
@@ -146,26 +147,32 @@ static bool take_meta(struct result_reader *r, struct bytes *in, bool *deflated)
     return false;
 }
 
-static bool read_header(struct result_reader *r, struct error *e)
+/* Reads the first `len` bytes, and the header if it is no longer than that. */
+static bool try_header(struct result_reader *r, size_t len)
 {
-    size_t len = r->size < HEADER_MAX ? (size_t)r->size : HEADER_MAX;
+    bool deflated = false;
+    buf_clear(&r->raw);
     buf_reserve(&r->raw, len);
-    if (!read_at(r->fd, 0, r->raw.data, len)) {
-        return corrupt(r, e, "it can't be read");
+    if (len < 4 || !read_at(r->fd, 0, r->raw.data, len) || memcmp(r->raw.data, RESULT_MAGIC, 4) != 0) {
+        return false;
     }
     r->raw.len = len;
-    struct bytes in = buf_bytes(&r->raw);
-    bool deflated = false;
-    if (len < 4 || memcmp(in.data, RESULT_MAGIC, 4) != 0) {
-        return corrupt(r, e, "it does not begin as an Avro file");
-    }
-    in = bytes_slice(in, 4, in.len - 4);
+    r->columns = NULL;
+    struct bytes in = bytes_slice(buf_bytes(&r->raw), 4, len - 4);
     if (!take_meta(r, &in, &deflated) || r->columns == NULL || !deflated || in.len < RESULT_SYNC_SIZE) {
-        return corrupt(r, e, "its header is no table's");
+        return false;
     }
     memcpy(r->sync, in.data, RESULT_SYNC_SIZE);
     r->first_block = len - in.len + RESULT_SYNC_SIZE;
     return true;
+}
+
+static bool read_header(struct result_reader *r, struct error *e)
+{
+    size_t little = r->size < HEADER_USUAL ? (size_t)r->size : HEADER_USUAL;
+    size_t much = r->size < HEADER_MAX ? (size_t)r->size : HEADER_MAX;
+    return try_header(r, little) || (much > little && try_header(r, much)) ||
+           corrupt(r, e, "its header is no table's");
 }
 
 /* ---- blocks ---- */

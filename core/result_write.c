@@ -87,7 +87,7 @@ static bool place_is_safe(const struct result_place *p, struct error *e)
     for (size_t i = 0; i < 3; i++) {
         if (!job_name_is_valid(parts[i])) {
             return error_set(
-                e, "result_store", "\"%.*s\" can't be a folder of the result store", BYTES_ARG(parts[i]));
+                e, "result_error", "\"%.*s\" can't be a folder of the result store", BYTES_ARG(parts[i]));
         }
     }
     return true;
@@ -109,7 +109,7 @@ static bool make_folders(const char *root, const char *path, struct error *e)
     for (char *at = whole + strlen(root) + 1; ok && (at = strchr(at, '/')) != NULL; at++) {
         *at = '\0';
         if (mkdir(whole, 0750) != 0 && errno != EEXIST) {
-            ok = error_set(e, "result_store", "can't make the folder %s: %s", whole, strerror(errno));
+            ok = error_set(e, "result_error", "can't make the folder %s: %s", whole, strerror(errno));
         }
         *at = '/';
     }
@@ -124,7 +124,7 @@ static bool sync_folder(const char *root, const char *path, struct error *e)
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && fsync(fd) == 0;
     if (!ok) {
-        error_set(e, "result_store", "can't sync the folder %s: %s", folder, strerror(errno));
+        error_set(e, "result_error", "can't sync the folder %s: %s", folder, strerror(errno));
     }
     if (fd >= 0) {
         (void)close(fd);
@@ -155,7 +155,7 @@ static bool write_all(int fd, const void *data, size_t len)
 static bool put_out(struct result_writer *w, struct bytes data, struct error *e)
 {
     if (!write_all(w->fd, data.data, data.len)) {
-        return error_set(e, "result_store", "can't write %s: %s", w->temporary, strerror(errno));
+        return error_set(e, "result_error", "can't write %s: %s", w->temporary, strerror(errno));
     }
     w->size += data.len;
     return true;
@@ -366,7 +366,7 @@ struct result_writer *result_create(
     }
     w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (w->fd < 0) {
-        error_set(e, "result_store", "can't create %s: %s", w->temporary, strerror(errno));
+        error_set(e, "result_error", "can't create %s: %s", w->temporary, strerror(errno));
         writer_free(w);
         return NULL;
     }
@@ -475,7 +475,7 @@ static bool put_value(struct result_writer *w, enum result_type type, const json
 bool result_add(struct result_writer *w, const json_t *row, struct error *e)
 {
     if (!json_is_array(row) || json_array_size(row) != w->column_count) {
-        return error_set(e, "bad_result", "row %lld has %zu values for %zu columns", (long long)w->rows + 1,
+        return error_set(e, "engine_protocol", "row %lld has %zu values for %zu columns", (long long)w->rows + 1,
             json_array_size(row), w->column_count);
     }
     buf_clear(&w->row);
@@ -483,7 +483,7 @@ bool result_add(struct result_writer *w, const json_t *row, struct error *e)
         const json_t *v = json_array_get(row, i);
         if (!put_value(w, w->columns[i].type, v)) {
             char *shown = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-            error_set(e, "bad_result", "row %lld: column \"%s\" has the type %s, which does not take %.100s",
+            error_set(e, "engine_protocol", "row %lld: column \"%s\" has the type %s, which does not take %.100s",
                 (long long)w->rows + 1, w->columns[i].name, result_type_names[w->columns[i].type],
                 shown == NULL ? "this value" : shown);
             free(shown);
@@ -491,7 +491,7 @@ bool result_add(struct result_writer *w, const json_t *row, struct error *e)
         }
     }
     if (w->row.len > RESULT_BLOCK_MAX - BLOCK_SIZE) {
-        return error_set(e, "bad_result", "row %lld is too large", (long long)w->rows + 1);
+        return error_set(e, "engine_protocol", "row %lld is too large", (long long)w->rows + 1);
     }
     buf_add_bytes(&w->raw, buf_bytes(&w->row));
     w->raw_rows++;
@@ -524,7 +524,7 @@ static bool write_index(struct result_writer *w, struct error *e)
     bool ok =
         fd >= 0 && write_all(fd, w->out.data, w->out.len) && fsync(fd) == 0 && rename(temporary, final) == 0;
     if (!ok) {
-        error_set(e, "result_store", "can't write the index %s: %s", final, strerror(errno));
+        error_set(e, "result_error", "can't write the index %s: %s", final, strerror(errno));
         (void)unlink(temporary);
     }
     if (fd >= 0) {
@@ -538,7 +538,7 @@ static bool write_index(struct result_writer *w, struct error *e)
 static bool publish(struct result_writer *w, struct error *e)
 {
     if (fsync(w->fd) != 0) {
-        return error_set(e, "result_store", "can't sync %s: %s", w->temporary, strerror(errno));
+        return error_set(e, "result_error", "can't sync %s: %s", w->temporary, strerror(errno));
     }
     if (!write_index(w, e)) {
         return false;
@@ -546,7 +546,7 @@ static bool publish(struct result_writer *w, struct error *e)
     char *final = joined(w->root, w->path, "");
     bool ok = rename(w->temporary, final) == 0;
     if (!ok) {
-        error_set(e, "result_store", "can't rename %s: %s", w->temporary, strerror(errno));
+        error_set(e, "result_error", "can't rename %s: %s", w->temporary, strerror(errno));
     }
     free(final);
     return ok && sync_folder(w->root, w->path, e);
@@ -577,14 +577,14 @@ bool result_adopt(const struct result_place *p, const char *from, struct bytes e
         if (fd >= 0) {
             (void)close(fd);
         }
-        return error_set(e, "bad_result", "the engine's result file \"%s\" is no plain file",
+        return error_set(e, "engine_protocol", "the engine's result file \"%s\" is no plain file",
             strrchr(from, '/') == NULL ? from : strrchr(from, '/') + 1);
     }
     char *path = place_path(p, extension);
     char *final = joined(p->root, path, "");
     bool ok = make_folders(p->root, path, e);
     if (ok && (fchmod(fd, 0640) != 0 || fsync(fd) != 0 || rename(from, final) != 0)) {
-        ok = error_set(e, "result_store", "can't put %s in its place: %s", final, strerror(errno));
+        ok = error_set(e, "result_error", "can't put %s in its place: %s", final, strerror(errno));
     }
     ok = ok && sync_folder(p->root, path, e);
     if (ok) {

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ingest: settings, routes, and what happens between start and stop. The main thread polls the producer:
+ * delivery reports come out there and answer requests.
+ */
+#include "ingest/ingest.h"
+
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "ingest/cancel.h"
+#include "ingest/job.h"
+#include "ingest/logs.h"
+#include "ingest/post.h"
+#include "ingest/query.h"
+#include "ingest/results.h"
+
+#define POLL_MS 100
+#define DRAIN_MS 5000
+#define BODY_MOST (10 * 1024 * 1024)
+#define WISH_MOST (16 * 1024)
+
+#define AT(field) offsetof(struct ingest_settings, field)
+const struct setting ingest_settings_table[] = {
+    {"http.port", SETTING_INT, offsetof(struct ingest_settings, stage.http_port), "8420", 0, 65535,
+        "port of REST, /metrics and /healthz"},
+    {"engines.dir", SETTING_TEXT, AT(engines_dir), "build/dev/engines", 1, 4096,
+        "folder of the engines' manifests"},
+    {"results.dir", SETTING_TEXT, AT(results_dir), "var/results", 1, 4096, "folder of the result store"},
+    {"submission.max_bytes", SETTING_SIZE, AT(submission_max_bytes), "1m", 1024, 8 * 1024 * 1024,
+        "largest submission; larger ones are refused (413)"},
+    {"ack_timeout", SETTING_MS, AT(ack_timeout_ms), "10s", 100, 300000,
+        "wait for Kafka's acknowledgement; after that 503 unknown_outcome"},
+    {"store_patience", SETTING_MS, AT(store_patience_ms), "3s", 100, 60000,
+        "wait for the document store; after that 503 store_away"},
+    {"sweep_after", SETTING_MS, AT(sweep_after_ms), "60s", 100, 3600000,
+        "a stub without an event is produced again after this, then after 2, 4, ... times as long"},
+    SETTING_END,
+};
+
+const struct http_route ingest_routes[] = {
+    {"POST", "/v1/jobs", HTTP_WORKER, post_jobs, BODY_MOST,
+        "Submit a job (JSON), or many (NDJSON, at most 10,000 lines)",
+        "202, 207, 400, 409, 413, 415, 422, 503"},
+    {"GET", "/v1/jobs", HTTP_WORKER, query_jobs, 0,
+        "The newest jobs first. Filters: creator, user, group, engine, name, state, since, until; limit, "
+        "cursor, total",
+        "200, 400, 503"},
+    {"GET", "/v1/jobs/{id}", HTTP_WORKER, job_get, 0, "A job's document, and what it waits for",
+        "200, 404, 503"},
+    {"GET", "/v1/jobs/{id}/log", HTTP_WORKER, logs_get, 0,
+        "A piece of the log: offset, limit, attempt; with Accept: text/plain the text alone",
+        "200, 400, 404, 503"},
+    {"GET", "/v1/jobs/{id}/results", HTTP_WORKER, results_list, 0, "The results of a job", "200, 404, 503"},
+    {"GET", "/v1/jobs/{id}/results/{n}", HTTP_WORKER, results_get, 0,
+        "A page of a table: offset, limit, format=json|csv", "200, 400, 404, 410, 422, 503"},
+    {"POST", "/v1/jobs/{id}/cancel", HTTP_WORKER, cancel_post, WISH_MOST,
+        "Cancel a job; body {reason, by}, optional", "200, 202, 400, 404, 503"},
+    {.method = NULL},
+};
+
+/* What submit.c may know of the engines. */
+static enum engine_fit fit(void *self, struct bytes engine, struct bytes code_type, struct buf *hint)
+{
+    const struct engine_list *list = self;
+    const struct engine_info *info = engine_list_find(list, engine);
+    if (!info) {
+        for (size_t i = 0; i < engine_list_count(list); i++)
+            buf_printf(hint, "%s%s", i ? ", " : "", engine_list_at(list, i)->name);
+        return ENGINE_UNKNOWN;
+    }
+    if (code_type.len == 0 || engine_info_accepts(info, code_type))
+        return ENGINE_FITS;
+    for (size_t i = 0; info->code_types[i]; i++)
+        buf_printf(hint, "%s%s", i ? ", " : "", info->code_types[i]);
+    return ENGINE_OTHER_CODE;
+}
+
+bool ingest_open(struct stage_world *w, void **self, struct error *e)
+{
+    struct ingest *in = calloc(1, sizeof *in);
+    if (!in)
+        log_fatal("no_memory", "bytes=%zu", sizeof *in);
+    in->settings = w->settings;
+    in->world = w;
+    *self = in;
+    meters_register();
+    pen_init(&in->pen, w->codec);
+    in->engines = engine_list_open(in->settings->engines_dir, e);
+    if (!in->engines)
+        return false;
+    in->rules = (struct submit_rules){in->settings->submission_max_bytes, fit, in->engines};
+    in->intake = intake_open(&(struct intake_options){.store = w->store,
+                                 .producer = w->producer,
+                                 .pen = &in->pen,
+                                 .store_patience_ms = in->settings->store_patience_ms,
+                                 .ack_timeout_ms = in->settings->ack_timeout_ms,
+                                 .sweep_after_ms = in->settings->sweep_after_ms},
+        e);
+    in->sweep = sweep_open(&(struct sweep_options){.store = w->store,
+                               .producer = w->producer,
+                               .after_ms = in->settings->sweep_after_ms,
+                               .store_patience_ms = in->settings->store_patience_ms},
+        e);
+    return in->intake && in->sweep;
+}
+
+bool ingest_run(void *self, struct stage_world *w, struct error *e)
+{
+    struct ingest *in = self;
+    (void)e;
+    while (!*w->stop) {
+        (void)producer_poll(w->producer, POLL_MS);
+        intake_tick(in->intake);
+    }
+    intake_drain(in->intake);
+    int64_t until = clock_boot_ms() + DRAIN_MS;
+    while (intake_open_count(in->intake) > 0 && clock_boot_ms() < until && *w->stop < 2) {
+        (void)producer_poll(w->producer, POLL_MS);
+        intake_tick(in->intake);
+    }
+    return true;
+}
+
+void ingest_close(void *self)
+{
+    struct ingest *in = self;
+    if (!in)
+        return;
+    sweep_close(in->sweep);
+    intake_close(in->intake);
+    engine_list_close(in->engines);
+    pen_release(&in->pen);
+    free(in);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * post: see post.h. The post and its ticket live in the request's arena: answering is the last thing done
+ * with them.
+ */
+#include "ingest/post.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "ingest/ingest.h"
+#include "ingest/request.h"
+
+#define LINES_MOST 10000
+#define RETRY_AFTER_S 2
+
+struct post {
+    struct ticket ticket; /* first: done gets it back */
+    struct http_request *request;
+    bool many;
+    size_t *lines; /* of each submission, when many */
+    int64_t began_us;
+};
+
+/* ---- answers ---- */
+
+static json_t *text_of(struct bytes b)
+{
+    json_t *text = json_stringn(b.data ? b.data : "", b.len);
+    return text ? text : json_string("(not UTF-8)");
+}
+
+static json_t *errors_of(const struct field_problems *problems)
+{
+    json_t *errors = json_array();
+    for (size_t i = 0; i < problems->count; i++)
+        json_array_append_new(
+            errors, json_pack("{s:o, s:s, s:o}", "field", text_of(problems->items[i].field), "code",
+                        problems->items[i].code, "detail", text_of(problems->items[i].detail)));
+    return errors;
+}
+
+static json_t *refused_json(const struct submission *s)
+{
+    const struct refusal *why = s->refusal;
+    json_t *body = json_pack(
+        "{s:i, s:s, s:o}", "status", why->status, "code", why->code, "detail", text_of(why->detail));
+    if (why->problems.count > 0)
+        json_object_set_new(body, "errors", errors_of(&why->problems));
+    if (s->named)
+        json_object_set_new(body, "job_id", json_string(s->id_text));
+    return body;
+}
+
+static json_t *accepted_json(const struct submission *s)
+{
+    return json_pack(
+        "{s:s, s:o, s:o}", "job_id", s->id_text, "state", text_of(s->state), "group", text_of(s->group));
+}
+
+static void answer_accepted(struct post *p, const struct submission *s)
+{
+    struct http_header_out headers[] = {
+        {"Location", arena_printf(http_arena(p->request), "/v1/jobs/%s", s->id_text)},
+        {"Idempotent-Replayed", BYTES("true")},
+    };
+    http_answer_json_with(p->request, 202, accepted_json(s), headers, s->end == SUBMISSION_REPLAYED ? 2 : 1);
+}
+
+/* As http_problem, and the job_id of a submission whose job may exist. */
+static void answer_named(struct post *p, const struct submission *s)
+{
+    char type[80];
+    struct http_header_out retry = {"Retry-After", arena_printf(http_arena(p->request), "%d", RETRY_AFTER_S)};
+    json_t *body = refused_json(s);
+    (void)snprintf(type, sizeof type, "urn:millrace:problem:%s", s->refusal->code);
+    json_object_set_new(body, "type", json_string(type));
+    json_object_set_new(body, "title", json_string(s->refusal->code));
+    char *text = json_dumps(body, JSON_COMPACT);
+    MUST(text != NULL);
+    json_decref(body);
+    http_answer(p->request, s->refusal->status, "application/problem+json", bytes_of(text), &retry,
+        s->refusal->status == 503 ? 1 : 0);
+    free(text);
+}
+
+static void answer_one(struct post *p, const struct submission *s)
+{
+    const struct refusal *why = s->refusal;
+    if (s->end != SUBMISSION_REFUSED)
+        answer_accepted(p, s);
+    else if (s->named)
+        answer_named(p, s);
+    else if (why->status == 503)
+        http_unavailable(p->request, why->code, why->detail, RETRY_AFTER_S);
+    else
+        http_problem(p->request, why->status, why->code, why->detail, &why->problems);
+}
+
+static void answer_many(struct post *p)
+{
+    size_t accepted = 0;
+    json_t *jobs = json_array();
+    for (size_t i = 0; i < p->ticket.count; i++) {
+        const struct submission *s = &p->ticket.items[i];
+        json_t *entry;
+        if (s->end == SUBMISSION_REFUSED) {
+            entry = refused_json(s);
+        } else {
+            entry = accepted_json(s);
+            json_object_set_new(entry, "status", json_integer(202));
+            if (s->end == SUBMISSION_REPLAYED)
+                json_object_set_new(entry, "replayed", json_true());
+            accepted++;
+        }
+        json_object_set_new(entry, "line", json_integer((json_int_t)p->lines[i]));
+        json_array_append_new(jobs, entry);
+    }
+    json_t *body = json_pack("{s:I, s:I, s:o}", "accepted", (json_int_t)accepted, "refused",
+        (json_int_t)(p->ticket.count - accepted), "jobs", jobs);
+    http_answer_json(p->request, accepted == p->ticket.count ? 202 : 207, body);
+}
+
+static void done(struct ticket *t)
+{
+    struct post *p = (struct post *)t;
+    meters_submit_us(clock_boot_us() - p->began_us);
+    if (p->many)
+        answer_many(p);
+    else
+        answer_one(p, &t->items[0]);
+}
+
+/* ---- reading ---- */
+
+bool post_next_line(struct bytes *rest, struct bytes *line)
+{
+    if (rest->len == 0)
+        return false;
+    const char *end = memchr(rest->data, '\n', rest->len);
+    size_t len = end ? (size_t)(end - rest->data) : rest->len;
+    *line = bytes_slice(*rest, 0, len);
+    *rest = bytes_slice(*rest, end ? len + 1 : len, rest->len);
+    if (line->len > 0 && line->data[line->len - 1] == '\r')
+        line->len--;
+    return true;
+}
+
+static size_t count_lines(struct bytes body)
+{
+    struct bytes line;
+    size_t count = 0;
+    while (post_next_line(&body, &line))
+        if (bytes_trim(line).len > 0)
+            count++;
+    return count;
+}
+
+static void read_one(
+    struct ingest *in, struct post *p, struct submission *s, struct bytes text, struct bytes key)
+{
+    struct arena *a = http_arena(p->request);
+    if (submit_parse(&in->rules, text, key, a, s, &s->refusal)) {
+        submit_identify(s, clock_utc_ms(), submit_trace(http_header(p->request, "traceparent")), a);
+        return;
+    }
+    s->end = SUBMISSION_REFUSED;
+    meters_submission(s->end, s->refusal);
+}
+
+static void take_many(struct ingest *in, struct post *p)
+{
+    struct http_request *r = p->request;
+    struct bytes rest = http_body(r), line;
+    size_t count = count_lines(rest), number = 0, i = 0;
+    if (http_header(r, "Idempotency-Key").data) {
+        http_problem(
+            r, 400, "bad_header", BYTES("with many submissions each line has its own idempotency_key"), NULL);
+        return;
+    }
+    if (count == 0 || count > LINES_MOST) {
+        http_problem(r, count ? 413 : 400, count ? "too_large" : "bad_request",
+            arena_printf(http_arena(r), "1 to %d lines, one JSON object each; got %zu", LINES_MOST, count),
+            NULL);
+        return;
+    }
+    p->many = true;
+    p->ticket.count = count;
+    p->ticket.items = arena_array(http_arena(r), count, sizeof *p->ticket.items);
+    p->lines = arena_array(http_arena(r), count, sizeof *p->lines);
+    while (i < count && post_next_line(&rest, &line)) {
+        number++;
+        if (bytes_trim(line).len == 0)
+            continue;
+        p->lines[i] = number;
+        read_one(in, p, &p->ticket.items[i++], line, BYTES_NONE);
+    }
+    intake_take(in->intake, &p->ticket);
+}
+
+static void take_one(struct ingest *in, struct post *p)
+{
+    struct http_request *r = p->request;
+    p->ticket.count = 1;
+    p->ticket.items = arena_array(http_arena(r), 1, sizeof *p->ticket.items);
+    read_one(in, p, &p->ticket.items[0], http_body(r), http_header(r, "Idempotency-Key"));
+    intake_take(in->intake, &p->ticket);
+}
+
+static void refuse_media_type(struct http_request *r, struct bytes type)
+{
+    struct bytes hint = bytes_equal_text(type, "application/x-www-form-urlencoded")
+                            ? BYTES(" (curl sends this with -d; add: -H 'content-type: application/json')")
+                            : BYTES("");
+    struct bytes cut = bytes_slice(type, 0, 80);
+    http_problem(r, 415, "unsupported_media_type",
+        arena_printf(http_arena(r), "send application/json, or application/x-ndjson for many; not '%.*s'%.*s",
+            BYTES_ARG(cut), BYTES_ARG(hint)),
+        NULL);
+}
+
+void post_jobs(void *ingest, struct http_request *r)
+{
+    static const char *const known[] = {NULL};
+    struct ingest *in = ingest;
+    struct bytes type = request_media_type(http_arena(r), http_header(r, "Content-Type"));
+    bool many = bytes_equal_text(type, "application/x-ndjson") || bytes_equal_text(type, "application/jsonl");
+    if (!many && !request_is_json(type)) {
+        refuse_media_type(r, type);
+        return;
+    }
+    if (!request_query_only(r, known))
+        return;
+    struct post *p = arena_alloc(http_arena(r), sizeof *p);
+    p->request = r;
+    p->began_us = clock_boot_us();
+    p->ticket.done = done;
+    if (many)
+        take_many(in, p);
+    else
+        take_one(in, p);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request: what the handlers of ingest have in common: known query parameters, numbers and times in them, the
+ * job id of the path, the answer when the store does not answer. A function that returns false has answered
+ * the request: the handler returns.
+ */
+#ifndef MILLRACE_INGEST_REQUEST_H
+#define MILLRACE_INGEST_REQUEST_H
+
+#include "core/http.h"
+#include "core/store.h"
+#include "core/uuid.h"
+
+/* Refuses (400 bad_query) query parameters that are not in the NULL-terminated list. */
+bool request_query_only(struct http_request *r, const char *const *names);
+/* A whole number between min and max, or `otherwise` when absent. */
+bool request_number(
+    struct http_request *r, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *out);
+/* RFC 3339 text or UTC ms; NO_INT when absent. */
+bool request_time(struct http_request *r, const char *name, int64_t *out);
+/* true or false; false when absent. */
+bool request_flag(struct http_request *r, const char *name, bool *out);
+/* {id} of the path. Malformed: 404, like any id that does not exist. */
+bool request_job_id(struct http_request *r, struct uuid *id, char text[UUID_TEXT_LEN + 1]);
+/* JSON (application/json, +json or no content-type) of the body, or 415. */
+bool request_is_json(struct bytes content_type);
+/* The media type of a content-type or accept header, without parameters, white space and upper case; "" when
+ * absent. */
+struct bytes request_media_type(struct arena *a, struct bytes header);
+
+bool request_bad_query(struct http_request *r, const char *name, struct bytes value, const char *expected);
+bool request_not_found(struct http_request *r, const char *what, struct bytes id);
+/* 503 store_away for a store that did not answer, 500 internal for anything else; logged. */
+bool request_store_failed(struct http_request *r, const struct error *e);
+
+/* The job's document, with the given projection (JSON names to leave out or to bring; NULL: all). Answers 404
+ * and 503. */
+bool request_find_job(struct http_request *r, struct store *s, int64_t patience_ms, const char *id,
+    const bson_t *opts, bson_t *doc);
+
+/* Fields of documents by dotted path; BYTES_NONE, `otherwise` or false when absent or of another type.
+ * Borrowed from doc. */
+struct bytes doc_text(const bson_t *doc, const char *path);
+struct bytes doc_binary(const bson_t *doc, const char *path);
+int64_t doc_number(const bson_t *doc, const char *path, int64_t otherwise);
+bool doc_flag(const bson_t *doc, const char *path);
+bool doc_has(const bson_t *doc, const char *path);
+/* User text as a value, never as an operator. */
+void doc_append_text(bson_t *doc, const char *name, struct bytes text);
+
+#endif

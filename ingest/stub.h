@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stub: the first form of a job's document (docs/documents.md): what the user sent, and the whole submission
+ * as bytes, so that any ingest can produce it again. And what of a stub is read back when a job id was taken,
+ * or when it is swept.
+ */
+#ifndef MILLRACE_INGEST_STUB_H
+#define MILLRACE_INGEST_STUB_H
+
+#include "core/store.h"
+#include "ingest/submit.h"
+
+/* A new document. `framed`: the record for jobs.submitted. */
+bson_t *stub_new(const struct submission *s, struct bytes framed, int64_t now, int64_t next_at);
+
+/* What is needed to produce a stub again. Everything lives in the arena. */
+struct stub {
+    struct bytes id, group, state;
+    struct bytes hash;   /* none: the document is not from a stub */
+    struct bytes framed; /* none: an event was seen, the job is on its way */
+    struct bytes trace;
+    int64_t next_at, tries;
+};
+/* The projection that stub_read needs, as find options; bson_destroy it. `extra`: further options to begin
+ * with, or NULL. */
+bson_t *stub_opts(const bson_t *extra);
+void stub_read(const bson_t *doc, struct arena *a, struct stub *out);
+
+/* The header `job`, and `traceparent` where there is one; returns how many. `headers` has room for two. */
+struct bus_header;
+size_t stub_headers(struct bytes id, struct bytes trace, struct bus_header *headers);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * submit: see submit.h. Reading is jansson plus the shape of JobSubmitted; the checks of values are one
+ * function per field group, run over whatever could be read, so that a client sees all its mistakes in one
+ * answer.
+ */
+#include "ingest/submit.h"
+
+#include <openssl/sha.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ATTEMPTS 100
+
+/* ---- refusals ---- */
+
+static struct refusal *refusal_make(struct arena *a, int status, const char *code, struct bytes detail)
+{
+    struct refusal *why = arena_alloc(a, sizeof *why);
+    why->status = status;
+    why->code = code;
+    why->detail = detail;
+    return why;
+}
+
+const struct refusal *refusal_new(struct arena *a, int status, const char *code, const char *format, ...)
+{
+    char text[ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct bytes detail = arena_copy(a, bytes_of(text));
+    /* The cut of a long text may split a character. */
+    detail.len = bytes_utf8_valid_len(detail);
+    return refusal_make(a, status, code, detail);
+}
+
+/* ---- the checks ---- */
+
+struct check {
+    const struct submit_rules *rules;
+    struct arena *arena;
+    struct job *job;
+    struct field_problems *problems;
+};
+
+static bool has_problem(const struct check *c, struct bytes field)
+{
+    for (size_t i = 0; i < c->problems->count; i++)
+        if (bytes_equal(c->problems->items[i].field, field))
+            return true;
+    return false;
+}
+
+/* One problem a field: the first says what to repair first. */
+static void problem(struct check *c, struct bytes field, const char *code, struct bytes detail)
+{
+    if (c->problems->count < SHAPE_PROBLEMS_MAX && !has_problem(c, field))
+        c->problems->items[c->problems->count++] = (struct field_problem){field, code, detail};
+}
+
+static bool has_control_characters(struct bytes b)
+{
+    for (size_t i = 0; i < b.len; i++)
+        if ((unsigned char)b.data[i] < 0x20 || b.data[i] == 0x7F)
+            return true;
+    return false;
+}
+
+static bool is_blank(struct bytes b)
+{
+    return bytes_trim(b).len == 0;
+}
+
+/* For details: at most 80 bytes of what came. */
+static struct bytes shown(struct bytes b)
+{
+    struct bytes cut = bytes_slice(b, 0, 80);
+    cut.len = bytes_utf8_valid_len(cut);
+    return cut;
+}
+
+static void check_names(struct check *c)
+{
+    const struct {
+        struct bytes field, value;
+    } names[] = {{BYTES("creator"), c->job->creator}, {BYTES("user"), c->job->user}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].value.data && !job_name_is_valid(names[i].value))
+            problem(c, names[i].field, "bad_name",
+                BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -, and neither \".\" nor \"..\""));
+    if (c->job->name.len > SUBMIT_NAME_MAX)
+        problem(c, BYTES("name"), "too_long", arena_printf(c->arena, "at most %d bytes", SUBMIT_NAME_MAX));
+    if (has_control_characters(c->job->name))
+        problem(c, BYTES("name"), "bad_name", BYTES("no control characters"));
+}
+
+static void check_engine(
+    struct check *c, struct bytes field, struct bytes type_field, struct bytes engine, struct bytes code_type)
+{
+    struct buf hint;
+    buf_init(&hint);
+    switch (c->rules->fit(c->rules->self, engine, code_type, &hint)) {
+    case ENGINE_FITS:
+        break;
+    case ENGINE_UNKNOWN:
+        problem(c, field, "unknown_engine",
+            arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s", BYTES_ARG(shown(engine)),
+                BYTES_ARG(buf_bytes(&hint))));
+        break;
+    case ENGINE_OTHER_CODE:
+        problem(c, type_field, "bad_code_type",
+            arena_printf(c->arena, "engine '%.*s' does not run '%.*s', but: %.*s", BYTES_ARG(shown(engine)),
+                BYTES_ARG(shown(code_type)), BYTES_ARG(buf_bytes(&hint))));
+        break;
+    }
+    buf_release(&hint);
+}
+
+static void check_part(struct check *c, size_t index)
+{
+    const struct job_part *part = &c->job->parts.items[index];
+    struct bytes id = arena_printf(c->arena, "parts[%zu].id", index);
+    struct bytes engine = arena_printf(c->arena, "parts[%zu].engine", index);
+    struct bytes code = arena_printf(c->arena, "parts[%zu].code", index);
+
+    if (part->id.data && !job_name_is_valid(part->id))
+        problem(c, id, "bad_name", BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -"));
+    for (size_t i = 0; i < index; i++)
+        if (part->id.data && bytes_equal(part->id, c->job->parts.items[i].id))
+            problem(c, id, "bad_parts", BYTES("another part has this id"));
+    if (part->code.data && is_blank(part->code))
+        problem(c, code, "empty_code", BYTES("there is nothing to run"));
+    /* A part without an engine runs on the job's. */
+    if (part->engine.len > 0)
+        check_engine(
+            c, engine, arena_printf(c->arena, "parts[%zu].code_type", index), part->engine, part->code_type);
+}
+
+static void check_code(struct check *c)
+{
+    const struct job *j = c->job;
+    if (j->engine.len > 0)
+        check_engine(c, BYTES("engine"), BYTES("code_type"), j->engine, j->code_type);
+    else if (j->parts.count == 0)
+        problem(c, BYTES("engine"), "missing", BYTES("the name of an engine"));
+    if (j->parts.count == 0 && is_blank(j->code))
+        problem(c, BYTES("code"), j->code.len ? "empty_code" : "missing",
+            BYTES("what to run; it may not be blank"));
+    for (size_t i = 0; i < j->parts.count; i++)
+        check_part(c, i);
+}
+
+static void check_range(struct check *c, struct bytes field, int64_t value, int64_t min, int64_t max)
+{
+    if (value != NO_INT && (value < min || value > max))
+        problem(c, field, "bad_value",
+            arena_printf(
+                c->arena, "%lld to %lld, not %lld", (long long)min, (long long)max, (long long)value));
+}
+
+static void check_numbers(struct check *c)
+{
+    const int64_t year_ms = 366LL * 24 * 3600 * 1000;
+    const struct job *j = c->job;
+    check_range(c, BYTES("limits.queue_timeout_ms"), j->limits.queue_timeout_ms, 0, year_ms);
+    check_range(c, BYTES("limits.run_timeout_ms"), j->limits.run_timeout_ms, 0, year_ms);
+    check_range(c, BYTES("limits.max_log_bytes"), j->limits.max_log_bytes, 0, INT64_MAX);
+    check_range(c, BYTES("limits.max_result_rows"), j->limits.max_result_rows, 0, INT64_MAX);
+    check_range(c, BYTES("retry.max_attempts"), j->retry.max_attempts, 1, MAX_ATTEMPTS);
+    check_range(c, BYTES("retry.backoff_ms"), j->retry.backoff_ms, 0, year_ms);
+    check_range(c, BYTES("retry.max_backoff_ms"), j->retry.max_backoff_ms, 0, year_ms);
+}
+
+static void check_strategy(struct check *c)
+{
+    static const char *const kinds[] = {"single", "race", "all", "fallback"};
+    if (!c->job->strategy || !c->job->strategy->kind.data)
+        return;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (bytes_equal_text(c->job->strategy->kind, kinds[i]))
+            return;
+    problem(c, BYTES("strategy.kind"), "bad_value", BYTES("single, race, all or fallback"));
+}
+
+static void check_texts(struct check *c)
+{
+    struct bytes key = c->job->idempotency_key, url = c->job->callback_url;
+    if (key.data && (key.len == 0 || key.len > SUBMIT_KEY_MAX || has_control_characters(key)))
+        problem(c, BYTES("idempotency_key"), "bad_value",
+            arena_printf(c->arena, "1 to %d bytes without control characters", SUBMIT_KEY_MAX));
+    if (url.data && !bytes_starts_with(url, "http://") && !bytes_starts_with(url, "https://"))
+        problem(c, BYTES("callback_url"), "bad_value", BYTES("an http:// or https:// address"));
+    if (url.data && has_control_characters(url))
+        problem(c, BYTES("callback_url"), "bad_value", BYTES("no control characters"));
+}
+
+/* ---- reading ---- */
+
+static const struct refusal *refuse_syntax(struct arena *a, const json_error_t *e)
+{
+    bool utf8 = json_error_code(e) == json_error_invalid_utf8;
+    return refusal_new(
+        a, 400, utf8 ? "bad_utf8" : "bad_json", "line %d, column %d: %s", e->line, e->column, e->text);
+}
+
+static bool take_key(struct check *c, struct bytes header_key)
+{
+    struct bytes key = c->job->idempotency_key;
+    if (!header_key.data)
+        return true;
+    if (key.data && !bytes_equal(key, header_key)) {
+        problem(c, BYTES("idempotency_key"), "bad_value", BYTES("differs from the header Idempotency-Key"));
+        return false;
+    }
+    if (!bytes_is_utf8(header_key))
+        problem(c, BYTES("idempotency_key"), "bad_utf8", BYTES("the header Idempotency-Key is not UTF-8"));
+    else
+        c->job->idempotency_key = arena_copy(c->arena, header_key);
+    return bytes_is_utf8(header_key);
+}
+
+static const struct refusal *check_all(const struct submit_rules *rules, const json_t *object,
+    struct bytes header_key, struct arena *a, struct job *job)
+{
+    struct refusal *why =
+        refusal_make(a, 422, "invalid", BYTES("the submission can't be accepted as it is; see errors"));
+    struct check c = {rules, a, job, &why->problems};
+    bool readable = shape_from_json(&shape_submitted, object, SHAPE_STRICT, a, job, &why->problems);
+
+    readable = take_key(&c, header_key) && readable && why->problems.count == 0;
+    if (!readable) {
+        why->status = 400;
+        why->detail = BYTES("this is no submission: see errors");
+    }
+    check_names(&c);
+    check_code(&c);
+    check_numbers(&c);
+    check_strategy(&c);
+    check_texts(&c);
+    return why->problems.count > 0 ? why : NULL;
+}
+
+bool submit_parse(const struct submit_rules *rules, struct bytes text, struct bytes header_key,
+    struct arena *a, struct submission *out, const struct refusal **why)
+{
+    json_error_t e;
+    *out = (struct submission){.end = SUBMISSION_OPEN};
+    if ((int64_t)text.len > rules->max_bytes) {
+        *why = refusal_new(a, 413, "too_large", "a submission has at most %lld bytes, this one %zu",
+            (long long)rules->max_bytes, text.len);
+        return false;
+    }
+    if (is_blank(text)) {
+        *why = refusal_new(a, 400, "bad_json", "the body is empty; send one JSON object");
+        return false;
+    }
+    /* NUL is let through here, so that the shape can say which field has it. */
+    json_t *object = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+    if (!object) {
+        *why = refuse_syntax(a, &e);
+        return false;
+    }
+    if (json_is_object(object))
+        *why = check_all(rules, object, header_key, a, &out->job);
+    else
+        *why = refusal_new(a, 400, "bad_request",
+            "one JSON object is expected; send many as lines, with content-type application/x-ndjson");
+    json_decref(object);
+    return *why == NULL;
+}
+
+/* ---- identity ---- */
+
+/* SHA-256 over the compact JSON with sorted keys of what the client said. Not over the Avro bytes: they
+ * change with the framing, with every new version of the schema and with the order of a map's keys, and a
+ * repeat after an upgrade must still be one. */
+static void hash_payload(const struct job *job, unsigned char out[SUBMIT_HASH_SIZE])
+{
+    json_t *payload = shape_to_json(&shape_submitted, job, SHAPE_COMPACT);
+    char *text = json_dumps(payload, JSON_COMPACT | JSON_SORT_KEYS);
+    MUST(text != NULL);
+    SHA256((const unsigned char *)text, strlen(text), out);
+    free(text);
+    json_decref(payload);
+}
+
+void submit_identify(struct submission *s, int64_t now, struct bytes trace, struct arena *a)
+{
+    struct job *j = &s->job;
+    j->job_id = j->submitter = j->trace = BYTES_NONE;
+    j->submitted_at = NO_INT;
+    hash_payload(j, s->hash);
+
+    s->group = job_group(a, j);
+    s->keyed = j->idempotency_key.len > 0;
+    if (s->keyed)
+        uuid_v5(&s->id, arena_printf(a, "%.*s/%.*s", BYTES_ARG(s->group), BYTES_ARG(j->idempotency_key)));
+    else
+        uuid_v7(&s->id, now);
+    uuid_format(&s->id, s->id_text);
+    j->job_id = arena_copy(a, bytes_of(s->id_text));
+    j->submitter = j->user;
+    j->submitted_at = now;
+    j->trace = trace.data ? arena_copy(a, trace) : BYTES_NONE;
+}
+
+struct bytes submit_trace(struct bytes header)
+{
+    static const char form[] = "xx-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+    if (header.len != sizeof form - 1)
+        return BYTES_NONE;
+    for (size_t i = 0; i < header.len; i++) {
+        char c = header.data[i];
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        if (form[i] == '-' ? c != '-' : !hex)
+            return BYTES_NONE;
+    }
+    return header;
+}

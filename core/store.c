@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store: see store.h. Every call is an attempt (one or a few statements on a client of the pool) inside one
+ * loop, `patiently`, which alone knows pauses, patience, stopping and the two log lines of an outage.
+ *
+ * The driver repeats nothing by itself (retryWrites, retryReads off), so that patience means what it says.
+ * Two pools: calls that must answer soon use one whose timeouts are short; the others may run long
+ * statements. A frozen server holds a call for the socket timeout at most, also after store_stop; all other
+ * waits end at once. Timeouts that the connection string names win over ours.
+ */
+#include "core/store.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/store_private.h"
+
+enum {
+    FIRST_PAUSE_MS = 50,
+    LONGEST_PAUSE_MS = 2000,
+    PROMPT_MAX_MS = 10000, /* longer patience: the pool with the long timeouts */
+    CHUNK_OPS = 10000, /* a statement's size: servers take 100,000 operations and 48 MB; less keeps each */
+    CHUNK_BYTES = 16 << 20, /* statement well below the socket timeout */
+    FIND_BATCH = 10000      /* documents of an answer's first part; the server cuts at 16 MB */
+};
+
+struct store {
+    mongoc_client_pool_t *patient, *prompt;
+    char *database;
+    atomic_bool stopping;
+    int stop_fd; /* an eventfd: readable for ever once stopping */
+    pthread_mutex_t lock;
+    atomic_bool away; /* an outage was logged and is not over; changed under lock */
+    int64_t away_since;
+};
+
+/* ---- open and close ---- */
+
+struct timeouts {
+    const char *option;
+    int32_t patient_ms, prompt_ms;
+};
+static const struct timeouts timeouts[] = {
+    {MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 2000, 1500},
+    {MONGOC_URI_CONNECTTIMEOUTMS, 2000, 1500},
+    {MONGOC_URI_SOCKETTIMEOUTMS, 10000, 2500},
+    {MONGOC_URI_WTIMEOUTMS, 8000, 2000},
+};
+
+static void driver_log(mongoc_log_level_t level, const char *domain, const char *message, void *self)
+{
+    (void)self;
+    struct bytes text = bytes_of(message);
+    if (level == MONGOC_LOG_LEVEL_ERROR || level == MONGOC_LOG_LEVEL_CRITICAL)
+        log_warn("mongo_driver", "part=%s text=%s", domain, log_quote(text));
+    else if (level == MONGOC_LOG_LEVEL_WARNING)
+        log_debug("mongo_driver", "part=%s text=%s", domain, log_quote(text));
+}
+
+static void driver_start(void)
+{
+    mongoc_init();
+    mongoc_log_set_handler(driver_log, NULL);
+}
+
+static void uri_default_bool(mongoc_uri_t *uri, const char *option, bool value)
+{
+    if (!mongoc_uri_has_option(uri, option))
+        mongoc_uri_set_option_as_bool(uri, option, value);
+}
+
+/* Everything a statement inherits: majority both ways, the primary, no repeats by the driver. */
+static void uri_complete(mongoc_uri_t *uri, bool prompt)
+{
+    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++)
+        if (!mongoc_uri_has_option(uri, timeouts[i].option))
+            mongoc_uri_set_option_as_int32(
+                uri, timeouts[i].option, prompt ? timeouts[i].prompt_ms : timeouts[i].patient_ms);
+    uri_default_bool(uri, MONGOC_URI_RETRYWRITES, false);
+    uri_default_bool(uri, MONGOC_URI_RETRYREADS, false);
+
+    mongoc_write_concern_t *write = mongoc_write_concern_new();
+    mongoc_write_concern_set_wmajority(
+        write, mongoc_uri_get_option_as_int32(uri, MONGOC_URI_WTIMEOUTMS, timeouts[3].patient_ms));
+    mongoc_uri_set_write_concern(uri, write);
+    mongoc_write_concern_destroy(write);
+
+    mongoc_read_concern_t *read = mongoc_read_concern_new();
+    mongoc_read_concern_set_level(read, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+    mongoc_uri_set_read_concern(uri, read);
+    mongoc_read_concern_destroy(read);
+
+    mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    mongoc_uri_set_read_prefs_t(uri, primary);
+    mongoc_read_prefs_destroy(primary);
+}
+
+static mongoc_client_pool_t *pool_new(const char *text, const char *app_name, bool prompt, struct error *e)
+{
+    bson_error_t why;
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &why);
+    if (!uri) {
+        error_set(e, "bad_setting", "mongo.uri: %s", why.message);
+        return NULL;
+    }
+    uri_complete(uri, prompt);
+    mongoc_client_pool_t *pool = mongoc_client_pool_new_with_error(uri, &why);
+    mongoc_uri_destroy(uri);
+    if (!pool) {
+        error_set(e, "bad_setting", "mongo.uri: %s", why.message);
+        return NULL;
+    }
+    mongoc_client_pool_set_error_api(pool, MONGOC_ERROR_API_VERSION_2);
+    mongoc_client_pool_set_appname(pool, app_name);
+    return pool;
+}
+
+struct store *store_open(const struct store_settings *s, const char *app_name, struct error *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, driver_start);
+    struct store *store = calloc(1, sizeof *store);
+    if (!store)
+        log_fatal("no_memory", "what=store");
+    pthread_mutex_init(&store->lock, NULL);
+    store->database = strdup(s->database);
+    store->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!store->database || store->stop_fd < 0) {
+        error_set(e, "system", "open the store: %s", strerror(errno));
+        goto failed;
+    }
+    store->patient = pool_new(s->uri, app_name, false, e);
+    if (!store->patient)
+        goto failed;
+    store->prompt = pool_new(s->uri, app_name, true, e);
+    if (!store->prompt)
+        goto failed;
+    return store;
+failed:
+    store_close(store);
+    return NULL;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    if (s->prompt)
+        mongoc_client_pool_destroy(s->prompt);
+    if (s->patient)
+        mongoc_client_pool_destroy(s->patient);
+    if (s->stop_fd >= 0)
+        close(s->stop_fd);
+    pthread_mutex_destroy(&s->lock);
+    free(s->database);
+    free(s);
+}
+
+void store_stop(struct store *s)
+{
+    int saved = errno;
+    const uint64_t one = 1;
+    atomic_store(&s->stopping, true);
+    /* It can only fail when the counter is full, and then it is readable already. */
+    ssize_t written = write(s->stop_fd, &one, sizeof one);
+    (void)written;
+    errno = saved;
+}
+
+/* ---- patience ---- */
+
+static void outage_begins(struct store *s, const char *what, const bson_error_t *why)
+{
+    pthread_mutex_lock(&s->lock);
+    bool first = !atomic_load(&s->away);
+    if (first) {
+        s->away_since = clock_boot_ms();
+        atomic_store(&s->away, true);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (first)
+        log_warn(
+            "store_away", "during=%s code=%u reason=%s", what, why->code, log_quote(bytes_of(why->message)));
+}
+
+static void outage_ends(struct store *s)
+{
+    if (!atomic_load_explicit(&s->away, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&s->lock);
+    bool last = atomic_load(&s->away);
+    int64_t lasted_ms = clock_boot_ms() - s->away_since;
+    atomic_store(&s->away, false);
+    pthread_mutex_unlock(&s->lock);
+    if (last)
+        log_info("store_back", "away_ms=%lld", (long long)lasted_ms);
+}
+
+/* Answers that stay the same however often one asks. Everything else may pass: a fallen server, an election,
+ * a server whose own database is away (FerretDB reports that as an internal error). */
+static const uint32_t refusals[] = {
+    2,     /* BadValue */
+    9,     /* FailedToParse */
+    14,    /* TypeMismatch */
+    20,    /* IllegalOperation */
+    28,    /* PathNotViable */
+    40,    /* ConflictingUpdateOperators */
+    52,    /* DollarPrefixedFieldName */
+    59,    /* CommandNotFound */
+    66,    /* ImmutableField */
+    67,    /* CannotCreateIndex */
+    73,    /* InvalidNamespace */
+    85,    /* IndexOptionsConflict */
+    86,    /* IndexKeySpecsConflict */
+    115,   /* CommandNotSupported */
+    121,   /* DocumentValidationFailure */
+    238,   /* NotImplemented */
+    10334, /* BSONObjectTooLarge */
+    11000, /* DuplicateKey, outside of the calls that report it */
+};
+
+static bool is_refusal(const bson_error_t *why)
+{
+    if (why->domain == MONGOC_ERROR_BSON || why->domain == MONGOC_ERROR_NAMESPACE)
+        return true;
+    if (why->domain == MONGOC_ERROR_COMMAND && why->code == MONGOC_ERROR_COMMAND_INVALID_ARG)
+        return true;
+    if (why->domain != MONGOC_ERROR_SERVER)
+        return false;
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (why->code == refusals[i])
+            return true;
+    return false;
+}
+
+/* One try on one client. False: `why` says what happened. */
+typedef bool attempt(void *self, mongoc_client_t *client, bson_error_t *why);
+
+static void pause_unless_stopped(struct store *s, int64_t ms)
+{
+    struct pollfd stop = {.fd = s->stop_fd, .events = POLLIN};
+    poll(&stop, 1, (int)ms);
+}
+
+static bool patiently(
+    struct store *s, const char *what, int64_t patience_ms, attempt *once, void *self, struct error *e)
+{
+    mongoc_client_pool_t *pool = patience_ms > 0 && patience_ms <= PROMPT_MAX_MS ? s->prompt : s->patient;
+    int64_t deadline = patience_ms > 0 ? clock_boot_ms() + patience_ms : INT64_MAX;
+    int64_t pause_ms = FIRST_PAUSE_MS;
+    for (;;) {
+        bson_error_t why = {0};
+        mongoc_client_t *client = mongoc_client_pool_pop(pool);
+        bool ok = once(self, client, &why);
+        mongoc_client_pool_push(pool, client);
+        if (ok || is_refusal(&why))
+            outage_ends(s);
+        if (ok)
+            return true;
+        if (is_refusal(&why))
+            return error_set(
+                e, "store_refused", "%s: MongoDB refused it: %s (code %u)", what, why.message, why.code);
+        outage_begins(s, what, &why);
+        if (atomic_load(&s->stopping))
+            return error_set(e, "stopping", "%s: given up, the process stops: %s", what, why.message);
+        int64_t left_ms = deadline - clock_boot_ms();
+        if (left_ms <= 0)
+            return error_set(e, "store_away", "%s: MongoDB does not answer: %s", what, why.message);
+        pause_unless_stopped(s, pause_ms < left_ms ? pause_ms : left_ms);
+        /* One more try after a stop would cost a whole selection timeout. */
+        if (atomic_load(&s->stopping))
+            return error_set(e, "stopping", "%s: given up, the process stops: %s", what, why.message);
+        pause_ms = pause_ms * 2 < LONGEST_PAUSE_MS ? pause_ms * 2 : LONGEST_PAUSE_MS;
+    }
+}
+
+/* ---- commands ---- */
+
+struct command {
+    const char *database;
+    const bson_t *command;
+};
+
+static bool command_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    const struct command *c = self;
+    return mongoc_client_command_simple(client, c->database, c->command, NULL, NULL, why);
+}
+
+bool store_command(struct store *s, const bson_t *command, int64_t patience_ms, struct error *e)
+{
+    struct command c = {s->database, command};
+    return patiently(s, "command", patience_ms, command_once, &c, e);
+}
+
+bool store_ping(struct store *s, int64_t patience_ms, struct error *e)
+{
+    bson_t ping = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&ping, "ping", 1);
+    struct command c = {"admin", &ping};
+    bool ok = patiently(s, "ping", patience_ms, command_once, &c, e);
+    bson_destroy(&ping);
+    return ok;
+}
+
+/* ---- bulks ---- */
+
+static bool bulk_opts_unordered(mongoc_client_t *client, const char *database, const char *name,
+    mongoc_collection_t **collection, mongoc_bulk_operation_t **bulk)
+{
+    bson_t opts = BSON_INITIALIZER;
+    BSON_APPEND_BOOL(&opts, "ordered", false);
+    *collection = mongoc_client_get_collection(client, database, name);
+    *bulk = mongoc_collection_create_bulk_operation_with_opts(*collection, &opts);
+    bson_destroy(&opts);
+    return *bulk != NULL;
+}
+
+static int64_t reply_int(const bson_t *reply, const char *key)
+{
+    bson_iter_t it;
+    return bson_iter_init_find(&it, reply, key) ? bson_iter_as_int64(&it) : 0;
+}
+
+/* Which operation was refused, and how. */
+static bool write_error(const bson_iter_t *item, int64_t *index, uint32_t *code, const char **text)
+{
+    bson_iter_t it;
+    *index = -1;
+    *code = 0;
+    *text = "";
+    if (!bson_iter_recurse(item, &it))
+        return false;
+    while (bson_iter_next(&it)) {
+        if (strcmp(bson_iter_key(&it), "index") == 0)
+            *index = bson_iter_as_int64(&it);
+        else if (strcmp(bson_iter_key(&it), "code") == 0)
+            *code = (uint32_t)bson_iter_as_int64(&it);
+        else if (strcmp(bson_iter_key(&it), "errmsg") == 0 && BSON_ITER_HOLDS_UTF8(&it))
+            *text = bson_iter_utf8(&it, NULL);
+    }
+    return true;
+}
+
+static bool is_duplicate(uint32_t code)
+{
+    return code == 11000 || code == 11001;
+}
+
+/* Where the answer to a bulk's duplicates goes. */
+typedef void mark_duplicate(void *self, size_t index);
+
+/* True when every operation was done or was a duplicate, and the majority has it. */
+static bool bulk_settled(
+    const bson_t *reply, bool executed, mark_duplicate *mark, void *self, bson_error_t *why)
+{
+    bson_iter_t it, item;
+    int64_t duplicates = 0;
+    if (bson_iter_init_find(&it, reply, "writeErrors") && bson_iter_recurse(&it, &item)) {
+        while (bson_iter_next(&item)) {
+            int64_t index;
+            uint32_t code;
+            const char *text;
+            if (!write_error(&item, &index, &code, &text))
+                continue;
+            if (!is_duplicate(code) || index < 0) {
+                bson_set_error(why, MONGOC_ERROR_SERVER, code, "operation %lld: %s", (long long)index, text);
+                return false;
+            }
+            duplicates++;
+            mark(self, (size_t)index);
+        }
+    }
+    if (bson_iter_init_find(&it, reply, "writeConcernErrors") && bson_iter_recurse(&it, &item) &&
+        bson_iter_next(&item)) {
+        bson_set_error(why, MONGOC_ERROR_WRITE_CONCERN, MONGOC_ERROR_WRITE_CONCERN_ERROR,
+            "no majority has confirmed the write in time");
+        return false;
+    }
+    /* Not executed although only duplicates were refused: the bulk's own error is the first duplicate. */
+    return executed || (duplicates > 0 && is_duplicate(why->code));
+}
+
+struct insert {
+    const char *database, *collection;
+    const bson_t *const *docs; /* of this chunk */
+    size_t count;
+    bool *duplicate;
+};
+
+static void insert_mark(void *self, size_t index)
+{
+    const struct insert *in = self;
+    if (in->duplicate && index < in->count)
+        in->duplicate[index] = true;
+}
+
+static bool insert_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    const struct insert *in = self;
+    mongoc_collection_t *collection;
+    mongoc_bulk_operation_t *bulk;
+    bson_t reply = BSON_INITIALIZER;
+    if (in->duplicate)
+        memset(in->duplicate, 0, in->count * sizeof *in->duplicate);
+    bool ok = bulk_opts_unordered(client, in->database, in->collection, &collection, &bulk);
+    for (size_t i = 0; ok && i < in->count; i++)
+        ok = mongoc_bulk_operation_insert_with_opts(bulk, in->docs[i], NULL, why);
+    if (ok) {
+        bson_destroy(&reply);
+        bool executed = mongoc_bulk_operation_execute(bulk, &reply, why) != 0;
+        ok = bulk_settled(&reply, executed, insert_mark, self, why);
+    }
+    bson_destroy(&reply);
+    mongoc_bulk_operation_destroy(bulk);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+bool store_insert(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
+    bool *duplicate, int64_t patience_ms, struct error *e)
+{
+    for (size_t from = 0, to; from < count; from = to) {
+        size_t bytes = 0;
+        for (to = from; to < count && to - from < CHUNK_OPS; to++) {
+            bytes += docs[to]->len;
+            if (bytes > CHUNK_BYTES && to > from)
+                break;
+        }
+        struct insert in = {
+            s->database, collection, docs + from, to - from, duplicate ? duplicate + from : NULL};
+        if (!patiently(s, collection, patience_ms, insert_once, &in, e))
+            return false;
+    }
+    return true;
+}
+
+struct bulk {
+    const char *database, *collection;
+    struct store_write *writes; /* of this chunk */
+    size_t count;
+    int64_t matched;
+};
+
+static void bulk_mark(void *self, size_t index)
+{
+    const struct bulk *b = self;
+    if (index < b->count)
+        b->writes[index].duplicate = true;
+}
+
+static bool bulk_add(
+    mongoc_bulk_operation_t *bulk, const struct store_write *w, const bson_t *upsert, bson_error_t *why)
+{
+    const bson_t *opts = w->upsert ? upsert : NULL;
+    if (w->replace)
+        return mongoc_bulk_operation_replace_one_with_opts(bulk, w->filter, w->update, opts, why);
+    return mongoc_bulk_operation_update_one_with_opts(bulk, w->filter, w->update, opts, why);
+}
+
+static bool bulk_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct bulk *b = self;
+    mongoc_collection_t *collection;
+    mongoc_bulk_operation_t *bulk;
+    bson_t reply = BSON_INITIALIZER, upsert = BSON_INITIALIZER;
+    BSON_APPEND_BOOL(&upsert, "upsert", true);
+    bool ok = bulk_opts_unordered(client, b->database, b->collection, &collection, &bulk);
+    for (size_t i = 0; i < b->count; i++) {
+        b->writes[i].duplicate = false;
+        ok = ok && bulk_add(bulk, &b->writes[i], &upsert, why);
+    }
+    if (ok) {
+        bson_destroy(&reply);
+        bool executed = mongoc_bulk_operation_execute(bulk, &reply, why) != 0;
+        ok = bulk_settled(&reply, executed, bulk_mark, self, why);
+        b->matched = reply_int(&reply, "nMatched") + reply_int(&reply, "nUpserted");
+    }
+    bson_destroy(&reply);
+    bson_destroy(&upsert);
+    mongoc_bulk_operation_destroy(bulk);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+bool store_write(struct store *s, const char *collection, struct store_write *writes, size_t count,
+    int64_t *matched, int64_t patience_ms, struct error *e)
+{
+    int64_t sum = 0;
+    for (size_t from = 0, to; from < count; from = to) {
+        size_t bytes = 0;
+        for (to = from; to < count && to - from < CHUNK_OPS; to++) {
+            bytes += (size_t)writes[to].filter->len + writes[to].update->len;
+            if (bytes > CHUNK_BYTES && to > from)
+                break;
+        }
+        struct bulk b = {s->database, collection, writes + from, to - from, 0};
+        if (!patiently(s, collection, patience_ms, bulk_once, &b, e))
+            return false;
+        sum += b.matched;
+    }
+    if (matched)
+        *matched = sum;
+    return true;
+}
+
+/* ---- one statement for many ---- */
+
+struct many {
+    const char *database, *collection;
+    const bson_t *filter;
+    const bson_t *update; /* NULL: delete */
+    int64_t matched, modified, deleted;
+};
+
+static bool many_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct many *m = self;
+    bson_t reply;
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, m->database, m->collection);
+    bool ok = m->update ? mongoc_collection_update_many(collection, m->filter, m->update, NULL, &reply, why)
+                        : mongoc_collection_delete_many(collection, m->filter, NULL, &reply, why);
+    m->matched = reply_int(&reply, "matchedCount");
+    m->modified = reply_int(&reply, "modifiedCount");
+    m->deleted = reply_int(&reply, "deletedCount");
+    bson_destroy(&reply);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+bool store_update_many(struct store *s, const char *collection, const bson_t *filter, const bson_t *update,
+    int64_t *matched, int64_t *modified, int64_t patience_ms, struct error *e)
+{
+    struct many m = {.database = s->database, .collection = collection, .filter = filter, .update = update};
+    if (!patiently(s, collection, patience_ms, many_once, &m, e))
+        return false;
+    if (matched)
+        *matched = m.matched;
+    if (modified)
+        *modified = m.modified;
+    return true;
+}
+
+bool store_delete_many(struct store *s, const char *collection, const bson_t *filter, int64_t *deleted,
+    int64_t patience_ms, struct error *e)
+{
+    struct many m = {.database = s->database, .collection = collection, .filter = filter};
+    if (!patiently(s, collection, patience_ms, many_once, &m, e))
+        return false;
+    if (deleted)
+        *deleted = m.deleted;
+    return true;
+}
+
+/* ---- reading ---- */
+
+struct query {
+    const char *database, *collection;
+    const bson_t *filter; /* or the pipeline */
+    const bson_t *opts;
+    const struct store_reader *reader;
+    bool aggregate, repeated;
+};
+
+static bool query_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct query *q = self;
+    const struct store_reader *r = q->reader;
+    if (q->repeated && r->reset)
+        r->reset(r->self);
+    q->repeated = true;
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, q->database, q->collection);
+    mongoc_cursor_t *cursor =
+        q->aggregate ? mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, q->filter, q->opts, NULL)
+                     : mongoc_collection_find_with_opts(collection, q->filter, q->opts, NULL);
+    const bson_t *doc;
+    bool more = true;
+    while (more && mongoc_cursor_next(cursor, &doc))
+        more = r->row(r->self, doc);
+    bool ok = !mongoc_cursor_error(cursor, why);
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+/* The caller's options, and a batch size large enough that most answers are one round trip. */
+static void query_opts(const bson_t *given, bson_t *out)
+{
+    if (given)
+        bson_copy_to(given, out);
+    else
+        bson_init(out);
+    if (!bson_has_field(out, "batchSize"))
+        BSON_APPEND_INT32(out, "batchSize", FIND_BATCH);
+}
+
+static bool query(struct store *s, struct query *q, const bson_t *given, int64_t patience_ms, struct error *e)
+{
+    bson_t opts;
+    query_opts(given, &opts);
+    q->database = s->database;
+    q->opts = &opts;
+    bool ok = patiently(s, q->collection, patience_ms, query_once, q, e);
+    bson_destroy(&opts);
+    return ok;
+}
+
+bool store_find(struct store *s, const char *collection, const bson_t *filter, const bson_t *opts,
+    const struct store_reader *reader, int64_t patience_ms, struct error *e)
+{
+    struct query q = {.collection = collection, .filter = filter, .reader = reader};
+    return query(s, &q, opts, patience_ms, e);
+}
+
+bool store_aggregate(struct store *s, const char *collection, const bson_t *pipeline,
+    const struct store_reader *reader, int64_t patience_ms, struct error *e)
+{
+    struct query q = {.collection = collection, .filter = pipeline, .reader = reader, .aggregate = true};
+    return query(s, &q, NULL, patience_ms, e);
+}
+
+struct first {
+    bson_t *out;
+    bool found;
+};
+
+static bool first_row(void *self, const bson_t *doc)
+{
+    struct first *f = self;
+    bson_copy_to(doc, f->out);
+    f->found = true;
+    return false;
+}
+
+static void first_reset(void *self)
+{
+    struct first *f = self;
+    if (f->found)
+        bson_destroy(f->out);
+    f->found = false;
+}
+
+bool store_find_one(struct store *s, const char *collection, const bson_t *filter, const bson_t *opts,
+    bson_t *out, bool *found, int64_t patience_ms, struct error *e)
+{
+    bson_t one = BSON_INITIALIZER;
+    if (opts)
+        bson_copy_to_excluding_noinit(opts, &one, "limit", "singleBatch", NULL);
+    BSON_APPEND_INT64(&one, "limit", 1);
+    BSON_APPEND_BOOL(&one, "singleBatch", true);
+    struct first self = {out, false};
+    struct store_reader reader = {first_row, first_reset, &self};
+    bool ok = store_find(s, collection, filter, &one, &reader, patience_ms, e);
+    bson_destroy(&one);
+    if (!ok)
+        first_reset(&self);
+    *found = self.found;
+    return ok;
+}
+
+struct counting {
+    const char *database, *collection;
+    const bson_t *filter;
+    int64_t count;
+};
+
+static bool count_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct counting *c = self;
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, c->database, c->collection);
+    c->count = mongoc_collection_count_documents(collection, c->filter, NULL, NULL, NULL, why);
+    mongoc_collection_destroy(collection);
+    return c->count >= 0;
+}
+
+bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t *count,
+    int64_t patience_ms, struct error *e)
+{
+    struct counting c = {s->database, collection, filter, 0};
+    if (!patiently(s, collection, patience_ms, count_once, &c, e))
+        return false;
+    *count = c.count;
+    return true;
+}

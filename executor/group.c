@@ -44,8 +44,7 @@ static void group_free(struct groups *gs, struct group *g)
 void groups_release(struct groups *gs)
 {
     struct group *g, *next;
-    HASH_ITER(hh, gs->by_name, g, next)
-    {
+    HASH_ITER (hh, gs->by_name, g, next) {
         group_free(gs, g);
     }
     free(gs->walk);
@@ -85,8 +84,7 @@ struct group *groups_next(struct groups *gs, size_t *cursor)
         if (!more)
             log_fatal("out_of_memory", "what=groups");
         gs->walk = more;
-        HASH_ITER(hh, gs->by_name, g, next)
-        {
+        HASH_ITER (hh, gs->by_name, g, next) {
             more[i++] = g;
         }
         gs->walk_count = n;
@@ -97,8 +95,7 @@ struct group *groups_next(struct groups *gs, size_t *cursor)
 void groups_disown(struct groups *gs, int32_t partition)
 {
     struct group *g, *next;
-    HASH_ITER(hh, gs->by_name, g, next)
-    {
+    HASH_ITER (hh, gs->by_name, g, next) {
         if (g->partition != partition)
             continue;
         g->disowned = true;
@@ -137,7 +134,8 @@ struct group *groups_pop_look(struct groups *gs)
 
 struct scheduler_figures groups_figures(const struct groups *gs)
 {
-    struct scheduler_figures f = {.groups = HASH_COUNT(gs->by_name), .ready = gs->ready, .looks = gs->look_count};
+    struct scheduler_figures f = {
+        .groups = HASH_COUNT(gs->by_name), .ready = gs->ready, .looks = gs->look_count};
     for (const struct group *g = gs->by_name; g; g = g->hh.next) {
         f.elsewhere += g->elsewhere ? 1 : 0;
         f.windowed += g->count;
@@ -185,7 +183,8 @@ void group_learn(struct groups *gs, struct group *g, const struct run *r)
         g->elsewhere = true;
         g->elsewhere_id = r->id;
         g->elsewhere_attempt = r->attempt;
-        size_t n = r->instance.len < sizeof g->elsewhere_instance ? r->instance.len : sizeof g->elsewhere_instance - 1;
+        size_t n = r->instance.len < sizeof g->elsewhere_instance ? r->instance.len
+                                                                  : sizeof g->elsewhere_instance - 1;
         memcpy(g->elsewhere_instance, r->instance.data ? r->instance.data : "", n);
         g->elsewhere_instance[n] = '\0';
     } else if (r->state == RUN_QUEUED) {
@@ -194,8 +193,8 @@ void group_learn(struct groups *gs, struct group *g, const struct run *r)
     }
 }
 
-void *group_append(struct groups *gs, struct group *g, const struct uuid *id, int64_t seq,
-    int64_t queued_at, void *payload)
+void *group_append(
+    struct groups *gs, struct group *g, const struct uuid *id, int64_t seq, int64_t queued_at, void *payload)
 {
     if (g->doubt || g->disowned)
         return payload; /* the look that is due will find it */
@@ -239,8 +238,8 @@ struct waiting group_pop(struct group *g)
 
 bool group_is_idle(const struct group *g)
 {
-    return !g->task && g->count == 0 && g->complete && g->unanswered == 0 && !g->elsewhere && !g->doubt && !g->looking &&
-           !g->disowned;
+    return !g->task && g->count == 0 && g->complete && g->unanswered == 0 && !g->elsewhere && !g->doubt &&
+           !g->looking && !g->disowned;
 }
 
 void group_doubt(struct group *g)
@@ -281,7 +280,8 @@ static void enter_looks(struct groups *gs, struct group *g)
 
 void group_settle(struct groups *gs, struct group *g)
 {
-    bool held = g->task || g->count || g->elsewhere || g->unanswered || g->doubt || g->looking || !g->complete;
+    bool held =
+        g->task || g->count || g->elsewhere || g->unanswered || g->doubt || g->looking || !g->complete;
     if (!held) {
         group_free(gs, g);
         return;
@@ -316,8 +316,7 @@ void tasks_init(struct tasks *ts)
 void tasks_release(struct tasks *ts)
 {
     struct task_slot *t, *next;
-    HASH_ITER(hh, ts->by_id, t, next)
-    {
+    HASH_ITER (hh, ts->by_id, t, next) {
         HASH_DEL(ts->by_id, t);
         free(t);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scheduler: the messages. What a group is and how its line moves is in executor/group.c; the rules stand in scheduler.h. */
+/* scheduler: the messages. What a group is and how its line moves is in executor/group.c; the rules stand in
+ * scheduler.h. */
 #include "executor/scheduler.h"
 
 #include <stdlib.h>
@@ -41,9 +42,12 @@ void scheduler_free(struct scheduler *s)
         return;
     struct task *t;
     size_t cursor = 0;
-    while ((t = tasks_next(&s->tasks, &cursor)) != NULL)
+    while ((t = tasks_next(&s->tasks, &cursor)) != NULL) {
         if (t->payload)
             s->options.drop(t->payload);
+        if (t->cancel)
+            s->options.drop_cancel(t->cancel);
+    }
     tasks_release(&s->tasks);
     groups_release(&s->groups);
     free(s->partitions);
@@ -66,6 +70,11 @@ static struct partition *partition_of(struct scheduler *s, int32_t partition)
         s->partition_count = need;
     }
     return &s->partitions[partition];
+}
+
+int32_t scheduler_partitions(const struct scheduler *s)
+{
+    return (int32_t)s->partition_count;
 }
 
 int64_t scheduler_assignment(const struct scheduler *s, int32_t partition)
@@ -91,8 +100,8 @@ void scheduler_assigned(struct scheduler *s, int32_t partition, int64_t assignme
     p->open = false;
 }
 
-void scheduler_unfinished(struct scheduler *s, int32_t partition, int64_t assignment, const struct run *runs, size_t count,
-    bool last)
+void scheduler_unfinished(struct scheduler *s, int32_t partition, int64_t assignment, const struct run *runs,
+    size_t count, bool last)
 {
     if (scheduler_assignment(s, partition) != assignment)
         return;
@@ -121,7 +130,8 @@ void scheduler_revoked(struct scheduler *s, int32_t partition)
 
 /* ---- intake ---- */
 
-struct task *scheduler_record(struct scheduler *s, int32_t partition, const struct uuid *id, int64_t seq, struct bytes group)
+struct task *scheduler_record(
+    struct scheduler *s, int32_t partition, const struct uuid *id, int64_t seq, struct bytes group)
 {
     struct group *g = groups_get(&s->groups, group, partition);
     g->disowned = false;
@@ -144,11 +154,13 @@ static void task_gone(struct scheduler *s, struct task *t)
     s->slots_used--;
     if (t->payload)
         s->options.drop(t->payload);
+    if (t->cancel)
+        s->options.drop_cancel(t->cancel);
     tasks_remove(&s->tasks, t);
 }
 
-void scheduler_inserted(struct scheduler *s, int32_t partition, int64_t assignment, const struct uuid *id, int64_t seq,
-    struct bytes group, int64_t now, struct task *task, bool duplicate, void *payload)
+void scheduler_inserted(struct scheduler *s, int32_t partition, int64_t assignment, const struct uuid *id,
+    int64_t seq, struct bytes group, int64_t now, struct task *task, bool duplicate, void *payload)
 {
     struct group *g = groups_find(&s->groups, group);
     MUST(g && g->unanswered > 0);
@@ -261,7 +273,8 @@ bool scheduler_next_elsewhere(struct scheduler *s, size_t *cursor, struct elsewh
     while ((g = groups_next(&s->groups, cursor)) != NULL) {
         if (!g->elsewhere || g->disowned)
             continue;
-        *out = (struct elsewhere){g->elsewhere_id, g->elsewhere_attempt, bytes_of(g->elsewhere_instance), g->name};
+        *out = (struct elsewhere){
+            g->elsewhere_id, g->elsewhere_attempt, bytes_of(g->elsewhere_instance), g->name};
         return true;
     }
     return false;

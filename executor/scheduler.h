@@ -32,7 +32,8 @@ struct group;
 struct scheduler_options {
     size_t slots;  /* tasks at once */
     size_t window; /* queued jobs known per group */
-    void (*drop)(void *payload); /* frees a payload that was handed in and is not wanted any more */
+    void (*drop)(void *payload);       /* frees a payload that was handed in and is not wanted any more */
+    void (*drop_cancel)(void *cancel); /* frees task.cancel when the task is gone */
 };
 
 /* A job that is being started, runs, or ends. Owned by the scheduler until scheduler_ended or scheduler_start_lost. */
@@ -59,6 +60,8 @@ void scheduler_unfinished(struct scheduler *s, int32_t partition, int64_t assign
 void scheduler_revoked(struct scheduler *s, int32_t partition);
 /* May records of it be taken in? */
 bool scheduler_is_open(const struct scheduler *s, int32_t partition);
+/* How many partitions were ever seen: they are numbered from 0. */
+int32_t scheduler_partitions(const struct scheduler *s);
 /* The current assignment of a partition, or -1. */
 int64_t scheduler_assignment(const struct scheduler *s, int32_t partition);
 

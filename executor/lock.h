@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lock: executors of one pool on one host, seen by their lock files <state_dir>/executor-<pool>-<n>.lock. Executor and guard hold a
+ * flock() on one inherited descriptor (never fcntl locks); the guard lets go only when everything it started is dead. So whoever gets
+ * the lock knows that the instance named in the file is dead, and may end its lease at once instead of waiting for it.
+ *
+ * A file's first line names its holder; further lines name dead instances whose leases are not ended yet.
+ */
+#ifndef MILLRACE_EXECUTOR_LOCK_H
+#define MILLRACE_EXECUTOR_LOCK_H
+
+#include "core/ledger.h"
+
+struct neighbours;
+/* Takes the first lock that is free and writes our name into the file. state_dir is made if it is missing. */
+struct neighbours *neighbours_open(const char *state_dir, const char *pool, const char *instance, struct error *e);
+/* Removes our name from the file; the lock goes with the descriptor. */
+void neighbours_close(struct neighbours *n);
+int neighbours_lock_fd(const struct neighbours *n);
+int neighbours_number(const struct neighbours *n);
+/* Ends the leases of the dead on this host: of those who had our lock before, and of those whose lock is free. Kills what
+ * they left. Blocks on the ledger. Returns how many leases were ended; e says why when it could not go on. */
+size_t neighbours_bury(struct neighbours *n, const struct ledger *l, int64_t now, struct error *e);
+/* Is there anything that neighbours_bury might do? Cheap. */
+bool neighbours_any(const struct neighbours *n);
+
+#endif

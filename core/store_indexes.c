@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_indexes: every index of every collection, one row each, with the query that it serves. A query of the API or of
+ * a stage that no row serves is a bug; so is a row that serves none: each index costs every write.
+ *
+ * Partial filters name only equality and $exists, which all servers know, and a query must repeat the filter's condition
+ * to use the index.
+ */
+#include <string.h>
+
+#include "core/store_private.h"
+
+#define TTL "{\"expireAfterSeconds\":0}"
+/* For collections where most documents do not expire (yet). */
+#define TTL_WHERE_SET                                                                                        \
+    "{\"expireAfterSeconds\":0,\"partialFilterExpression\":{\"expire_at\":{\"$exists\":true}}}"
+#define UNFINISHED "{\"partialFilterExpression\":{\"final\":false}}"
+
+const struct store_index store_indexes[] = {
+    /* runs: what is finished is in no index but _id and the clean-up's */
+    {"runs", "pool_partition_seq", "{\"pool\":1,\"partition\":1,\"seq\":1}", UNFINISHED,
+        "an executor that got a partition reads its unfinished runs, page by page"},
+    {"runs", "pool_group_seq", "{\"pool\":1,\"group\":1,\"seq\":1}", UNFINISHED,
+        "the next unfinished runs of a group; what a job waits for"},
+    {"runs", "instance", "{\"instance\":1}", UNFINISHED, "the runs that an executor process has running"},
+    {"runs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
+
+    {"outcomes", "unsent", "{\"pool\":1,\"at\":1}", "{\"partialFilterExpression\":{\"unsent\":true}}",
+        "outcomes whose events may not have been sent"},
+    {"outcomes", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
+
+    {"instances", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
+    {"cancels", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
+
+    /* jobs: lists, newest first, by keyset */
+    {"jobs", "accepted", "{\"times.accepted\":-1,\"_id\":-1}", NULL, "all jobs"},
+    {"jobs", "creator_user", "{\"creator\":1,\"user\":1,\"times.accepted\":-1,\"_id\":-1}", NULL,
+        "the jobs of a group"},
+    {"jobs", "user", "{\"user\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs of a user"},
+    {"jobs", "state", "{\"state\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs in a state"},
+    {"jobs", "stub_next_at", "{\"stub.next_at\":1}",
+        "{\"partialFilterExpression\":{\"stub.next_at\":{\"$exists\":true}}}",
+        "stubs that saw no event and must be produced again"},
+    {"jobs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
+
+    {"job_events", "job", "{\"job_id\":1,\"at\":1}", NULL, "the events of a job in order"},
+    {"job_events", "expire_at", "{\"expire_at\":1}", TTL, "clean-up"},
+    {"job_logs", "job_attempt_offset", "{\"job_id\":1,\"attempt\":1,\"offset\":1}", NULL,
+        "a range of bytes of an attempt's log"},
+    {"job_logs", "expire_at", "{\"expire_at\":1}", TTL, "clean-up"},
+
+    {.collection = NULL},
+};
+
+/* The table is ours: that its JSON is right is tested. */
+static void append_json(bson_t *doc, const char *key, const char *json)
+{
+    bson_error_t why;
+    bson_t *value = bson_new_from_json((const uint8_t *)json, -1, &why);
+    MUST(value);
+    if (key)
+        bson_append_document(doc, key, -1, value);
+    else
+        bson_concat(doc, value);
+    bson_destroy(value);
+}
+
+/* createIndexes for the rows of one collection; returns the first row of the next. An index that exists is left alone by
+ * the server; one that exists with other keys or options is an error that names it. */
+static const struct store_index *create_command(const struct store_index *row, bson_t *command)
+{
+    const char *collection = row->collection;
+    bson_t indexes, index;
+    char space[16];
+    const char *key;
+    BSON_APPEND_UTF8(command, "createIndexes", collection);
+    bson_append_array_begin(command, "indexes", -1, &indexes);
+    for (uint32_t i = 0; row->collection && strcmp(row->collection, collection) == 0; i++, row++) {
+        bson_uint32_to_string(i, &key, space, sizeof space);
+        bson_append_document_begin(&indexes, key, -1, &index);
+        append_json(&index, "key", row->keys);
+        BSON_APPEND_UTF8(&index, "name", row->name);
+        if (row->options)
+            append_json(&index, NULL, row->options);
+        bson_append_document_end(&indexes, &index);
+    }
+    bson_append_array_end(command, &indexes);
+    return row;
+}
+
+bool store_indexes_create(struct store *s, int64_t patience_ms, struct error *e)
+{
+    const struct store_index *row = store_indexes;
+    while (row->collection) {
+        const char *collection = row->collection;
+        bson_t command = BSON_INITIALIZER;
+        row = create_command(row, &command);
+        bool ok = store_command(s, &command, patience_ms, e);
+        bson_destroy(&command);
+        if (!ok)
+            return error_wrap(e, "indexes of %s", collection);
+    }
+    return true;
+}

@@ -24,8 +24,7 @@ enum {
     FLUSH_MS = 10000,
     FULL_WAIT_MS = 1000,  /* the local queue is full: wait so long for a delivery report, then look again */
     PROBE_MS = 1000,      /* how long one question for metadata may take */
-    PROBE_PAUSE_MS = 200, /* between two of them */
-    HEADERS_MAX = 64
+    PROBE_PAUSE_MS = 200 /* between two of them */
 };
 
 struct known_topic {
@@ -309,8 +308,6 @@ bool producer_send(
     struct in_flight *f = NULL;
     rd_kafka_resp_err_t code;
 
-    if (m->header_count > HEADERS_MAX)
-        return error_set(e, "too_large", "a record of %zu headers", m->header_count);
     if (snprintf(name, sizeof(name), "%s%s", p->prefix, m->topic) >= (int)sizeof(name))
         return error_set(e, "unknown_topic", "a topic's name is too long: %s", m->topic);
     if (done != NULL) {

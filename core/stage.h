@@ -52,7 +52,12 @@ struct stage_world {
     struct codec *codec; /* of the loop's thread */
     struct http_server *http;
     volatile int *stop; /* counts SIGTERM and SIGINT: 1 drain, 2 end at once */
+    struct stage_pulse *pulse;
 };
+/* For programs with their own loop: call it on every turn. From its first call on, a loop that does not turn for
+ * step_limit ends the process, and /healthz says so before. (The stage loop counts only time inside decode and step: waiting
+ * for a server is not ill health.) */
+void stage_tick(struct stage_world *w);
 
 struct outbox; /* what a step causes; see below */
 
@@ -83,6 +88,10 @@ struct stage {
     bool uses_store;
     const struct http_route *routes; /* own routes beside /metrics, /healthz, /readyz, /version; NULL: none */
 
+    /* A record that goes to jobs.dead carries a job that must still end: it travels on as refused (a JobPlanned with `error`),
+     * where id and group can be known. For the stages before the executor. */
+    bool forwards_dead;
+
     /* All may be NULL. prepare: after the settings, before any thread or connection exists (the executor forks its guard here);
      * *self is what open gets. open: after settings and connections exist. */
     bool (*prepare)(void *settings, void **self, struct error *e);
@@ -107,6 +116,9 @@ int stage_main(const struct stage *stage, int argc, char **argv);
  * when trace has a value. topic without prefix; key is the group. */
 void outbox_send(struct outbox *o, const char *topic, struct bytes key, struct bytes job_id, struct bytes trace,
     const struct shape *shape, const void *record);
+/* As above with further headers. */
+void outbox_send_with(struct outbox *o, const char *topic, struct bytes key, struct bytes job_id, struct bytes trace,
+    const struct shape *shape, const void *record, const struct bus_header *headers, size_t header_count);
 /* Sends bytes as they are, with the original headers (re-keyed submissions). */
 void outbox_send_raw(struct outbox *o, const char *topic, struct bytes key, struct bytes value,
     const struct bus_header *headers, size_t header_count);

@@ -95,6 +95,7 @@ const struct error_code job_error_codes[] = {
     {"lost", CLASS_SYSTEM, 0,
         "the executor that ran it was lost, too often or with on_lost: fail; effects may have happened"},
     {"drained", CLASS_SYSTEM, 0, "its executor was stopped and the job must not run twice (on_lost: fail)"},
+    {"bad_plan", CLASS_SYSTEM, 0, "the plan can't be walked: no nodes, a missing child, or a cycle"},
     {"result_error", CLASS_SYSTEM, 0, "the result could not be written or recorded"},
     {"result_too_large", CLASS_LIMIT, 0, "a result is larger than it may be"},
     {"result_corrupt", CLASS_SYSTEM, 500, "the result file is damaged: a fault of the store's disk"},

@@ -239,7 +239,7 @@ static bool read_int(struct reading *r, const struct place *where, const json_t 
     const double exact = 9007199254740992.0; /* 2^53 */
     if (json_is_real(value)) {
         double real = json_real_value(value);
-        if (real < -exact || real > exact || real != trunc(real))
+        if (!(real >= -exact && real <= exact) || real != (double)(int64_t)real)
             return problem(r, where, "bad_value", "expected a whole number, got %.17g", real);
         *out = (int64_t)real;
         return true;

@@ -3,8 +3,7 @@
  * store_indexes: every index of every collection, one row each, with the query that it serves. A query of the API or of
  * a stage that no row serves is a bug; so is a row that serves none: each index costs every write.
  *
- * Partial filters name only equality and $exists, which all servers know, and a query must repeat the filter's condition
- * to use the index.
+ * A partial index is used only by queries that repeat its condition word for word.
  */
 #include <string.h>
 
@@ -38,8 +37,7 @@ const struct store_index store_indexes[] = {
         "the jobs of a group"},
     {"jobs", "user", "{\"user\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs of a user"},
     {"jobs", "state", "{\"state\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs in a state"},
-    {"jobs", "stub_next_at", "{\"stub.next_at\":1}",
-        "{\"partialFilterExpression\":{\"stub.next_at\":{\"$exists\":true}}}",
+    {"jobs", "stub_next_at", "{\"stub.next_at\":1}", "{\"sparse\":true}",
         "stubs that saw no event and must be produced again"},
     {"jobs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cancel: millrace cancel ID...: what each job was when it was cancelled.
+ */
+#include <stdio.h>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+
+static const struct option own[] = {
+    {'r', "reason", "TEXT", false, "why; stands in the job's error"},
+    {0, "by", "NAME", false, "who; default nobody is named"},
+    OPTION_END,
+};
+
+static enum outcome cancel(const struct args *a)
+{
+    bool as_json;
+    struct reply reply;
+    enum outcome outcome = OUTCOME_DONE;
+    const char *reason = args_text(a, "reason", NULL), *by = args_text(a, "by", NULL);
+    if (!args_output(a, &as_json))
+        return OUTCOME_USAGE;
+    json_t *wish = json_pack("{s:s*, s:s*}", "reason", reason, "by", by);
+    if (!wish) {
+        complain("reason and by: UTF-8 text is expected");
+        return OUTCOME_USAGE;
+    }
+    struct client *c = client_open(a);
+    reply_init(&reply);
+    for (size_t i = 0; i < a->word_count; i++) {
+        struct buf path;
+        buf_init(&path);
+        buf_add_text(&path, "/v1/jobs/");
+        path_add_segment(&path, a->words[i]);
+        buf_add_text(&path, "/cancel");
+        client_post(c, path_text(&path), wish, NULL, &reply);
+        buf_release(&path);
+        if (!reply_ok(&reply))
+            outcome = reply_explain(&reply);
+        else if (as_json)
+            print_json(reply.json);
+        else
+            printf("%s  was %s, is %s\n", reply_text(&reply, "job_id"), reply_text(&reply, "was"),
+                reply_text(&reply, "state"));
+    }
+    json_decref(wish);
+    reply_release(&reply);
+    client_close(c);
+    return outcome;
+}
+
+const struct command command_cancel = {
+    .name = "cancel",
+    .words = "ID...",
+    .words_least = 1,
+    .words_most = WORDS_MOST,
+    .about = "Cancel jobs",
+    .options = own,
+    .asks_server = true,
+    .run = cancel,
+    .notes = "A job that had ended stays as it is: \"was final\".",
+};

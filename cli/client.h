@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client: one HTTP request after the other to ingest, over one kept connection (libcurl); answers as JSON or text; what the server
+ * says is wrong as lines for people.
+ */
+#ifndef MILLRACE_CLI_CLIENT_H
+#define MILLRACE_CLI_CLIENT_H
+
+#include <jansson.h>
+
+#include "cli/command.h"
+
+struct client;
+/* Always there; a bad address shows with the first request. */
+struct client *client_open(const struct args *a);
+void client_close(struct client *c);
+
+struct reply {
+    int status; /* 0: no answer; `failure` says why */
+    struct buf body;
+    json_t *json;        /* the body, when it is JSON */
+    int64_t next_offset; /* of a page, or -1 */
+    char failure[256];
+};
+void reply_init(struct reply *r);
+void reply_release(struct reply *r);
+bool reply_ok(const struct reply *r);
+/* Text of a member of the JSON object, "" if absent. Borrowed. */
+const char *reply_text(const struct reply *r, const char *name);
+/* Tells on stderr why there is no good answer; one line a problem. Returns the exit code. */
+enum outcome reply_explain(const struct reply *r);
+
+/* The reply is released and filled anew. `accept`: NULL for JSON. */
+void client_get(struct client *c, const char *path, const char *accept, struct reply *out);
+/* `body` may be NULL. `key`: Idempotency-Key, or NULL. */
+void client_post(struct client *c, const char *path, const json_t *body, const char *key, struct reply *out);
+
+/* Appends "?name=value" or "&name=value", percent-encoded; nothing when value is NULL. */
+void path_add(struct buf *path, const char *name, const char *value);
+/* As one segment of a path. */
+void path_add_segment(struct buf *path, const char *segment);
+const char *path_text(struct buf *path);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * commands: the table of subcommands, in the order of the help.
+ */
+#include "cli/commands.h"
+
+const struct command *const commands[] = {&command_submit, &command_get, &command_list, &command_log,
+    &command_results, &command_cancel, &command_topics, &command_dead, NULL};

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * get: millrace get ID: a job's document.
+ */
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/show.h"
+#include "cli/table.h"
+#include "cli/wait.h"
+
+static const struct option own[] = {
+    {'w', "wait", NULL, false, "wait for the end; the exit code tells it"},
+    OPTION_END,
+};
+
+static enum outcome get(const struct args *a)
+{
+    bool as_json;
+    struct reply reply;
+    struct buf path;
+    enum outcome outcome = OUTCOME_DONE;
+    if (!args_output(a, &as_json))
+        return OUTCOME_USAGE;
+    struct client *c = client_open(a);
+    reply_init(&reply);
+    buf_init(&path);
+    buf_add_text(&path, "/v1/jobs/");
+    path_add_segment(&path, a->words[0]);
+    if (args_flag(a, "wait")) {
+        outcome = wait_for_job(c, a->words[0], &reply);
+    } else {
+        client_get(c, path_text(&path), NULL, &reply);
+        outcome = reply_ok(&reply) ? OUTCOME_DONE : reply_explain(&reply);
+    }
+    if (reply_ok(&reply))
+        as_json ? print_json(reply.json) : show_job(reply.json);
+    reply_release(&reply);
+    buf_release(&path);
+    client_close(c);
+    return outcome;
+}
+
+const struct command command_get = {
+    .name = "get",
+    .words = "ID",
+    .words_least = 1,
+    .words_most = 1,
+    .about = "Show a job: state, times, error, results",
+    .options = own,
+    .asks_server = true,
+    .run = get,
+};

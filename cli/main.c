@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * millrace: the command line. Finds the command in the table (commands.c) and runs it.
+ */
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "core/log.h"
+
+static const struct command *find(const char *name)
+{
+    for (const struct command *const *c = commands; *c; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
+}
+
+static void help(int argc, char **argv)
+{
+    const struct command *c = argc > 0 ? find(argv[0]) : NULL;
+    if (argc > 0 && strcmp(argv[0], "--markdown") == 0)
+        help_markdown();
+    else if (c)
+        help_command(c);
+    else
+        help_all();
+}
+
+static enum outcome run(const struct command *c, int argc, char **argv)
+{
+    struct args args;
+    enum outcome outcome = OUTCOME_USAGE;
+    if (args_parse(c, argc, argv, &args)) {
+        outcome = OUTCOME_DONE;
+        if (args_flag(&args, "help"))
+            help_command(c);
+        else
+            outcome = c->run(&args);
+    }
+    args_release(&args);
+    return outcome;
+}
+
+int main(int argc, char **argv)
+{
+    /* So that widths of characters are known; what is printed is UTF-8 in every locale. */
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    log_init("millrace", LOG_WARN);
+    const char *name = argc > 1 ? argv[1] : "help";
+    if (strcmp(name, "--version") == 0) {
+        puts("millrace " MILLRACE_VERSION);
+        return OUTCOME_DONE;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        help(argc > 2 ? argc - 2 : 0, argv + 2);
+        return argc > 1 ? OUTCOME_DONE : OUTCOME_USAGE;
+    }
+    const struct command *c = find(name);
+    if (!c) {
+        complain("there is no command %s; millrace help lists them", name);
+        return OUTCOME_USAGE;
+    }
+    enum outcome outcome = run(c, argc - 2, argv + 2);
+    if (fflush(stdout) == 0 || outcome != OUTCOME_DONE)
+        return (int)outcome;
+    complain("can't write the output: %s", strerror(errno));
+    return OUTCOME_FAILED;
+}

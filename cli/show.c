@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * show: see show.h.
+ */
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/table.h"
+#include "core/clock.h"
+
+const char *show_text(const json_t *value, const char *first, const char *second)
+{
+    const json_t *member = json_object_get(value, first);
+    const char *text = json_string_value(second ? json_object_get(member, second) : member);
+    return text ? text : "";
+}
+
+const char *show_took(const json_t *job, char out[32])
+{
+    int64_t from, to;
+    if (!clock_parse(bytes_of(show_text(job, "times", "started")), &from) ||
+        !clock_parse(bytes_of(show_text(job, "times", "finished")), &to))
+        return "";
+    (void)snprintf(out, 32, "%.3f s", (double)(to - from) / 1000);
+    return out;
+}
+
+static void row(struct table *t, const char *name, const char *value)
+{
+    if (!*value)
+        return;
+    table_add_text(t, name);
+    table_add_text(t, value);
+}
+
+static void row_json(struct table *t, const char *name, const json_t *value)
+{
+    bool empty = !value || json_is_null(value) ||
+                 ((json_is_object(value) || json_is_array(value)) && !json_object_size(value) &&
+                     !json_array_size(value));
+    if (empty)
+        return;
+    table_add_text(t, name);
+    table_add_json(t, value);
+}
+
+static void add_error(struct table *t, const json_t *job)
+{
+    char text[1024];
+    const json_t *error = json_object_get(job, "error");
+    const char *code = show_text(error, "code", NULL);
+    const json_t *line = json_object_get(error, "line");
+    if (!*code)
+        return;
+    (void)snprintf(text, sizeof text, "%s: %s", code, show_text(error, "message", NULL));
+    row(t, "error", text);
+    row_json(t, "  line", json_is_integer(line) ? line : NULL);
+    row(t, "  detail", show_text(error, "detail", NULL));
+}
+
+static void add_results(struct table *t, const json_t *job)
+{
+    size_t i;
+    const json_t *result;
+    json_array_foreach(json_object_get(job, "results"), i, result)
+    {
+        char text[512];
+        (void)snprintf(text, sizeof text, "%lld  %s  %s  %lld rows  %lld bytes",
+            (long long)json_integer_value(json_object_get(result, "n")), show_text(result, "kind", NULL),
+            show_text(result, "name", NULL), (long long)json_integer_value(json_object_get(result, "rows")),
+            (long long)json_integer_value(json_object_get(result, "bytes")));
+        row(t, i == 0 ? "results" : "", text);
+    }
+}
+
+void show_job(const json_t *job)
+{
+    static const char *const times[] = {"accepted", "converted", "planned", "queued", "started", "finished"};
+    char out[32];
+    struct table *t = table_new(2, NULL);
+    row(t, "job", show_text(job, "job_id", NULL));
+    row(t, "state", show_text(job, "state", NULL));
+    row_json(t, "waiting for", json_object_get(job, "waiting_for"));
+    row(t, "group", show_text(job, "group", NULL));
+    row(t, "name", show_text(job, "name", NULL));
+    row(t, "engine", show_text(job, "engine", NULL));
+    row(t, "target", show_text(job, "target", NULL));
+    row_json(t, "attempt", json_object_get(job, "attempt"));
+    if (json_number_value(json_object_get(job, "progress")) > 0)
+        row_json(t, "progress", json_object_get(job, "progress"));
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        const char *at = show_text(job, "times", times[i]);
+        if (*at) {
+            table_add_text(t, times[i]);
+            table_add(t, time_shown(at, out));
+        }
+    }
+    row(t, "took", show_took(job, out));
+    add_error(t, job);
+    row_json(t, "exit code", json_object_get(job, "exit_code"));
+    add_results(t, job);
+    row_json(t, "log", json_object_get(job, "log"));
+    row_json(t, "labels", json_object_get(job, "labels"));
+    table_print(t);
+    table_free(t);
+}
+
+void show_end(const json_t *job)
+{
+    char out[32];
+    const char *took = show_took(job, out), *code = show_text(job, "error", "code");
+    (void)fprintf(stderr, "%s%s%s\n", show_text(job, "state", NULL), *took ? " after " : "", took);
+    if (*code)
+        (void)fprintf(stderr, "%s: %s\n", code, show_text(job, "error", "message"));
+}

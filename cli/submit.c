@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * submit: millrace submit: one job, from the command line, a file or stdin.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/show.h"
+#include "cli/table.h"
+#include "cli/wait.h"
+
+#define CODE_MOST (16 * 1024 * 1024)
+
+static const struct option own[] = {
+    {'e', "engine", "NAME", false, "what runs the code; default shell"},
+    {'c', "creator", "NAME", false, "the system that the job comes from; default MILLRACE_CREATOR, else cli"},
+    {'u', "user", "NAME", false, "the person that it runs for; default MILLRACE_USER, else who you are"},
+    {'n', "name", "TEXT", false, "for people"},
+    {'t', "target", "NAME", false, "a named configuration of the engine"},
+    {0, "code-type", "TYPE", false, "sql, shell, ...; default the engine's first"},
+    {0, "var", "K=V", true, "a value for ${K} in the code"},
+    {0, "conf", "K=V", true, "a setting of the engine"},
+    {0, "label", "K=V", true, "for routing, limits and search"},
+    {0, "run-timeout", "MS", false, "longest run of one attempt, in milliseconds"},
+    {0, "max-attempts", "N", false, "tries in all; 1 is no retry"},
+    {'f', "file", "FILE", false, "read the code from a file"},
+    {'k', "key", "KEY", false, "idempotency key: a repeat with the same key is the same job"},
+    {'w', "wait", NULL, false, "wait for the end; the exit code tells it"},
+    OPTION_END,
+};
+
+static bool read_all(FILE *from, const char *name, struct buf *out)
+{
+    char block[65536];
+    size_t got;
+    while ((got = fread(block, 1, sizeof block, from)) > 0 && out->len <= CODE_MOST)
+        buf_add(out, block, got);
+    if (ferror(from))
+        complain("can't read %s: %s", name, strerror(errno));
+    else if (out->len > CODE_MOST)
+        complain("%s is too large", name);
+    else
+        return true;
+    return false;
+}
+
+static enum outcome read_code(const struct args *a, struct buf *out)
+{
+    const char *file = args_text(a, "file", NULL), *word = a->word_count ? a->words[0] : NULL;
+    if (!file == !word) {
+        complain("the code is expected: as a word, - for stdin, or --file FILE");
+        return OUTCOME_USAGE;
+    }
+    if (word && strcmp(word, "-") != 0) {
+        buf_add_text(out, word);
+        return OUTCOME_DONE;
+    }
+    FILE *from = file && strcmp(file, "-") != 0 ? fopen(file, "rb") : stdin;
+    if (!from) {
+        complain("can't open %s: %s", file, strerror(errno));
+        return OUTCOME_FAILED;
+    }
+    bool ok = read_all(from, file ? file : "stdin", out);
+    if (from != stdin)
+        (void)fclose(from);
+    return ok ? OUTCOME_DONE : OUTCOME_FAILED;
+}
+
+static const char *whoami(void)
+{
+    const char *name = getenv("MILLRACE_USER");
+    if (name && *name)
+        return name;
+    const struct passwd *me = getpwuid(getuid());
+    return me ? me->pw_name : "unknown";
+}
+
+static bool add_text(json_t *job, const char *field, const char *value)
+{
+    if (!value || json_object_set_new(job, field, json_string(value)) == 0)
+        return true;
+    complain("%s is not UTF-8", field);
+    return false;
+}
+
+/* All --option K=V of one name as an object. */
+static bool add_pairs(const struct args *a, const char *option, json_t *job, const char *field)
+{
+    json_t *pairs = json_object();
+    bool ok = true;
+    for (size_t i = 0; ok && i < a->count; i++) {
+        if (strcmp(a->given[i].option->name, option) != 0)
+            continue;
+        const char *pair = a->given[i].value, *equals = strchr(pair, '=');
+        struct buf key;
+        buf_init(&key);
+        buf_add(&key, pair, equals ? (size_t)(equals - pair) : 0);
+        buf_add_char(&key, '\0');
+        ok = equals && equals != pair && json_object_set_new(pairs, key.data, json_string(equals + 1)) == 0;
+        if (!ok)
+            complain("--%s %s: K=V in UTF-8 is expected", option, pair);
+        buf_release(&key);
+    }
+    if (json_object_size(pairs) > 0)
+        json_object_set_new(job, field, pairs);
+    else
+        json_decref(pairs);
+    return ok;
+}
+
+static bool add_number(
+    const struct args *a, const char *option, json_t *job, const char *group, const char *field)
+{
+    int64_t n;
+    if (!args_number(a, option, 0, INT64_MAX, -1, &n))
+        return false;
+    if (n >= 0)
+        json_object_set_new(job, group, json_pack("{s:I}", field, (json_int_t)n));
+    return true;
+}
+
+static bool build(const struct args *a, struct bytes code, json_t *job)
+{
+    const char *creator = getenv("MILLRACE_CREATOR");
+    bool ok = add_text(job, "creator", args_text(a, "creator", creator && *creator ? creator : "cli")) &&
+              add_text(job, "user", args_text(a, "user", whoami())) &&
+              add_text(job, "name", args_text(a, "name", NULL)) &&
+              add_text(job, "engine", args_text(a, "engine", "shell")) &&
+              add_text(job, "target", args_text(a, "target", NULL)) &&
+              add_text(job, "code_type", args_text(a, "code-type", NULL)) &&
+              add_pairs(a, "var", job, "variables") && add_pairs(a, "conf", job, "conf") &&
+              add_pairs(a, "label", job, "labels") &&
+              add_number(a, "run-timeout", job, "limits", "run_timeout_ms") &&
+              add_number(a, "max-attempts", job, "retry", "max_attempts");
+    if (!ok)
+        return false;
+    if (json_object_set_new(job, "code", json_stringn(code.data ? code.data : "", code.len)) == 0)
+        return true;
+    complain("the code is not UTF-8 text");
+    return false;
+}
+
+/* A submission that may have been taken all the same names its job. */
+static bool is_stored(const struct reply *r)
+{
+    return r->status == 503 && strcmp(reply_text(r, "code"), "unknown_outcome") == 0;
+}
+
+static enum outcome send(const struct args *a, const json_t *job, bool as_json)
+{
+    struct client *c = client_open(a);
+    struct reply reply;
+    enum outcome outcome = OUTCOME_DONE;
+    bool waits = args_flag(a, "wait");
+    reply_init(&reply);
+    client_post(c, "/v1/jobs", job, args_text(a, "key", NULL), &reply);
+    if (!reply_ok(&reply)) {
+        outcome = reply_explain(&reply);
+        if (outcome == OUTCOME_REFUSED)
+            outcome = OUTCOME_REJECTED;
+    }
+    if (reply_ok(&reply) || is_stored(&reply)) {
+        char id[64];
+        (void)snprintf(id, sizeof id, "%s", reply_text(&reply, "job_id"));
+        if (!as_json)
+            puts(id);
+        else if (!waits)
+            print_json(reply.json);
+        (void)fflush(stdout);
+        if (waits) {
+            outcome = wait_for_job(c, id, &reply);
+            if (reply_ok(&reply))
+                as_json ? print_json(reply.json) : show_end(reply.json);
+        }
+    }
+    reply_release(&reply);
+    client_close(c);
+    return outcome;
+}
+
+static enum outcome submit(const struct args *a)
+{
+    bool as_json;
+    struct buf code;
+    if (!args_output(a, &as_json))
+        return OUTCOME_USAGE;
+    json_t *job = json_object();
+    buf_init(&code);
+    enum outcome outcome = read_code(a, &code);
+    if (outcome == OUTCOME_DONE)
+        outcome = build(a, buf_bytes(&code), job) ? send(a, job, as_json) : OUTCOME_USAGE;
+    buf_release(&code);
+    json_decref(job);
+    return outcome;
+}
+
+const struct command command_submit = {
+    .name = "submit",
+    .words = "[CODE | -]",
+    .words_most = 1,
+    .about = "Submit a job and print its id",
+    .options = own,
+    .asks_server = true,
+    .run = submit,
+    .notes = "The id goes to stdout alone; with --wait the end is told on stderr, with --output json the "
+             "whole document on stdout.\n"
+             "Example: millrace submit -e sqlite 'select 1' --wait && echo it worked",
+};

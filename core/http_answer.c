@@ -128,10 +128,20 @@ void http_answer(struct http_request *r, int status, const char *content_type, s
 static void answer_json(struct http_request *r, int status, const char *content_type, json_t *body,
     const struct http_header_out *headers, size_t header_count)
 {
-    char *text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = body ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 
-    MUST(text);
     json_decref(body);
+    if (!text) { /* json_pack gives NULL for text that is not UTF-8: a bug, but one that a client could trigger */
+        log_error(
+            "answer_not_made", "status=%d request=%s path=%s", status, r->id, log_quote(r->target.path));
+        body =
+            http_problem_json(500, "internal", BYTES("the answer could not be made"), bytes_of(r->id), NULL);
+        text = json_dumps(body, JSON_COMPACT);
+        MUST(text);
+        json_decref(body);
+        status = 500;
+        content_type = "application/problem+json";
+    }
     finish(r, status, MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE),
         content_type, headers, header_count);
 }

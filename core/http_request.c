@@ -73,6 +73,8 @@ void http_request_drop(struct http_request *r)
 {
     if (atomic_fetch_sub_explicit(&r->owners, 1, memory_order_acq_rel) != 1)
         return;
+    if (r->response) /* the client went away before it could be sent */
+        MHD_destroy_response(r->response);
     buf_release(&r->body);
     arena_release(&r->arena);
     free(r);
@@ -170,6 +172,7 @@ void http_request_finish(struct http_request *r, unsigned status, struct MHD_Res
         MUST(phase != HTTP_ANSWERED); /* exactly once */
     MUST(phase != HTTP_ANSWERED && phase != HTTP_READING);
     if (phase == HTTP_ABANDONED) {
+        r->response = NULL;
         MHD_destroy_response(response);
     } else if (phase == HTTP_WAITING) {
         MHD_resume_connection(r->connection);

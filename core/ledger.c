@@ -88,8 +88,8 @@ static void run_reset(void *self)
     ((struct run_reader *)self)->out->count = 0;
 }
 
-static bool runs_find(struct store *store, const bson_t *filter, const bson_t *opts, struct arena *a, struct runs *out,
-    int64_t patience_ms, struct error *e)
+static bool runs_find(struct store *store, const bson_t *filter, const bson_t *opts, struct arena *a,
+    struct runs *out, int64_t patience_ms, struct error *e)
 {
     *out = (struct runs){NULL, 0};
     struct run_reader self = {a, out, 0};
@@ -100,15 +100,15 @@ static bool runs_find(struct store *store, const bson_t *filter, const bson_t *o
 /* Sort by the given key, limit, and no payload (it is large and not needed to decide). */
 static bson_t *order_opts(const char *key, size_t limit)
 {
-    return BCON_NEW("sort", "{", key, BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit), "projection", "{", "payload",
-        BCON_INT32(0), "}");
+    return BCON_NEW("sort", "{", key, BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit), "projection",
+        "{", "payload", BCON_INT32(0), "}");
 }
 
-bool ledger_page(const struct ledger *l, int32_t partition, int64_t after, size_t limit, struct arena *a, struct runs *out,
-    struct error *e)
+bool ledger_page(const struct ledger *l, int32_t partition, int64_t after, size_t limit, struct arena *a,
+    struct runs *out, struct error *e)
 {
-    bson_t *filter = BCON_NEW("pool", BCON_UTF8(l->pool), "partition", BCON_INT32(partition), "final", BCON_BOOL(false), "seq",
-        "{", "$gt", BCON_INT64(after), "}");
+    bson_t *filter = BCON_NEW("pool", BCON_UTF8(l->pool), "partition", BCON_INT32(partition), "final",
+        BCON_BOOL(false), "seq", "{", "$gt", BCON_INT64(after), "}");
     bson_t *opts = order_opts("seq", limit);
     bool ok = runs_find(l->store, filter, opts, a, out, 0, e);
     bson_destroy(filter);
@@ -130,8 +130,8 @@ bool ledger_look(const struct ledger *l, struct bytes group, size_t limit, struc
     return ok;
 }
 
-bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, struct arena *a, struct runs *out,
-    struct error *e)
+bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, struct arena *a,
+    struct runs *out, struct error *e)
 {
     bson_t filter = BSON_INITIALIZER;
     ledger_append_ids(&filter, ids, count, sizeof *ids);
@@ -140,10 +140,11 @@ bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, s
     return ok;
 }
 
-bool ledger_running_of(const struct ledger *l, const char *instance, struct arena *a, struct runs *out, struct error *e)
+bool ledger_running_of(
+    const struct ledger *l, const char *instance, struct arena *a, struct runs *out, struct error *e)
 {
-    bson_t *filter = BCON_NEW(
-        "instance", BCON_UTF8(instance), "state", BCON_UTF8("running"), "final", BCON_BOOL(false));
+    bson_t *filter =
+        BCON_NEW("instance", BCON_UTF8(instance), "state", BCON_UTF8("running"), "final", BCON_BOOL(false));
     bson_t *opts = order_opts("seq", 100000);
     bool ok = runs_find(l->store, filter, opts, a, out, 0, e);
     bson_destroy(filter);
@@ -234,8 +235,8 @@ static bool read_closed(const struct ledger *l, const struct uuid *ids, size_t c
 
 /* ---- intake ---- */
 
-static void intake_document(const struct ledger *l, const struct ledger_intake *i, int64_t now, const char *outcome,
-    bson_t *doc)
+static void intake_document(
+    const struct ledger *l, const struct ledger_intake *i, int64_t now, const char *outcome, bson_t *doc)
 {
     char text[UUID_TEXT_LEN + 1];
     uuid_format(&i->id, text);
@@ -294,8 +295,8 @@ static bool duplicate_row(void *self, const bson_t *doc)
     return true;
 }
 
-static bool read_duplicates(const struct ledger *l, struct ledger_intake *items, size_t count, const char *outcome,
-    struct arena *a, struct error *e)
+static bool read_duplicates(const struct ledger *l, struct ledger_intake *items, size_t count,
+    const char *outcome, struct arena *a, struct error *e)
 {
     struct uuid *ids = arena_array(a, count, sizeof *ids);
     size_t n = 0;
@@ -315,8 +316,8 @@ static bool read_duplicates(const struct ledger *l, struct ledger_intake *items,
     return ok;
 }
 
-static bool write_refusals(const struct ledger *l, const struct ledger_intake *items, size_t count, int64_t now,
-    char *outcome, struct error *e)
+static bool write_refusals(const struct ledger *l, const struct ledger_intake *items, size_t count,
+    int64_t now, char *outcome, struct error *e)
 {
     bson_t doc, array;
     uint32_t n = 0;
@@ -332,8 +333,8 @@ static bool write_refusals(const struct ledger *l, const struct ledger_intake *i
     return n == 0 || outcome_write(l, &doc, &array, e);
 }
 
-bool ledger_intake(const struct ledger *l, struct ledger_intake *items, size_t count, int64_t now, char *outcome,
-    struct arena *a, struct error *e)
+bool ledger_intake(const struct ledger *l, struct ledger_intake *items, size_t count, int64_t now,
+    char *outcome, struct arena *a, struct error *e)
 {
     if (!write_refusals(l, items, count, now, outcome, e))
         return false;
@@ -398,8 +399,8 @@ static bool start_row(void *self, const bson_t *doc)
 }
 
 /* One compare-and-set statement for all items with this attempt number; *all: every one of them changed. */
-static bool start_write(const struct ledger *l, const struct ledger_start *items, size_t count, int64_t attempt,
-    int64_t now, bool *all, struct error *e)
+static bool start_write(const struct ledger *l, const struct ledger_start *items, size_t count,
+    int64_t attempt, int64_t now, bool *all, struct error *e)
 {
     bson_t filter = BSON_INITIALIZER, in, array;
     int64_t asked = 0, modified = 0;
@@ -412,8 +413,9 @@ static bool start_write(const struct ledger *l, const struct ledger_start *items
     bson_append_document_end(&filter, &in);
     BSON_APPEND_UTF8(&filter, "state", "queued");
     BSON_APPEND_INT64(&filter, "attempt", attempt);
-    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "instance", BCON_UTF8(l->instance), "started_at",
-        BCON_DATE_TIME(now), "}", "$inc", "{", "attempt", BCON_INT64(1), "tries", BCON_INT64(1), "}");
+    bson_t *update =
+        BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "instance", BCON_UTF8(l->instance), "started_at",
+            BCON_DATE_TIME(now), "}", "$inc", "{", "attempt", BCON_INT64(1), "tries", BCON_INT64(1), "}");
     bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
     *all = ok && modified == asked;
     bson_destroy(&filter);
@@ -421,8 +423,8 @@ static bool start_write(const struct ledger *l, const struct ledger_start *items
     return ok;
 }
 
-bool ledger_start(const struct ledger *l, struct ledger_start *items, size_t count, int64_t now, struct arena *a,
-    struct error *e)
+bool ledger_start(const struct ledger *l, struct ledger_start *items, size_t count, int64_t now,
+    struct arena *a, struct error *e)
 {
     bool all_won = true, any_payload = false;
     for (size_t i = 0; i < count; i++) {
@@ -484,8 +486,8 @@ static bool finish_write(const struct ledger *l, const struct ledger_finish *ite
     if (like->from == RUN_RUNNING)
         ledger_append_text(&filter, "instance", like->instance);
     bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("ended"), "final", BCON_BOOL(true), "out",
-        BCON_UTF8(outcome), "ended_at", BCON_DATE_TIME(now), "expire_at", BCON_DATE_TIME(now + l->keep_ms), "}", "$unset", "{",
-        "payload", BCON_INT32(1), "}");
+        BCON_UTF8(outcome), "ended_at", BCON_DATE_TIME(now), "expire_at", BCON_DATE_TIME(now + l->keep_ms),
+        "}", "$unset", "{", "payload", BCON_INT32(1), "}");
     bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
     *all = ok && modified == asked;
     bson_destroy(&filter);
@@ -506,8 +508,8 @@ static void finish_closed(void *self, struct uuid id)
             list->items[i].closed = true;
 }
 
-bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t count, int64_t now, char *outcome,
-    struct error *e)
+bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t count, int64_t now,
+    char *outcome, struct error *e)
 {
     bson_t doc, array;
     outcome_begin(l, now, outcome, &doc, &array);
@@ -536,8 +538,8 @@ bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t c
     return read_closed(l, &items[0].id, count, sizeof items[0], &reader, e);
 }
 
-bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN + 1], size_t count, int64_t now,
-    struct error *e)
+bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN + 1], size_t count,
+    int64_t now, struct error *e)
 {
     bson_t filter = BSON_INITIALIZER, in, array;
     bson_append_document_begin(&filter, "_id", -1, &in);
@@ -546,8 +548,8 @@ bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN 
         ledger_append_item(&array, (uint32_t)i, bytes_of(outcomes[i]));
     bson_append_array_end(&in, &array);
     bson_append_document_end(&filter, &in);
-    bson_t *update = BCON_NEW(
-        "$unset", "{", "unsent", BCON_INT32(1), "}", "$set", "{", "expire_at", BCON_DATE_TIME(now + l->keep_ms), "}");
+    bson_t *update = BCON_NEW("$unset", "{", "unsent", BCON_INT32(1), "}", "$set", "{", "expire_at",
+        BCON_DATE_TIME(now + l->keep_ms), "}");
     bool ok = store_update_many(l->store, "outcomes", &filter, update, NULL, NULL, 0, e);
     bson_destroy(&filter);
     bson_destroy(update);
@@ -713,8 +715,9 @@ static bool requeue_write(const struct ledger *l, const struct ledger_requeue *i
     BSON_APPEND_INT64(&filter, "attempt", like->attempt);
     ledger_append_text(&filter, "instance", like->instance);
     /* The attempt is over, but not charged: tries goes back. */
-    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("queued"), "}", "$unset", "{", "instance", BCON_INT32(1),
-        "started_at", BCON_INT32(1), "}", "$inc", "{", "tries", BCON_INT64(-1), "lost", BCON_INT64(like->lost ? 1 : 0), "}");
+    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("queued"), "}", "$unset", "{", "instance",
+        BCON_INT32(1), "started_at", BCON_INT32(1), "}", "$inc", "{", "tries", BCON_INT64(-1), "lost",
+        BCON_INT64(like->lost ? 1 : 0), "}");
     bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
     *all = ok && modified == asked;
     bson_destroy(&filter);
@@ -747,7 +750,8 @@ bool ledger_requeue(const struct ledger *l, struct ledger_requeue *items, size_t
     for (size_t i = 0; ok && i < count; i++)
         for (size_t k = 0; k < found.count; k++)
             if (memcmp(&found.items[k].id, &items[i].id, sizeof(struct uuid)) == 0)
-                items[i].done = found.items[k].state == RUN_QUEUED && found.items[k].attempt == items[i].attempt;
+                items[i].done =
+                    found.items[k].state == RUN_QUEUED && found.items[k].attempt == items[i].attempt;
     arena_release(&a);
     return ok;
 }

@@ -43,8 +43,8 @@ struct run {
     struct bytes group;
     enum run_state state;
     int64_t attempt, tries, lost;
-    struct bytes instance; /* of the latest start */
-    struct bytes payload;  /* the framed JobPlanned; only where the call says so */
+    struct bytes instance;         /* of the latest start */
+    struct bytes payload;          /* the framed JobPlanned; only where the call says so */
     int64_t queued_at, started_at; /* UTC ms, NO_INT-like INT64_MIN when absent */
 };
 struct runs {
@@ -62,8 +62,8 @@ struct ledger {
 
 /* ---- assign ---- */
 /* Unfinished runs of a partition with seq > after, least first, up to limit. Never filtered by state. */
-bool ledger_page(const struct ledger *l, int32_t partition, int64_t after, size_t limit, struct arena *a, struct runs *out,
-    struct error *e);
+bool ledger_page(const struct ledger *l, int32_t partition, int64_t after, size_t limit, struct arena *a,
+    struct runs *out, struct error *e);
 /* The least unfinished runs of one group, whatever their state. */
 bool ledger_look(const struct ledger *l, struct bytes group, size_t limit, struct arena *a, struct runs *out,
     struct error *e);
@@ -88,8 +88,8 @@ struct ledger_intake {
 };
 /* Writes the outcome of refused ones first, inserts all, then looks up cancels. `outcome` (UUID_TEXT_LEN + 1 bytes): the id of the
  * outcomes document, "" when there was none. */
-bool ledger_intake(const struct ledger *l, struct ledger_intake *items, size_t count, int64_t now, char *outcome,
-    struct arena *a, struct error *e);
+bool ledger_intake(const struct ledger *l, struct ledger_intake *items, size_t count, int64_t now,
+    char *outcome, struct arena *a, struct error *e);
 
 /* ---- start ---- */
 struct ledger_start {
@@ -101,8 +101,8 @@ struct ledger_start {
     struct bytes payload;
     struct ledger_cancel cancel;
 };
-bool ledger_start(const struct ledger *l, struct ledger_start *items, size_t count, int64_t now, struct arena *a,
-    struct error *e);
+bool ledger_start(const struct ledger *l, struct ledger_start *items, size_t count, int64_t now,
+    struct arena *a, struct error *e);
 
 /* ---- finish ---- */
 struct ledger_finish {
@@ -114,11 +114,11 @@ struct ledger_finish {
     bool closed; /* answer */
 };
 /* `outcome`: the document's id, for ledger_settle. */
-bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t count, int64_t now, char *outcome,
-    struct error *e);
+bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t count, int64_t now,
+    char *outcome, struct error *e);
 /* Clears unsent of these outcomes: all their closed runs' events were delivered and the others can't be closed by them. */
-bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN + 1], size_t count, int64_t now,
-    struct error *e);
+bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN + 1], size_t count,
+    int64_t now, struct error *e);
 
 /* Outcomes of this pool that stayed unsent for longer than age_ms: events that must be sent (again). `settled`: whether unsent may be
  * cleared once they are delivered. One outcome per call of `each`, until it returns false. */
@@ -147,10 +147,11 @@ bool ledger_requeue(const struct ledger *l, struct ledger_requeue *items, size_t
 
 /* ---- single reads ---- */
 /* Runs by id (missing ones are left out), with payload, any state. */
-bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, struct arena *a, struct runs *out,
-    struct error *e);
+bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, struct arena *a,
+    struct runs *out, struct error *e);
 /* Unfinished runs that are `running` under an instance. */
-bool ledger_running_of(const struct ledger *l, const char *instance, struct arena *a, struct runs *out, struct error *e);
+bool ledger_running_of(
+    const struct ledger *l, const char *instance, struct arena *a, struct runs *out, struct error *e);
 /* cancels by job id; out[i].found tells. */
 bool ledger_cancels(const struct ledger *l, const struct uuid *ids, size_t count, struct ledger_cancel *out,
     struct arena *a, struct error *e);
@@ -159,7 +160,8 @@ bool ledger_cancels(const struct ledger *l, const struct uuid *ids, size_t count
 /* Creates this instance's document, counter 1. */
 bool ledger_enlist(const struct ledger *l, const char *host, int64_t pid, int64_t now, struct error *e);
 enum renewal { RENEWED, RENEW_OVER /* the lease is over for good */, RENEW_UNANSWERED };
-enum renewal ledger_renew(const struct ledger *l, int64_t counter, int64_t now, int64_t patience_ms, struct error *e);
+enum renewal ledger_renew(
+    const struct ledger *l, int64_t counter, int64_t now, int64_t patience_ms, struct error *e);
 struct ledger_lease {
     struct bytes instance;
     bool exists, over;
@@ -169,12 +171,12 @@ bool ledger_leases(const struct ledger *l, const struct bytes *instances, size_t
     struct ledger_lease *out, struct error *e);
 /* Ends the lease of an instance whose counter is still the one seen (counter < 0: whatever it is; only for one known to be dead).
  * *ended: it is over now (also when it was before). */
-bool ledger_end_lease(const struct ledger *l, struct bytes instance, int64_t counter, int64_t now, bool *ended,
-    struct error *e);
+bool ledger_end_lease(const struct ledger *l, struct bytes instance, int64_t counter, int64_t now,
+    bool *ended, struct error *e);
 
 /* ---- ingest's side of a cancel ---- */
 /* Inserts the cancel (the first one wins), then reads the run. *found false: not in the ledger (yet). */
-bool ledger_cancel(struct store *store, const struct uuid *id, struct bytes by, struct bytes reason, int64_t now,
-    struct arena *a, struct run *run, bool *found, int64_t patience_ms, struct error *e);
+bool ledger_cancel(struct store *store, const struct uuid *id, struct bytes by, struct bytes reason,
+    int64_t now, struct arena *a, struct run *run, bool *found, int64_t patience_ms, struct error *e);
 
 #endif

@@ -61,7 +61,8 @@ void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, siz
     bson_append_document_begin(filter, "_id", -1, &in);
     bson_append_array_begin(&in, "$in", -1, &array);
     for (size_t i = 0; i < count; i++)
-        ledger_append_id(&array, (uint32_t)i, (const struct uuid *)(const void *)((const char *)ids + i * stride));
+        ledger_append_id(
+            &array, (uint32_t)i, (const struct uuid *)(const void *)((const char *)ids + i * stride));
     bson_append_array_end(&in, &array);
     bson_append_document_end(filter, &in);
 }
@@ -118,8 +119,8 @@ bool ledger_cancels(const struct ledger *l, const struct uuid *ids, size_t count
     return ok;
 }
 
-static bool cancel_insert(struct store *store, const struct uuid *id, struct bytes by, struct bytes reason, int64_t now,
-    int64_t patience_ms, struct error *e)
+static bool cancel_insert(struct store *store, const struct uuid *id, struct bytes by, struct bytes reason,
+    int64_t now, int64_t patience_ms, struct error *e)
 {
     char key[sizeof CANCEL_PREFIX + UUID_TEXT_LEN] = CANCEL_PREFIX;
     uuid_format(id, key + strlen(CANCEL_PREFIX));
@@ -154,8 +155,8 @@ static void brief_run(const bson_t *doc, struct arena *a, struct run *run)
         run->group = arena_copy(a, ledger_text_of(&it));
 }
 
-bool ledger_cancel(struct store *store, const struct uuid *id, struct bytes by, struct bytes reason, int64_t now,
-    struct arena *a, struct run *run, bool *found, int64_t patience_ms, struct error *e)
+bool ledger_cancel(struct store *store, const struct uuid *id, struct bytes by, struct bytes reason,
+    int64_t now, struct arena *a, struct run *run, bool *found, int64_t patience_ms, struct error *e)
 {
     if (!cancel_insert(store, id, by, reason, now, patience_ms, e))
         return false;
@@ -179,8 +180,9 @@ bool ledger_cancel(struct store *store, const struct uuid *id, struct bytes by, 
 
 bool ledger_enlist(const struct ledger *l, const char *host, int64_t pid, int64_t now, struct error *e)
 {
-    bson_t *doc = BCON_NEW("_id", BCON_UTF8(l->instance), "pool", BCON_UTF8(l->pool), "host", BCON_UTF8(host), "pid",
-        BCON_INT64(pid), "counter", BCON_INT64(1), "started_at", BCON_DATE_TIME(now), "at", BCON_DATE_TIME(now));
+    bson_t *doc = BCON_NEW("_id", BCON_UTF8(l->instance), "pool", BCON_UTF8(l->pool), "host", BCON_UTF8(host),
+        "pid", BCON_INT64(pid), "counter", BCON_INT64(1), "started_at", BCON_DATE_TIME(now), "at",
+        BCON_DATE_TIME(now));
     const bson_t *docs[1] = {doc};
     bool duplicate = false; /* our own insert whose answer was lost: instance names are never reused */
     bool ok = store_insert(l->store, "instances", docs, 1, &duplicate, 0, e);
@@ -188,12 +190,12 @@ bool ledger_enlist(const struct ledger *l, const char *host, int64_t pid, int64_
     return ok;
 }
 
-enum renewal ledger_renew(const struct ledger *l, int64_t counter, int64_t now, int64_t patience_ms, struct error *e)
+enum renewal ledger_renew(
+    const struct ledger *l, int64_t counter, int64_t now, int64_t patience_ms, struct error *e)
 {
     int64_t matched = 0;
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(l->instance), "over", "{", "$exists", BCON_BOOL(false), "}");
-    bson_t *update = BCON_NEW(
-        "$set", "{", "counter", BCON_INT64(counter), "at", BCON_DATE_TIME(now), "}");
+    bson_t *update = BCON_NEW("$set", "{", "counter", BCON_INT64(counter), "at", BCON_DATE_TIME(now), "}");
     bool ok = store_update_many(l->store, "instances", filter, update, &matched, NULL, patience_ms, e);
     bson_destroy(filter);
     bson_destroy(update);
@@ -243,16 +245,16 @@ bool ledger_leases(const struct ledger *l, const struct bytes *instances, size_t
     return ok;
 }
 
-bool ledger_end_lease(const struct ledger *l, struct bytes instance, int64_t counter, int64_t now, bool *ended,
-    struct error *e)
+bool ledger_end_lease(
+    const struct ledger *l, struct bytes instance, int64_t counter, int64_t now, bool *ended, struct error *e)
 {
     int64_t matched = 0;
     bson_t filter = BSON_INITIALIZER;
     ledger_append_text(&filter, "_id", instance);
     if (counter >= 0)
         BSON_APPEND_INT64(&filter, "counter", counter);
-    bson_t *update = BCON_NEW("$set", "{", "over", BCON_BOOL(true), "over_at", BCON_DATE_TIME(now), "expire_at",
-        BCON_DATE_TIME(now + l->keep_ms), "}");
+    bson_t *update = BCON_NEW("$set", "{", "over", BCON_BOOL(true), "over_at", BCON_DATE_TIME(now),
+        "expire_at", BCON_DATE_TIME(now + l->keep_ms), "}");
     bool ok = store_update_many(l->store, "instances", &filter, update, &matched, NULL, 0, e);
     bson_destroy(&filter);
     bson_destroy(update);

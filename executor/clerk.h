@@ -25,7 +25,8 @@ STAILQ_HEAD(request_list, request);
 /* Where answers arrive. */
 struct desk;
 struct desk *desk_new(void);
-void desk_free(struct desk *d); /* after all its clerks are gone; answers left over are given to their `done` */
+void desk_free(
+    struct desk *d); /* after all its clerks are gone; answers left over are given to their `done` */
 int desk_fd(const struct desk *d);
 /* Calls `done` for every answer that is there; returns how many. */
 int desk_serve(struct desk *d);

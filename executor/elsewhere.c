@@ -126,7 +126,8 @@ static void end_still_leases(struct elsewhere_request *q)
             continue;
         bool ended = false;
         if (ledger_end_lease(&x->ledger, l->instance, l->counter, clock_utc_ms(), &ended, &e) && ended) {
-            log_warn("lease_ended", "instance=%.*s counter=%lld", BYTES_ARG(l->instance), (long long)l->counter);
+            log_warn(
+                "lease_ended", "instance=%.*s counter=%lld", BYTES_ARG(l->instance), (long long)l->counter);
             l->over = true;
         }
     }
@@ -172,7 +173,8 @@ static void elsewhere_work(struct request *r)
             continue;
         }
         q->requeued[q->requeue_count] = run;
-        q->requeues[q->requeue_count++] = (struct ledger_requeue){run->id, run->attempt, run->instance, true, false};
+        q->requeues[q->requeue_count++] =
+            (struct ledger_requeue){run->id, run->attempt, run->instance, true, false};
     }
     if (q->requeue_count)
         r->ok = ledger_requeue(&x->ledger, q->requeues, q->requeue_count, &e);

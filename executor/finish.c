@@ -61,14 +61,18 @@ static void publication_maybe_done(struct publication *p)
     free(p);
 }
 
+/* The outcome stays unsent, so it will be sent again: by us or by another executor of the pool. */
+static void event_failed(struct publication *p, const struct error *failure)
+{
+    log_error("event_undelivered", "outcome=%s error=%s", p->outcome, log_quote(bytes_of(failure->text)));
+    p->settle = false;
+}
+
 static void event_delivered(void *self, const struct error *failure)
 {
     struct publication *p = self;
-    if (failure) {
-        /* The outcome stays unsent, so it will be sent again: by us or by another executor of the pool. */
-        log_error("event_undelivered", "outcome=%s error=%s", p->outcome, log_quote(bytes_of(failure->text)));
-        p->settle = false;
-    }
+    if (failure)
+        event_failed(p, failure);
     p->pending--;
     publication_maybe_done(p);
 }
@@ -81,8 +85,10 @@ void publication_add(struct publication *p, struct bytes group, const struct uui
     struct bus_header header = {BYTES("job"), {id, UUID_TEXT_LEN}};
     struct bus_message m = {"jobs.events", -1, group, event, &header, 1};
     p->pending++;
-    if (!producer_send(p->x->world->producer, &m, event_delivered, p, &e))
-        event_delivered(p, &e);
+    if (!producer_send(p->x->world->producer, &m, event_delivered, p, &e)) {
+        event_failed(p, &e);
+        p->pending--; /* not by event_delivered: the caller still holds p */
+    }
 }
 
 void publication_close(struct publication *p)
@@ -120,8 +126,8 @@ static void finish_work(struct request *r)
     r->ok = ledger_finish(&f->x->ledger, f->items, f->count, f->now, f->outcome, &e);
 }
 
-static void end_acknowledged(struct executor *x, struct ending *end, const struct ledger_finish *f,
-    struct publication *p)
+static void end_acknowledged(
+    struct executor *x, struct ending *end, const struct ledger_finish *f, struct publication *p)
 {
     if (f->closed) {
         publication_add(p, f->group, &f->id, f->event);
@@ -164,8 +170,7 @@ void finish_pump(struct executor *x)
     struct finish_request *f = calloc(1, sizeof *f);
     size_t n = 0, bytes = 0;
     struct ending *end;
-    STAILQ_FOREACH(end, &x->ends, entry)
-    {
+    STAILQ_FOREACH (end, &x->ends, entry) {
         if (n == BATCH_ENDS || (n > 0 && bytes + end->finish.event.len > BATCH_BYTES))
             break;
         bytes += end->finish.event.len;
@@ -204,7 +209,8 @@ static void settle_work(struct request *r)
 {
     struct settle_request *s = (struct settle_request *)r;
     struct error e;
-    r->ok = ledger_settle(&s->x->ledger, (const char(*)[UUID_TEXT_LEN + 1]) s->outcomes, s->count, s->now, &e);
+    r->ok =
+        ledger_settle(&s->x->ledger, (const char(*)[UUID_TEXT_LEN + 1]) s->outcomes, s->count, s->now, &e);
 }
 
 static void settle_done(struct request *r)
@@ -222,8 +228,8 @@ void finish_settle(struct executor *x)
     struct settle_request *s = calloc(1, sizeof *s);
     if (!s)
         log_fatal("out_of_memory", "what=settle");
-    *s = (struct settle_request){{.work = settle_work, .done = settle_done}, x, x->settle.items, x->settle.count,
-        clock_utc_ms()};
+    *s = (struct settle_request){
+        {.work = settle_work, .done = settle_done}, x, x->settle.items, x->settle.count, clock_utc_ms()};
     x->settle.items = NULL;
     x->settle.count = x->settle.cap = 0;
     x->settle_busy = true;

@@ -19,7 +19,7 @@ struct waiting {
     int64_t seq;
     int64_t attempt; /* as the ledger has it */
     int64_t queued_at;
-    void *payload;   /* or NULL */
+    void *payload; /* or NULL */
 };
 
 struct group {
@@ -75,8 +75,8 @@ bool group_is_idle(const struct group *g);
 /* Takes in what the ledger says of one unfinished run, in the order of seq. */
 void group_learn(struct groups *gs, struct group *g, const struct run *r);
 /* Appends a job that was just inserted; returns the payload when it is not kept. */
-void *group_append(struct groups *gs, struct group *g, const struct uuid *id, int64_t seq,
-    int64_t queued_at, void *payload);
+void *group_append(
+    struct groups *gs, struct group *g, const struct uuid *id, int64_t seq, int64_t queued_at, void *payload);
 void group_remove(struct groups *gs, struct group *g, const struct uuid *id);
 void group_forget_window(struct groups *gs, struct group *g);
 struct waiting group_pop(struct group *g);
@@ -93,7 +93,8 @@ struct tasks {
 };
 void tasks_init(struct tasks *ts);
 void tasks_release(struct tasks *ts);
-struct task *tasks_add(struct tasks *ts, const struct uuid *id, struct group *g, int64_t attempt, int64_t seq);
+struct task *tasks_add(
+    struct tasks *ts, const struct uuid *id, struct group *g, int64_t attempt, int64_t seq);
 struct task *tasks_find(const struct tasks *ts, const struct uuid *id);
 void tasks_remove(struct tasks *ts, struct task *t);
 struct task *tasks_next(struct tasks *ts, size_t *cursor);

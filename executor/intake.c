@@ -82,8 +82,8 @@ static void page_done(struct request *r)
             clerk_ask(x->intake_clerk, r);
             return;
         }
-        log_info("partition_open", "topic=%s partition=%d assignment=%lld", x->planned_topic, (int)p->partition,
-            (long long)p->assignment);
+        log_info("partition_open", "topic=%s partition=%d assignment=%lld", x->planned_topic,
+            (int)p->partition, (long long)p->assignment);
     }
     x->pages_due--;
     arena_release(&p->memory);
@@ -93,8 +93,8 @@ static void page_done(struct request *r)
 static void on_assigned(void *self, const char *topic, int32_t partition, int64_t assignment, int64_t offset)
 {
     struct executor *x = self;
-    log_info("assigned", "topic=%s partition=%d assignment=%lld offset=%lld", topic, (int)partition, (long long)assignment,
-        (long long)offset);
+    log_info("assigned", "topic=%s partition=%d assignment=%lld offset=%lld", topic, (int)partition,
+        (long long)assignment, (long long)offset);
     scheduler_assigned(x->scheduler, partition, assignment);
     struct page_request *p = calloc(1, sizeof *p);
     if (!p)
@@ -170,8 +170,8 @@ static void dead_delivered(void *self, const struct error *failure)
 static void bury(struct intake_request *q, const struct bus_record *raw, const struct error *why)
 {
     struct error e;
-    log_warn("dead_letter", "topic=%s partition=%d offset=%lld code=%s error=%s", raw->topic, (int)raw->partition,
-        (long long)raw->offset, why->code, log_quote(bytes_of(why->text)));
+    log_warn("dead_letter", "topic=%s partition=%d offset=%lld code=%s error=%s", raw->topic,
+        (int)raw->partition, (long long)raw->offset, why->code, log_quote(bytes_of(why->text)));
     q->dead_pending++;
     if (!dead_letter(q->x->world->producer, "executor", raw, why, q->now, dead_delivered, q, &e))
         log_fatal("dead_letter_failed", "error=%s", log_quote(bytes_of(e.text)));
@@ -204,7 +204,8 @@ static void take_record(struct intake_request *q, struct intake_record *r)
     struct executor *x = q->x;
     struct error e;
     struct ledger_intake *item = &q->items[q->item_count];
-    *item = (struct ledger_intake){.partition = r->raw.partition, .seq = r->raw.offset, .payload = r->raw.value};
+    *item =
+        (struct ledger_intake){.partition = r->raw.partition, .seq = r->raw.offset, .payload = r->raw.value};
     enum codec_verdict v = CODEC_BAD;
     r->readable = false;
     if (!r->raw.value.data)
@@ -236,7 +237,8 @@ static void take_record(struct intake_request *q, struct intake_record *r)
     q->item_count++;
 }
 
-static void queued_event(struct intake_request *q, const struct intake_record *r, const struct ledger_intake *item)
+static void queued_event(
+    struct intake_request *q, const struct intake_record *r, const struct ledger_intake *item)
 {
     struct buf out;
     struct report rep = {&r->job, item->group, bytes_of(q->x->instance), 0, q->now, NO_INT};
@@ -278,15 +280,16 @@ static void settle_record(struct intake_request *q, struct intake_record *r, con
     bool starts = r->task && !item->duplicate;
     bool waits = !r->task && !item->duplicate;
     void *payload = waits && !item->cancel.found ? payload_keep(x, item->payload) : NULL;
-    scheduler_inserted(x->scheduler, item->partition, assignment, &item->id, item->seq, item->group, q->now, r->task,
-        item->duplicate, payload);
+    scheduler_inserted(x->scheduler, item->partition, assignment, &item->id, item->seq, item->group, q->now,
+        r->task, item->duplicate, payload);
     if (starts)
         start_launch(x, r->task, item->payload, &item->cancel, q->now);
     if (!waits)
         return;
     queued_event(q, r, item);
     if (item->cancel.found && scheduler_withdraw(x->scheduler, item->group, &item->id)) {
-        struct run run = {.id = item->id, .group = item->group, .payload = item->payload, .queued_at = q->now};
+        struct run run = {
+            .id = item->id, .group = item->group, .payload = item->payload, .queued_at = q->now};
         cancel_queued(x, &run, &item->cancel);
     }
 }

@@ -24,8 +24,8 @@ static const char *level_of(struct bytes name)
     return "info";
 }
 
-void job_log_init(struct job_log_writer *w, int64_t max_bytes, void (*send)(void *self, const struct job_log *chunk),
-    void *self)
+void job_log_init(struct job_log_writer *w, int64_t max_bytes,
+    void (*send)(void *self, const struct job_log *chunk), void *self)
 {
     memset(w, 0, sizeof *w);
     w->send = send;

@@ -18,7 +18,7 @@ struct job_log_writer {
     /* level, text, seq, offset and lines of one chunk; text is borrowed for the call */
     void (*send)(void *self, const struct job_log *chunk);
     void *self;
-    int64_t max_bytes; /* 0: no limit */
+    int64_t max_bytes;        /* 0: no limit */
     struct log_totals totals; /* of what was sent */
     int64_t seq, dropped_bytes;
     struct buf pending;
@@ -27,8 +27,8 @@ struct job_log_writer {
     int64_t tail_bytes;
 };
 
-void job_log_init(struct job_log_writer *w, int64_t max_bytes, void (*send)(void *self, const struct job_log *chunk),
-    void *self);
+void job_log_init(struct job_log_writer *w, int64_t max_bytes,
+    void (*send)(void *self, const struct job_log *chunk), void *self);
 void job_log_release(struct job_log_writer *w);
 /* Lines, or a piece of one. level: stdout|stderr|info|warn|error (anything else is info). */
 void job_log_add(struct job_log_writer *w, struct bytes level, struct bytes text);

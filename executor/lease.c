@@ -75,7 +75,8 @@ static void renew_once(struct lease *l, int64_t counter)
         tell(l, true, 0);
         break;
     case RENEW_UNANSWERED:
-        log_warn("renewal_unanswered", "left_ms=%lld", (long long)(atomic_load(&l->until_boot) - clock_boot_ms()));
+        log_warn(
+            "renewal_unanswered", "left_ms=%lld", (long long)(atomic_load(&l->until_boot) - clock_boot_ms()));
         break;
     }
 }

@@ -70,7 +70,8 @@ static int file_lock(const char *path, int flags)
     return fd;
 }
 
-struct neighbours *neighbours_open(const char *state_dir, const char *pool, const char *instance, struct error *e)
+struct neighbours *neighbours_open(
+    const char *state_dir, const char *pool, const char *instance, struct error *e)
 {
     char path[640], before[FILE_MAX], now[FILE_MAX + LEDGER_INSTANCE_MAX];
     if (!make_folder(state_dir, e))
@@ -122,7 +123,8 @@ int neighbours_number(const struct neighbours *n)
     return n->number;
 }
 
-static bool bury_all(struct neighbours *n, const struct ledger *l, char *text, int64_t now, size_t *buried, struct error *e)
+static bool bury_all(
+    struct neighbours *n, const struct ledger *l, char *text, int64_t now, size_t *buried, struct error *e)
 {
     char *rest = text, *name;
     while ((name = strsep(&rest, "\n")) != NULL) {

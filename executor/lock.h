@@ -13,7 +13,8 @@
 
 struct neighbours;
 /* Takes the first lock that is free and writes our name into the file. state_dir is made if it is missing. */
-struct neighbours *neighbours_open(const char *state_dir, const char *pool, const char *instance, struct error *e);
+struct neighbours *neighbours_open(
+    const char *state_dir, const char *pool, const char *instance, struct error *e);
 /* Removes our name from the file; the lock goes with the descriptor. */
 void neighbours_close(struct neighbours *n);
 int neighbours_lock_fd(const struct neighbours *n);

@@ -23,61 +23,75 @@
 #include "executor/lock.h"
 
 #define SECOND_MS 1000
-#define UNSENT_EVERY 5 /* seconds */
+#define UNSENT_EVERY 5   /* seconds */
 #define GIVE_UP_MS 15000 /* after the drain: the servers don't answer */
 
-#define ROW(name, type, field, value, min, max, help)                                                                 \
-    {                                                                                                                 \
-        name, type, offsetof(struct executor_settings, field), value, min, max, help                                  \
+#define ROW(name, type, field, value, min, max, help)                                                        \
+    {                                                                                                        \
+        name, type, offsetof(struct executor_settings, field), value, min, max, help                         \
     }
 const struct setting executor_settings_table[] = {
     ROW("http.port", SETTING_INT, stage.http_port, "8423", 0, 65535, "port of /metrics, /healthz, /readyz"),
     ROW("pool", SETTING_TEXT, pool, "default", 1, 32, "whose planned topic is read"),
     ROW("slots", SETTING_INT, slots, "32", 1, 10000, "jobs that run at once in this process"),
     ROW("window", SETTING_INT, window, "64", 1, 10000, "queued jobs of a group known in memory"),
-    ROW("engines.dir", SETTING_TEXT, engines_dir, "engines", 1, 400, "folder of the engines and their manifests"),
+    ROW("engines.dir", SETTING_TEXT, engines_dir, "engines", 1, 400,
+        "folder of the engines and their manifests"),
     ROW("results.dir", SETTING_TEXT, results_dir, "results", 1, 400, "folder of the result files"),
-    ROW("state.dir", SETTING_TEXT, state_dir, "state", 1, 400, "folder of lock files and the jobs' working folders"),
-    ROW("isolation", SETTING_TEXT, isolation, "auto", 4, 4, "auto: PID namespaces where permitted; none: never"),
+    ROW("state.dir", SETTING_TEXT, state_dir, "state", 1, 400,
+        "folder of lock files and the jobs' working folders"),
+    ROW("isolation", SETTING_TEXT, isolation, "auto", 4, 4,
+        "auto: PID namespaces where permitted; none: never"),
     ROW("lease.renew", SETTING_MS, lease_renew_ms, "3s", 100, 3600000, "how often the lease is renewed"),
     ROW("lease.hold", SETTING_MS, lease_hold_ms, "30s", 500, 3600000,
         "an executor without a renewal for so long kills its engines and ends"),
     ROW("lease.watch", SETTING_MS, lease_watch_ms, "40s", 500, 3600000,
         "another's lease is ended when its counter stood still for so long; must be more than lease.hold"),
-    ROW("drain", SETTING_MS, drain_ms, "30s", 0, 86400000, "how long running jobs have when the executor is stopped"),
+    ROW("drain", SETTING_MS, drain_ms, "30s", 0, 86400000,
+        "how long running jobs have when the executor is stopped"),
     ROW("grace", SETTING_MS, grace_ms, "5s", 0, 3600000, "between SIGTERM and SIGKILL of a cancelled job"),
     ROW("engine.idle", SETTING_MS, idle_ms, "60s", 0, 86400000, "an idle engine process ends after so long"),
-    ROW("engine.start_timeout", SETTING_MS, start_timeout_ms, "20s", 100, 3600000, "an engine must be ready within"),
-    ROW("engine.processes", SETTING_INT, max_processes, "64", 1, 10000, "engine processes of all engines at once"),
-    ROW("ledger.keep", SETTING_MS, keep_ms, "192h", 3600000, 31536000000, "how long ended runs are remembered (dedupe)"),
+    ROW("engine.start_timeout", SETTING_MS, start_timeout_ms, "20s", 100, 3600000,
+        "an engine must be ready within"),
+    ROW("engine.processes", SETTING_INT, max_processes, "64", 1, 10000,
+        "engine processes of all engines at once"),
+    ROW("ledger.keep", SETTING_MS, keep_ms, "192h", 3600000, 31536000000,
+        "how long ended runs are remembered (dedupe)"),
     ROW("payload_cache", SETTING_SIZE, payload_cache_bytes, "16m", 0, 1099511627776,
         "memory for payloads of queued jobs; without room they are read again at the start"),
     SETTING_END,
 };
 
-#define COUNTER(name, labels, help)                                                                                   \
-    {                                                                                                                 \
-        name, labels, METRIC_COUNTER, help, 0, {0}, 0                                                                 \
+#define COUNTER(name, labels, help)                                                                          \
+    {                                                                                                        \
+        name, labels, METRIC_COUNTER, help, 0, {0}, 0                                                        \
     }
-#define GAUGE(name, help)                                                                                             \
-    {                                                                                                                 \
-        name, NULL, METRIC_GAUGE, help, 0, {0}, 0                                                                     \
+#define GAUGE(name, help)                                                                                    \
+    {                                                                                                        \
+        name, NULL, METRIC_GAUGE, help, 0, {0}, 0                                                            \
     }
-#define SECONDS(name, help)                                                                                           \
-    {                                                                                                                 \
-        name, NULL, METRIC_SECONDS, help, 0, {0}, 0                                                                   \
+#define SECONDS(name, help)                                                                                  \
+    {                                                                                                        \
+        name, NULL, METRIC_SECONDS, help, 0, {0}, 0                                                          \
     }
 struct metric executor_metrics[EXECUTOR_METRICS] = {
     [M_STARTED] = COUNTER("millrace_executor_started_total", NULL, "jobs started"),
-    [M_SUCCEEDED] = COUNTER("millrace_executor_ended_total", "outcome=\"succeeded\"", "jobs ended, by outcome"),
+    [M_SUCCEEDED] =
+        COUNTER("millrace_executor_ended_total", "outcome=\"succeeded\"", "jobs ended, by outcome"),
     [M_FAILED] = COUNTER("millrace_executor_ended_total", "outcome=\"failed\"", "jobs ended, by outcome"),
-    [M_CANCELLED] = COUNTER("millrace_executor_ended_total", "outcome=\"cancelled\"", "jobs ended, by outcome"),
-    [M_TIMED_OUT] = COUNTER("millrace_executor_ended_total", "outcome=\"timed_out\"", "jobs ended, by outcome"),
+    [M_CANCELLED] =
+        COUNTER("millrace_executor_ended_total", "outcome=\"cancelled\"", "jobs ended, by outcome"),
+    [M_TIMED_OUT] =
+        COUNTER("millrace_executor_ended_total", "outcome=\"timed_out\"", "jobs ended, by outcome"),
     [M_REJECTED] = COUNTER("millrace_executor_ended_total", "outcome=\"rejected\"", "jobs ended, by outcome"),
-    [M_DISCARDED] = COUNTER("millrace_executor_discarded_total", NULL, "ends refused by the ledger: another closed the run"),
-    [M_DUPLICATES] = COUNTER("millrace_executor_duplicates_total", NULL, "records that were in the ledger already"),
-    [M_TAKEOVERS] = COUNTER("millrace_executor_takeovers_total", NULL, "runs of dead executors put back into the queue"),
-    [M_REQUEUED] = COUNTER("millrace_executor_requeued_total", NULL, "own runs put back (drained, forgotten starts)"),
+    [M_DISCARDED] = COUNTER(
+        "millrace_executor_discarded_total", NULL, "ends refused by the ledger: another closed the run"),
+    [M_DUPLICATES] =
+        COUNTER("millrace_executor_duplicates_total", NULL, "records that were in the ledger already"),
+    [M_TAKEOVERS] =
+        COUNTER("millrace_executor_takeovers_total", NULL, "runs of dead executors put back into the queue"),
+    [M_REQUEUED] =
+        COUNTER("millrace_executor_requeued_total", NULL, "own runs put back (drained, forgotten starts)"),
     [M_RENEWALS] = COUNTER("millrace_executor_renewals_total", NULL, "lease renewals acknowledged"),
     [M_RUNNING] = GAUGE("millrace_executor_running", "jobs that hold a slot"),
     [M_GROUPS] = GAUGE("millrace_executor_groups", "groups in memory"),
@@ -97,7 +111,8 @@ static void name_instance(struct executor *x)
         memcpy(x->host, "localhost", sizeof "localhost");
     uuid_v7(&u, clock_utc_ms());
     uuid_format(&u, text);
-    snprintf(x->instance, sizeof x->instance, "%.36s-%ld-%s", x->host, (long)getpid(), text + UUID_TEXT_LEN - 8);
+    snprintf(
+        x->instance, sizeof x->instance, "%.36s-%ld-%s", x->host, (long)getpid(), text + UUID_TEXT_LEN - 8);
 }
 
 /* Before any thread: the lock, and the guard that holds it with us. */
@@ -121,7 +136,8 @@ bool executor_prepare(void *settings, void **self, struct error *e)
     if (mkdir(s->results_dir, 0755) != 0 && access(s->results_dir, W_OK) != 0)
         return error_set(e, "no_folder", "results.dir %s can't be written", s->results_dir);
     static char work_dir[512];
-    snprintf(work_dir, sizeof work_dir, "%s/work-%s-%d", s->state_dir, s->pool, neighbours_number(x->neighbours));
+    snprintf(
+        work_dir, sizeof work_dir, "%s/work-%s-%d", s->state_dir, s->pool, neighbours_number(x->neighbours));
     leftovers_remove_folder(work_dir);
     struct engines_settings es = {.engines_dir = s->engines_dir,
         .results_dir = s->results_dir,
@@ -163,9 +179,11 @@ static bool open_clients(struct executor *x, struct error *e)
     buf_release(&topic);
     const char *topics[] = {x->planned_topic};
     snprintf(client_id, sizeof client_id, "executor-%d", neighbours_number(x->neighbours));
-    snprintf(static_id, sizeof static_id, "executor-%s-%s-%d", s->pool, x->host, neighbours_number(x->neighbours));
+    snprintf(
+        static_id, sizeof static_id, "executor-%s-%s-%d", s->pool, x->host, neighbours_number(x->neighbours));
     char group[64];
-    snprintf(group, sizeof group, "executor%s%s", strcmp(s->pool, "default") ? "." : "", strcmp(s->pool, "default") ? s->pool : "");
+    snprintf(group, sizeof group, "executor%s%s", strcmp(s->pool, "default") ? "." : "",
+        strcmp(s->pool, "default") ? s->pool : "");
     struct consumer_options o = {.group = group,
         .topics = topics,
         .topic_count = 1,
@@ -277,9 +295,10 @@ static void pump(struct executor *x)
 /* Has everything that we began come to its end? */
 static bool is_drained(const struct executor *x)
 {
-    return scheduler_figures(x->scheduler).tasks == 0 && !x->intake_busy && !x->start_busy && x->ends_under_way == 0 &&
-           x->publications == 0 && x->settle.count == 0 && !x->settle_busy && x->requeues.count == 0 && !x->requeue_busy &&
-           !x->cancel_busy && !x->unsent_busy && !x->elsewhere_busy && !x->bury_busy && x->pages_due == 0 &&
+    return scheduler_figures(x->scheduler).tasks == 0 && !x->intake_busy && !x->start_busy &&
+           x->ends_under_way == 0 && x->publications == 0 && x->settle.count == 0 && !x->settle_busy &&
+           x->requeues.count == 0 && !x->requeue_busy && !x->cancel_busy && !x->unsent_busy &&
+           !x->elsewhere_busy && !x->bury_busy && x->pages_due == 0 &&
            producer_pending(x->world->producer) == 0;
 }
 
@@ -313,8 +332,8 @@ static int64_t wait_ms(const struct executor *x, int64_t engines_next, int64_t n
 
 static int watch_descriptors(struct executor *x)
 {
-    const int fds[] = {consumer_fd(x->consumer), consumer_fd(x->control), producer_fd(x->world->producer), desk_fd(x->desk),
-        engines_fd(x->engines)};
+    const int fds[] = {consumer_fd(x->consumer), consumer_fd(x->control), producer_fd(x->world->producer),
+        desk_fd(x->desk), engines_fd(x->engines)};
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         log_fatal("no_descriptor", "what=epoll");

@@ -8,7 +8,8 @@ int main(int argc, char **argv)
     static const char *const outputs[] = {"jobs.events", "jobs.logs", "jobs.dead", NULL};
     static const struct stage executor = {
         .name = "executor",
-        .about = "keeps the ledger of jobs and runs them: one at a time per group, groups independent of each other",
+        .about = "keeps the ledger of jobs and runs them: one at a time per group, groups independent of "
+                 "each other",
         .settings = executor_settings_table,
         .settings_size = sizeof(struct executor_settings),
         .outputs = outputs,

@@ -17,7 +17,8 @@
 
 static struct report report_of(const struct running *r)
 {
-    return (struct report){&r->job, r->group, bytes_of(r->x->instance), r->attempt, r->queued_at, r->started_at};
+    return (struct report){
+        &r->job, r->group, bytes_of(r->x->instance), r->attempt, r->queued_at, r->started_at};
 }
 
 /* Events on the way: nothing waits for their delivery, a later event repeats their times. */
@@ -41,7 +42,8 @@ static void chunk_delivered(void *self, const struct error *failure)
 {
     struct running *r = self;
     if (failure)
-        log_error("log_lost", "job=%.*s error=%s", BYTES_ARG(r->job.job_id), log_quote(bytes_of(failure->text)));
+        log_error(
+            "log_lost", "job=%.*s error=%s", BYTES_ARG(r->job.job_id), log_quote(bytes_of(failure->text)));
     r->undelivered--;
     maybe_finish(r);
 }
@@ -127,7 +129,8 @@ static void maybe_finish(struct running *r)
         requeue_add(r->x, &r->id, r->attempt);
         return;
     }
-    struct ending end = {.finish = {.id = r->id, .attempt = r->attempt, .from = RUN_RUNNING}, .task = r->task, .running = r};
+    struct ending end = {
+        .finish = {.id = r->id, .attempt = r->attempt, .from = RUN_RUNNING}, .task = r->task, .running = r};
     arena_init(&end.memory);
     end.finish.instance = arena_copy(&end.memory, bytes_of(r->x->instance));
     end.finish.group = arena_copy(&end.memory, r->group);
@@ -205,7 +208,8 @@ static void run_node(struct running *r)
         left = r->deadline_boot - clock_boot_ms();
         if (left <= 0) {
             conclude_error(r, PHASE_TIMED_OUT, "timed_out",
-                arena_printf(&r->memory, "run_timeout_ms (%lld) is over", (long long)r->job.limits.run_timeout_ms));
+                arena_printf(
+                    &r->memory, "run_timeout_ms (%lld) is over", (long long)r->job.limits.run_timeout_ms));
             return;
         }
     }
@@ -278,7 +282,8 @@ static void on_ended(void *self, const struct task_outcome *o)
     keep_results(r, o);
     if (r->x->killing && o->end != TASK_SUCCEEDED && !r->cancelled) {
         if (r->job.retry.on_lost == ON_LOST_FAIL) {
-            conclude_error(r, PHASE_FAILED, "lost", BYTES("the executor was stopped while the job ran (on_lost: fail)"));
+            conclude_error(
+                r, PHASE_FAILED, "lost", BYTES("the executor was stopped while the job ran (on_lost: fail)"));
             return;
         }
         r->give_back = r->concluded = true;
@@ -324,7 +329,8 @@ const struct engine_events running_engine_events = {on_log, on_progress, on_ende
 
 /* ---- launch, cancel ---- */
 
-static struct running *running_new(struct executor *x, struct task *t, struct bytes payload, int64_t started_at)
+static struct running *running_new(
+    struct executor *x, struct task *t, struct bytes payload, int64_t started_at)
 {
     struct running *r = calloc(1, sizeof *r);
     struct error e;
@@ -342,11 +348,14 @@ static struct running *running_new(struct executor *x, struct task *t, struct by
     t->run = r;
     TAILQ_INSERT_TAIL(&x->running, r, entry);
     payload = arena_copy(&r->memory, payload);
-    enum codec_verdict v = codec_decode(x->world->codec, &shape_planned, payload, false, &r->memory, &r->job, &e);
-    if (v != CODEC_OK) /* intake has read these very bytes, so they are not bad: the ledger is corrupt, or the registry is away */
+    enum codec_verdict v =
+        codec_decode(x->world->codec, &shape_planned, payload, false, &r->memory, &r->job, &e);
+    if (v !=
+        CODEC_OK) /* intake has read these very bytes, so they are not bad: the ledger is corrupt, or the registry is away */
         log_fatal("payload_unreadable", "error=%s", log_quote(bytes_of(e.text)));
     r->group = job_group(&r->memory, &r->job);
-    job_log_init(&r->log, r->job.limits.max_log_bytes == NO_INT ? 0 : r->job.limits.max_log_bytes, send_chunk, r);
+    job_log_init(
+        &r->log, r->job.limits.max_log_bytes == NO_INT ? 0 : r->job.limits.max_log_bytes, send_chunk, r);
     return r;
 }
 
@@ -363,8 +372,8 @@ static void refuse_to_run(struct running *r, enum job_phase phase, const char *c
     conclude_error(r, phase, code, message);
 }
 
-void running_launch(struct executor *x, struct task *t, struct bytes payload, const struct ledger_cancel *order,
-    int64_t started_at)
+void running_launch(struct executor *x, struct task *t, struct bytes payload,
+    const struct ledger_cancel *order, int64_t started_at)
 {
     struct error e;
     struct running *r = running_new(x, t, payload, started_at);

@@ -30,8 +30,8 @@ struct scheduler;
 struct group;
 
 struct scheduler_options {
-    size_t slots;  /* tasks at once */
-    size_t window; /* queued jobs known per group */
+    size_t slots;                      /* tasks at once */
+    size_t window;                     /* queued jobs known per group */
     void (*drop)(void *payload);       /* frees a payload that was handed in and is not wanted any more */
     void (*drop_cancel)(void *cancel); /* frees task.cancel when the task is gone */
 };
@@ -42,8 +42,9 @@ struct task {
     int64_t attempt; /* of this start */
     int64_t seq;
     struct group *group;
-    bool started;  /* the ledger says it runs under our name */
-    void *payload; /* as handed in with the record, or NULL: ask the ledger for it; whoever takes it sets NULL */
+    bool started; /* the ledger says it runs under our name */
+    void *
+        payload; /* as handed in with the record, or NULL: ask the ledger for it; whoever takes it sets NULL */
     int64_t queued_at; /* UTC ms, when the ledger took it in */
     void *run;         /* the caller's, from the launch on */
     void *cancel;      /* the caller's: it was cancelled while its start was unanswered */
@@ -55,8 +56,8 @@ void scheduler_free(struct scheduler *s);
 /* ---- partitions ---- */
 /* Nothing of the partition starts, and no record may be taken, until its unfinished runs were told (last = true). */
 void scheduler_assigned(struct scheduler *s, int32_t partition, int64_t assignment);
-void scheduler_unfinished(struct scheduler *s, int32_t partition, int64_t assignment, const struct run *runs, size_t count,
-    bool last);
+void scheduler_unfinished(struct scheduler *s, int32_t partition, int64_t assignment, const struct run *runs,
+    size_t count, bool last);
 void scheduler_revoked(struct scheduler *s, int32_t partition);
 /* May records of it be taken in? */
 bool scheduler_is_open(const struct scheduler *s, int32_t partition);
@@ -68,18 +69,20 @@ int64_t scheduler_assignment(const struct scheduler *s, int32_t partition);
 /* ---- intake ---- */
 /* A new record. Returns a task when it is to be inserted as running at once (it holds slot and line from now on), NULL when
  * it is to be inserted as queued. Its answer must follow: scheduler_inserted. */
-struct task *scheduler_record(struct scheduler *s, int32_t partition, const struct uuid *id, int64_t seq, struct bytes group);
+struct task *scheduler_record(
+    struct scheduler *s, int32_t partition, const struct uuid *id, int64_t seq, struct bytes group);
 /* The answer for one record, in the order of the records. `task` as returned above: when it was inserted it is started now;
  * when it was a duplicate the task is gone. payload (may be NULL) is the task's or the waiting job's from now on, or dropped. now:
  * UTC ms, when it was taken in. */
-void scheduler_inserted(struct scheduler *s, int32_t partition, int64_t assignment, const struct uuid *id, int64_t seq,
-    struct bytes group, int64_t now, struct task *task, bool duplicate, void *payload);
+void scheduler_inserted(struct scheduler *s, int32_t partition, int64_t assignment, const struct uuid *id,
+    int64_t seq, struct bytes group, int64_t now, struct task *task, bool duplicate, void *payload);
 
 /* ---- starts ---- */
 /* The next job to start from the ring, or NULL: no slot is free or no group is ready. */
 struct task *scheduler_next_start(struct scheduler *s);
 void scheduler_start_won(struct scheduler *s, struct task *t);
-void scheduler_start_lost(struct scheduler *s, struct task *t); /* the task is gone, the group is looked at anew */
+void scheduler_start_lost(
+    struct scheduler *s, struct task *t); /* the task is gone, the group is looked at anew */
 
 /* ---- ends ---- */
 /* The ledger has acknowledged the end (closed), or refused it: another closed it. The task is gone. */

@@ -8,8 +8,8 @@
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "executor/lease.h"
 #include "executor/executor.h"
+#include "executor/lease.h"
 
 #define BATCH_STARTS 256
 
@@ -30,8 +30,8 @@ static void start_work(struct request *r)
     r->ok = ledger_start(&s->x->ledger, s->items, s->count, s->now, &s->memory, &e);
 }
 
-void start_launch(struct executor *x, struct task *t, struct bytes payload, const struct ledger_cancel *cancel,
-    int64_t started_at)
+void start_launch(struct executor *x, struct task *t, struct bytes payload,
+    const struct ledger_cancel *cancel, int64_t started_at)
 {
     if (!payload.data) {
         char id[UUID_TEXT_LEN + 1];

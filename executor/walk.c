@@ -27,8 +27,8 @@ static bool visit_node(struct visit *v, const struct job_node *n)
         return true;
     }
     if (!bytes_equal_text(n->kind, "sequence"))
-        return error_set(v->e, "unsupported", "node %.*s is of kind %.*s, which this executor can't run", BYTES_ARG(n->id),
-            BYTES_ARG(n->kind));
+        return error_set(v->e, "unsupported", "node %.*s is of kind %.*s, which this executor can't run",
+            BYTES_ARG(n->id), BYTES_ARG(n->kind));
     for (size_t i = 0; i < n->children.count; i++) {
         const struct job_node *child = node_of(v->job, n->children.items[i]);
         if (!child)

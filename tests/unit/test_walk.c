@@ -23,11 +23,13 @@ struct plan_row {
 
 static const struct plan_row rows[] = {
     {"one exec node", {{"n1", "exec", {0}}}, "n1", NULL},
-    {"a sequence in order", {{"n1", "sequence", {"n2", "n3"}}, {"n2", "exec", {0}}, {"n3", "exec", {0}}}, "n2 n3", NULL},
+    {"a sequence in order", {{"n1", "sequence", {"n2", "n3"}}, {"n2", "exec", {0}}, {"n3", "exec", {0}}},
+        "n2 n3", NULL},
     {"children decide the order, not the list",
         {{"n1", "sequence", {"n3", "n2"}}, {"n2", "exec", {0}}, {"n3", "exec", {0}}}, "n3 n2", NULL},
     {"sequences within sequences",
-        {{"r", "sequence", {"a", "d"}}, {"a", "sequence", {"b", "c"}}, {"b", "exec", {0}}, {"c", "exec", {0}}, {"d", "exec", {0}}},
+        {{"r", "sequence", {"a", "d"}}, {"a", "sequence", {"b", "c"}}, {"b", "exec", {0}}, {"c", "exec", {0}},
+            {"d", "exec", {0}}},
         "b c d", NULL},
     {"no nodes", {{0}}, NULL, "bad_plan"},
     {"a missing child", {{"n1", "sequence", {"n9"}}}, NULL, "bad_plan"},
@@ -79,9 +81,10 @@ static void a_nodes_code_is_its_own_or_its_statements(void **state)
 {
     (void)state;
     struct job j;
-    struct job_statement statements[2] = {{.index = 0, .offset = 0, .length = 8}, {.index = 1, .text = BYTES("select 2")}};
-    struct job_node own = {.code = BYTES("x"), .statement = 0}, first = {.statement = 0}, second = {.statement = 1},
-                    none = {.statement = NO_INT};
+    struct job_statement statements[2] = {
+        {.index = 0, .offset = 0, .length = 8}, {.index = 1, .text = BYTES("select 2")}};
+    struct job_node own = {.code = BYTES("x"), .statement = 0}, first = {.statement = 0},
+                    second = {.statement = 1}, none = {.statement = NO_INT};
     shape_clear(&shape_planned, &j);
     j.code = BYTES("select 1; rest");
     j.statements.items = statements;

@@ -11,8 +11,7 @@
 
 #define TTL "{\"expireAfterSeconds\":0}"
 /* For collections where most documents do not expire (yet). */
-#define TTL_WHERE_SET                                                                                        \
-    "{\"expireAfterSeconds\":0,\"partialFilterExpression\":{\"expire_at\":{\"$exists\":true}}}"
+#define TTL_WHERE_SET "{\"expireAfterSeconds\":0,\"sparse\":true}"
 #define UNFINISHED "{\"partialFilterExpression\":{\"final\":false}}"
 
 const struct store_index store_indexes[] = {

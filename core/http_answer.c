@@ -31,11 +31,9 @@ struct bytes http_request_id(const struct http_request *r)
 
 struct bytes http_param(const struct http_request *r, const char *name)
 {
-    const struct http_pattern *p = r->pattern;
-
-    for (size_t i = 0; p && i < p->count; i++) {
-        if (p->params & 1U << i && bytes_equal_text(p->segments[i], name))
-            return r->target.segments[i];
+    for (size_t i = 0; i < r->param_count; i++) {
+        if (bytes_equal_text(r->params[i].name, name))
+            return r->params[i].value;
     }
     return BYTES_NONE;
 }

@@ -111,7 +111,9 @@ struct http_request {
     struct http_target target;
     struct http_field *headers;
     size_t header_count;
-    const struct http_pattern *pattern; /* NULL: refused */
+    struct http_field *params; /* of the path; the names are the route table's */
+    size_t param_count;
+    const struct http_pattern *pattern; /* the server's; NULL: refused */
     char id[65];                        /* X-Request-Id */
     int64_t began_us;
 

@@ -334,6 +334,20 @@ static void set_id(struct http_request *r)
     }
 }
 
+/* The pattern is the server's, the request may outlive it. */
+static void keep_params(struct http_request *r)
+{
+    const struct http_pattern *p = r->pattern;
+
+    if (p->params == 0)
+        return;
+    r->params = arena_array(&r->arena, p->count, sizeof(*r->params));
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->params & 1U << i)
+            r->params[r->param_count++] = (struct http_field){p->segments[i], r->target.segments[i]};
+    }
+}
+
 static void find_route(struct http_request *r)
 {
     struct http_server *s = r->server;
@@ -347,6 +361,7 @@ static void find_route(struct http_request *r)
     switch (match) {
     case HTTP_MATCH:
         r->body_limit = (size_t)r->pattern->route->max_body_bytes;
+        keep_params(r);
         break;
     case HTTP_MATCH_NO_PATH:
         refuse(r, 404, "not_found", BYTES("there is no such path"));

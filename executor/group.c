@@ -315,9 +315,10 @@ void tasks_init(struct tasks *ts)
 
 void tasks_release(struct tasks *ts)
 {
-    struct task_slot *t, *next;
-    HASH_ITER (hh, ts->by_id, t, next) {
-        HASH_DEL(ts->by_id, t);
+    struct task_slot *t = ts->by_id, *next;
+    HASH_CLEAR(hh, ts->by_id); /* frees the table, not the items */
+    for (; t; t = next) {
+        next = t->hh.next;
         free(t);
     }
 }

@@ -102,10 +102,9 @@ static int assign(rd_kafka_t *rk, const char *topic, int64_t limit, int timeout_
     }
     int count = md->topic_cnt ? md->topics[0].partition_cnt : 0;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count ? count : 1);
-    if (count == 0)
-        left = error_set(e, "unknown_topic", "there is no topic %s; millrace topics create makes it", topic)
-                   ? 0
-                   : -1;
+    bool ok = count > 0;
+    if (!ok)
+        error_set(e, "unknown_topic", "there is no topic %s; millrace topics create makes it", topic);
     for (int32_t p = 0; ok && p < count; p++) {
         int64_t low = 0, high = 0;
         failed = rd_kafka_query_watermark_offsets(rk, topic, p, &low, &high, timeout_ms);

@@ -113,12 +113,14 @@ bool ingest_run(void *self, struct stage_world *w, struct error *e)
     while (!*w->stop) {
         (void)producer_poll(w->producer, POLL_MS);
         intake_tick(in->intake);
+        stage_tick(w);
     }
     intake_drain(in->intake);
     int64_t until = clock_boot_ms() + DRAIN_MS;
     while (intake_open_count(in->intake) > 0 && clock_boot_ms() < until && *w->stop < 2) {
         (void)producer_poll(w->producer, POLL_MS);
         intake_tick(in->intake);
+        stage_tick(w);
     }
     return true;
 }

@@ -73,7 +73,7 @@ struct intake {
     size_t waiting, open;
     struct flights flights; /* by deadline */
     struct flights late;
-    bool draining, stopping;
+    bool draining, stopping, closed;
     /* the thread's */
     struct arena arena;
 };
@@ -115,7 +115,15 @@ static void refuse(struct intake *in, struct submission *s, const struct refusal
 
 /* ---- producing ---- */
 
-/* A delivery report, in the thread that polls the producer. */
+static void release(struct intake *in)
+{
+    arena_release(&in->arena);
+    pthread_mutex_destroy(&in->lock);
+    pthread_cond_destroy(&in->more);
+    free(in);
+}
+
+/* A delivery report, in the thread that polls the producer; late ones also while the producer is closed. */
 static void delivered(void *self, const struct error *failure)
 {
     struct flight *f = self;
@@ -132,6 +140,11 @@ static void delivered(void *self, const struct error *failure)
     else if (s)
         accept_it(in, s, f->end, f->state);
     free(f);
+    pthread_mutex_lock(&in->lock);
+    bool last = in->closed && TAILQ_EMPTY(&in->late);
+    pthread_mutex_unlock(&in->lock);
+    if (last)
+        release(in);
 }
 
 static void produce(struct intake *in, struct submission *s, struct bytes framed, struct bytes trace,
@@ -265,7 +278,7 @@ static void settle_taken(struct intake *in, struct item *item)
         wait_again(in, s); /* it expired between the insert and the look */
     else if (!stub)
         refuse(in, s, &refused_unknown, true);
-    else if (!bytes_equal(stub->hash, (struct bytes){(const char *)s->hash, sizeof s->hash}))
+    else if (!stub_is_of(stub, s))
         refuse(in, s, &refused_conflict, true);
     else if (!stub->framed.data)
         accept_it(in, s, SUBMISSION_REPLAYED, state_word(stub->state));
@@ -448,8 +461,7 @@ struct intake *intake_open(const struct intake_options *o, struct error *e)
     if (!failed)
         return in;
     error_set(e, "no_thread", "can't start the intake thread: %s", strerror(failed));
-    arena_release(&in->arena);
-    free(in);
+    release(in);
     return NULL;
 }
 
@@ -466,12 +478,12 @@ void intake_close(struct intake *in)
         f->deadline = 0;
         intake_tick(in);
     }
-    /* Records that Kafka has not confirmed are still the producer's, and their reports come here: this memory
-     * stays. */
-    if (!TAILQ_EMPTY(&in->late))
-        return;
-    arena_release(&in->arena);
-    pthread_mutex_destroy(&in->lock);
-    pthread_cond_destroy(&in->more);
-    free(in);
+    /* Records that Kafka has not confirmed are still the producer's, and their reports come here: the last one
+     * releases. */
+    pthread_mutex_lock(&in->lock);
+    in->closed = true;
+    bool empty = TAILQ_EMPTY(&in->late);
+    pthread_mutex_unlock(&in->lock);
+    if (empty)
+        release(in);
 }

@@ -173,10 +173,10 @@ static void page_answer(struct http_request *r, struct page *p, int64_t offset, 
 static void answer_failed(struct http_request *r, const struct error *e)
 {
     log_warn("result_not_read", "code=%s reason=%s", e->code, log_quote(bytes_of(e->text)));
-    if (error_is(e, "result_corrupt"))
-        http_problem(r, 500, "internal", BYTES("the result's file is damaged; see ingest's log"), NULL);
+    if (error_is(e, "result_missing"))
+        http_problem(r, 410, e->code, BYTES("the result's file is not in the store (any more)"), NULL);
     else
-        http_problem(r, 410, "gone", BYTES("the result's file is not there (any more)"), NULL);
+        http_problem(r, 500, e->code, BYTES("the result's file can't be read; see ingest's log"), NULL);
 }
 
 static void answer_page(struct ingest *in, struct http_request *r, struct bytes path, enum page_format format,

@@ -77,6 +77,8 @@ bson_t *stub_opts(const bson_t *extra)
     BSON_APPEND_INT32(&fields, "group", 1);
     BSON_APPEND_INT32(&fields, "state", 1);
     BSON_APPEND_INT32(&fields, "stub", 1);
+    BSON_APPEND_INT32(&fields, "engine", 1);
+    BSON_APPEND_INT32(&fields, "code", 1);
     bson_append_document_end(opts, &fields);
     return opts;
 }
@@ -89,12 +91,21 @@ void stub_read(const bson_t *doc, struct arena *a, struct stub *out)
         .id = arena_copy(a, doc_text(doc, "_id")),
         .group = arena_copy(a, doc_text(doc, "group")),
         .state = arena_copy(a, doc_text(doc, "state")),
+        .engine = arena_copy(a, doc_text(doc, "engine")),
+        .code = arena_copy(a, doc_text(doc, "code")),
         .hash = hash.data ? arena_copy(a, hash) : BYTES_NONE,
         .framed = framed.data ? arena_copy(a, framed) : BYTES_NONE,
         .trace = trace.data ? arena_copy(a, trace) : BYTES_NONE,
         .next_at = doc_number(doc, "stub.next_at", 0),
         .tries = doc_number(doc, "stub.tries", 0),
     };
+}
+
+bool stub_is_of(const struct stub *stub, const struct submission *s)
+{
+    if (stub->hash.data)
+        return bytes_equal(stub->hash, (struct bytes){(const char *)s->hash, sizeof s->hash});
+    return bytes_equal(stub->engine, s->job.engine) && bytes_equal(stub->code, s->job.code);
 }
 
 size_t stub_headers(struct bytes id, struct bytes trace, struct bus_header *headers)

@@ -15,7 +15,7 @@ bson_t *stub_new(const struct submission *s, struct bytes framed, int64_t now, i
 
 /* What is needed to produce a stub again. Everything lives in the arena. */
 struct stub {
-    struct bytes id, group, state;
+    struct bytes id, group, state, engine, code;
     struct bytes hash;   /* none: the document is not from a stub */
     struct bytes framed; /* none: an event was seen, the job is on its way */
     struct bytes trace;
@@ -25,6 +25,10 @@ struct stub {
  * with, or NULL. */
 bson_t *stub_opts(const bson_t *extra);
 void stub_read(const bson_t *doc, struct arena *a, struct stub *out);
+
+/* Is this the job that the submission means? Of a document that no stub began (the job came by Kafka under the same key) there is
+ * no hash: then engine and code are compared. */
+bool stub_is_of(const struct stub *stub, const struct submission *s);
 
 /* The header `job`, and `traceparent` where there is one; returns how many. `headers` has room for two. */
 struct bus_header;

@@ -70,6 +70,14 @@ static bool has_control_characters(struct bytes b)
     return false;
 }
 
+static size_t count_characters(struct bytes b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b.len; i++)
+        count += ((unsigned char)b.data[i] & 0xC0) != 0x80;
+    return count;
+}
+
 static bool is_blank(struct bytes b)
 {
     return bytes_trim(b).len == 0;
@@ -87,13 +95,15 @@ static void check_names(struct check *c)
 {
     const struct {
         struct bytes field, value;
-    } names[] = {{BYTES("creator"), c->job->creator}, {BYTES("user"), c->job->user}};
+    } names[] = {{BYTES("creator"), c->job->creator}, {BYTES("user"), c->job->user},
+        {BYTES("target"), c->job->target}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].value.data && !job_name_is_valid(names[i].value))
             problem(c, names[i].field, "bad_name",
                 BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -, and neither \".\" nor \"..\""));
-    if (c->job->name.len > SUBMIT_NAME_MAX)
-        problem(c, BYTES("name"), "too_long", arena_printf(c->arena, "at most %d bytes", SUBMIT_NAME_MAX));
+    if (count_characters(c->job->name) > SUBMIT_NAME_MAX)
+        problem(
+            c, BYTES("name"), "too_long", arena_printf(c->arena, "at most %d characters", SUBMIT_NAME_MAX));
     if (has_control_characters(c->job->name))
         problem(c, BYTES("name"), "bad_name", BYTES("no control characters"));
 }

@@ -14,7 +14,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-#include "executor/leftovers.h"
+#include "core/folder.h"
 
 #define RESULTS_MAX 1000
 
@@ -215,7 +215,7 @@ static void perform(struct disk *d, struct request *q)
         wake(d);
         return;
     case REQUEST_REMOVE:
-        leftovers_remove_folder(q->path);
+        folder_remove(q->path);
         return;
     case REQUEST_STOP:
         return;

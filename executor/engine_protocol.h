@@ -10,29 +10,12 @@
 #include <jansson.h>
 
 #include "core/error.h"
+#include "core/line_reader.h"
 #include "core/shape.h"
 
 #define ENGINE_LINE_MAX (8 * 1024 * 1024)
 #define ENGINE_CONCURRENCY_MAX 1024
 #define ENGINE_COLUMNS_MAX 4096
-
-/* ---- framing ---- */
-struct line_reader {
-    struct buf in;
-    size_t start;   /* of the first line that was not handed out */
-    size_t scanned; /* no line end before this */
-};
-void line_reader_init(struct line_reader *r);
-void line_reader_release(struct line_reader *r);
-/* Adds what was read. Lines handed out before are forgotten. */
-void line_reader_add(struct line_reader *r, struct bytes more);
-/* The next whole line without its end ("\n" or "\r\n"), borrowed until the next line_reader_add. False: none.
- */
-bool line_reader_next(struct line_reader *r, struct bytes *line);
-/* Length of the unfinished line; over ENGINE_LINE_MAX the peer is broken. */
-size_t line_reader_open(const struct line_reader *r);
-/* The unfinished line, at the end of the stream. */
-struct bytes line_reader_rest(const struct line_reader *r);
 
 /* ---- from the engine ---- */
 enum engine_line_type {

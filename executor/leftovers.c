@@ -5,15 +5,13 @@
 #define _GNU_SOURCE
 #include "executor/leftovers.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/bytes.h"
+#include "core/folder.h"
 #include "core/log.h"
 #include "core/process_tree.h"
 
@@ -90,27 +88,6 @@ size_t leftovers_kill(const char *instance)
     return all;
 }
 
-static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where)
-{
-    (void)info;
-    (void)where;
-    if (type == FTW_DNR) { /* a job took its folder's permissions away */
-        (void)chmod(path, 0700);
-    }
-    (void)remove(path);
-    return 0;
-}
-
-void leftovers_remove_folder(const char *path)
-{
-    /* twice: a folder that could not be read is opened up by the first walk */
-    for (int i = 0; i < 2; i++) {
-        if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) < 0 && errno == ENOENT) {
-            return;
-        }
-    }
-}
-
 void leftovers_clean(const char *work_dir, const char *instance)
 {
     struct buf path;
@@ -120,6 +97,6 @@ void leftovers_clean(const char *work_dir, const char *instance)
     buf_init(&path);
     buf_printf(&path, "%s/%s", work_dir, instance);
     buf_add_char(&path, '\0');
-    leftovers_remove_folder(path.data);
+    folder_remove(path.data);
     buf_release(&path);
 }

@@ -16,7 +16,5 @@
 size_t leftovers_kill(const char *instance);
 /* Removes the working folders <work_dir>/<instance>/. */
 void leftovers_clean(const char *work_dir, const char *instance);
-/* Removes a folder with all that is in it; follows no links. Missing is fine. */
-void leftovers_remove_folder(const char *path);
 
 #endif

@@ -52,6 +52,7 @@ struct stage_world {
     struct codec *codec; /* of the loop's thread */
     struct http_server *http;
     volatile int *stop; /* counts SIGTERM and SIGINT: 1 drain, 2 end at once */
+    const char *const *outputs; /* topics to warm up: the stage's; open may set another list that lives as long */
     struct stage_pulse *pulse;
 };
 /* For programs with their own loop: call it on every turn. From its first call on, a loop that does not turn for

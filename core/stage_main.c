@@ -334,7 +334,7 @@ static bool wait_for_servers(struct program *p)
         MUST(count < sizeof(topics) / sizeof(topics[0]));
         topics[count++] = i->topic;
     }
-    for (const char *const *t = p->stage->outputs; t != NULL && *t != NULL; t++) {
+    for (const char *const *t = p->world.outputs; t != NULL && *t != NULL; t++) {
         MUST(count < sizeof(topics) / sizeof(topics[0]));
         topics[count++] = *t;
     }
@@ -383,7 +383,8 @@ int stage_main(const struct stage *stage, int argc, char **argv)
 
     error_clear(&e);
     p.stage = stage;
-    p.world = (struct stage_world){.stage = stage, .stop = &stop_count, .pulse = &p.pulse};
+    p.world = (struct stage_world){
+        .stage = stage, .stop = &stop_count, .outputs = stage->outputs, .pulse = &p.pulse};
     p.world.settings = calloc(1, stage->settings_size);
     if (p.world.settings == NULL)
         log_fatal("out_of_memory", "what=settings");

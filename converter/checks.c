@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * checks: see checks.h. A new check is a function and a row of `checks`; a feature that arrives is a row less in
+ * `unsupported`.
+ */
+#include "converter/checks.h"
+
+#include <string.h>
+
+#include "converter/variables.h"
+
+#define YEAR_MS (366LL * 24 * 3600 * 1000)
+#define SHOWN_MAX 80
+
+enum { KEY_MAX = 255, VALUE_MAX = 65536, ZONE_MAX = 64 };
+
+struct checking {
+    const struct convert_rules *rules;
+    const struct job *job;
+    int64_t now;
+    struct arena *arena;
+    struct field_problems *problems;
+};
+
+static void add(struct checking *c, struct bytes field, const char *code, struct bytes detail)
+{
+    if (c->problems->count < SHAPE_PROBLEMS_MAX)
+        c->problems->items[c->problems->count++] = (struct field_problem){field, code, detail};
+}
+
+static struct bytes shown(struct bytes b)
+{
+    struct bytes cut = bytes_slice(b, 0, SHOWN_MAX);
+    cut.len = bytes_utf8_valid_len(cut);
+    return cut;
+}
+
+static bool has_control(struct bytes b)
+{
+    for (size_t i = 0; i < b.len; i++) {
+        if ((unsigned char)b.data[i] < 0x20 || b.data[i] == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static size_t count_characters(struct bytes b)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < b.len; i++)
+        count += ((unsigned char)b.data[i] & 0xc0) != 0x80;
+    return count;
+}
+
+/* ---- names ---- */
+
+static void check_name_of(struct checking *c, const char *field, struct bytes name, bool required)
+{
+    if (name.len == 0 && !required)
+        return;
+    if (!job_name_is_valid(name))
+        add(c, bytes_of(field), "bad_name",
+            BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -, and neither \".\" nor \"..\""));
+}
+
+static void check_names(struct checking *c)
+{
+    check_name_of(c, "creator", c->job->creator, true);
+    check_name_of(c, "user", c->job->user, true);
+    check_name_of(c, "submitter", c->job->submitter, false);
+    check_name_of(c, "target", c->job->target, false);
+}
+
+static void check_name(struct checking *c)
+{
+    if (count_characters(c->job->name) > JOB_NAME_MAX)
+        add(c, BYTES("name"), "too_long", arena_printf(c->arena, "at most %d characters", JOB_NAME_MAX));
+    if (has_control(c->job->name))
+        add(c, BYTES("name"), "bad_name", BYTES("no control characters"));
+}
+
+/* ---- NUL bytes, anywhere ---- */
+
+static bool has_nul(struct bytes b)
+{
+    return b.len > 0 && memchr(b.data, '\0', b.len) != NULL;
+}
+
+static void find_nul(struct checking *c, const struct shape *s, const void *record, struct bytes path);
+
+static struct bytes join(struct checking *c, struct bytes path, const char *name)
+{
+    return path.len == 0 ? bytes_of(name) : arena_printf(c->arena, "%.*s.%s", BYTES_ARG(path), name);
+}
+
+static void find_nul_in_field(
+    struct checking *c, const struct field *f, const void *record, struct bytes path)
+{
+    const void *at = (const char *)record + f->offset;
+    const struct strings *strings = at;
+    const struct pairs *pairs = at;
+    const void *const *pointer = at;
+    struct shape_list list;
+    bool found = false;
+
+    switch (f->type) {
+    case FIELD_TEXT:
+        found = has_nul(*(const struct bytes *)at);
+        break;
+    case FIELD_STRINGS:
+        for (size_t i = 0; i < strings->count; i++)
+            found = found || has_nul(strings->items[i]);
+        break;
+    case FIELD_PAIRS:
+        for (size_t i = 0; i < pairs->count; i++)
+            found = found || has_nul(pairs->items[i].key) || has_nul(pairs->items[i].value);
+        break;
+    case FIELD_RECORD:
+        find_nul(c, f->shape, at, path);
+        break;
+    case FIELD_POINTER:
+        if (*pointer != NULL)
+            find_nul(c, f->shape, *pointer, path);
+        break;
+    case FIELD_LIST:
+        list = shape_list_get(f, record);
+        for (size_t i = 0; i < list.count; i++)
+            find_nul(c, f->shape, (const char *)list.items + i * f->shape->size, path);
+        break;
+    case FIELD_INT:
+    case FIELD_TIME:
+    case FIELD_BOOL:
+    case FIELD_DOUBLE:
+    case FIELD_ENUM:
+        break;
+    }
+    if (found)
+        add(c, path, "nul_byte", BYTES("the text holds a NUL byte"));
+}
+
+static void find_nul(struct checking *c, const struct shape *s, const void *record, struct bytes path)
+{
+    for (size_t i = 0; i < s->count; i++)
+        find_nul_in_field(c, &s->fields[i], record, join(c, path, s->fields[i].name));
+}
+
+static void check_nul(struct checking *c)
+{
+    find_nul(c, &shape_submitted, c->job, (struct bytes){"", 0});
+}
+
+/* ---- engine and code ---- */
+
+static struct bytes engine_names(struct checking *c)
+{
+    struct bytes names = BYTES("");
+
+    for (size_t i = 0; i < engine_list_count(c->rules->engines); i++)
+        names = arena_printf(c->arena, "%.*s%s%s", BYTES_ARG(names), i > 0 ? ", " : "",
+            engine_list_at(c->rules->engines, i)->name);
+    return names;
+}
+
+static struct bytes type_names(struct checking *c, const struct engine_info *engine)
+{
+    struct bytes names = BYTES("");
+
+    for (const char *const *t = engine->code_types; *t != NULL; t++)
+        names = arena_printf(c->arena, "%.*s%s%s", BYTES_ARG(names), names.len > 0 ? ", " : "", *t);
+    return names;
+}
+
+static void check_engine(struct checking *c)
+{
+    const struct job *j = c->job;
+    const struct engine_info *engine = engine_list_find(c->rules->engines, j->engine);
+
+    if (j->engine.len == 0) {
+        add(c, BYTES("engine"), "missing", BYTES("the name of an engine"));
+    } else if (engine == NULL) {
+        struct bytes known = engine_names(c);
+        add(c, BYTES("engine"), "unknown_engine",
+            arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s", BYTES_ARG(shown(j->engine)),
+                BYTES_ARG(known)));
+    } else if (j->code_type.len > 0 && !engine_info_accepts(engine, j->code_type)) {
+        struct bytes types = type_names(c, engine);
+        add(c, BYTES("code_type"), "bad_code_type",
+            arena_printf(c->arena, "engine '%.*s' does not run '%.*s', but: %.*s", BYTES_ARG(j->engine),
+                BYTES_ARG(shown(j->code_type)), BYTES_ARG(types)));
+    }
+}
+
+static void check_code(struct checking *c)
+{
+    if (c->job->code.len == 0)
+        add(c, BYTES("code"), "missing", BYTES("what to run"));
+    else if (bytes_trim(c->job->code).len == 0)
+        add(c, BYTES("code"), "empty_code", BYTES("there is nothing to run"));
+}
+
+/* ---- maps ---- */
+
+/* Letters, digits and _ . - / : @, so that a key can stand in a query, a path and a setting. */
+static bool is_plain_key(struct bytes key)
+{
+    if (key.len == 0 || key.len > KEY_MAX)
+        return false;
+    for (size_t i = 0; i < key.len; i++) {
+        char c = key.data[i];
+        bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!plain && (c == '\0' || strchr("_.-/:@", c) == NULL))
+            return false;
+    }
+    return true;
+}
+
+static void check_pairs(struct checking *c, const char *field, const struct pairs *pairs, size_t most,
+    bool (*key_is_valid)(struct bytes key), size_t value_max, const char *wanted)
+{
+    if (pairs->count > most) {
+        add(c, bytes_of(field), "too_many", arena_printf(c->arena, "at most %zu entries", most));
+        return;
+    }
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct pair *p = &pairs->items[i];
+        struct bytes path = arena_printf(c->arena, "%s.%.*s", field, BYTES_ARG(shown(p->key)));
+        if (!key_is_valid(p->key))
+            add(c, path, "bad_name", bytes_of(wanted));
+        if (p->value.len > value_max)
+            add(c, path, "too_long", arena_printf(c->arena, "at most %zu bytes", value_max));
+        for (size_t k = 0; k < i; k++) {
+            if (bytes_equal(pairs->items[k].key, p->key))
+                add(c, path, "bad_value", BYTES("the key is there twice"));
+        }
+    }
+}
+
+static void check_maps(struct checking *c)
+{
+    const struct job *j = c->job;
+    static const char variable[] = "a letter or _, then letters, digits, _ . -, up to 128 in all";
+    static const char plain[] = "1 to 255 letters, digits, _ . - / : @";
+
+    check_pairs(c, "variables", &j->variables, 256, variable_name_is_valid, SIZE_MAX, variable);
+    check_pairs(c, "conf", &j->conf, 256, is_plain_key, VALUE_MAX, plain);
+    check_pairs(c, "labels", &j->labels, 64, is_plain_key, 256, plain);
+    check_pairs(c, "source", &j->source, 64, is_plain_key, 4096, plain);
+}
+
+/* ---- numbers and the rest ---- */
+
+static void check_range(struct checking *c, const char *field, int64_t value, int64_t least, int64_t most)
+{
+    if (value != NO_INT && (value < least || value > most))
+        add(c, bytes_of(field), "bad_value",
+            arena_printf(
+                c->arena, "%lld to %lld, not %lld", (long long)least, (long long)most, (long long)value));
+}
+
+static void check_numbers(struct checking *c)
+{
+    const struct job_limits *l = &c->job->limits;
+    const struct job_limits *most = &c->rules->most;
+    const struct job_retry *r = &c->job->retry;
+
+    check_range(c, "limits.queue_timeout_ms", l->queue_timeout_ms, 0, most->queue_timeout_ms);
+    check_range(c, "limits.run_timeout_ms", l->run_timeout_ms, 0, most->run_timeout_ms);
+    check_range(c, "limits.max_log_bytes", l->max_log_bytes, 0, most->max_log_bytes);
+    check_range(c, "limits.max_result_rows", l->max_result_rows, 0, most->max_result_rows);
+    check_range(c, "retry.max_attempts", r->max_attempts, 1, RETRY_ATTEMPTS_MAX);
+    check_range(c, "retry.backoff_ms", r->backoff_ms, 0, YEAR_MS);
+    check_range(c, "retry.max_backoff_ms", r->max_backoff_ms, 0, YEAR_MS);
+}
+
+static void check_texts(struct checking *c)
+{
+    struct bytes key = c->job->idempotency_key;
+    struct bytes zone = c->job->timezone;
+
+    if (key.data != NULL && (key.len == 0 || key.len > KEY_MAX || has_control(key)))
+        add(c, BYTES("idempotency_key"), "bad_value", BYTES("1 to 255 bytes without control characters"));
+    if (zone.data != NULL && (zone.len == 0 || zone.len > ZONE_MAX || has_control(zone)))
+        add(c, BYTES("timezone"), "bad_value", BYTES("a zone's name, such as Europe/Berlin"));
+}
+
+static void check_strategy(struct checking *c)
+{
+    static const char *const kinds[] = {"single", "race", "all", "fallback"};
+
+    if (c->job->strategy == NULL)
+        return;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (bytes_equal_text(c->job->strategy->kind, kinds[i]))
+            return;
+    }
+    add(c, BYTES("strategy.kind"), "bad_value", BYTES("single, race, all or fallback"));
+}
+
+/* ---- what is not there yet ---- */
+
+static bool has_parts(const struct checking *c)
+{
+    return c->job->parts.count > 0;
+}
+
+static bool has_strategy(const struct checking *c)
+{
+    return c->job->strategy != NULL && !bytes_equal_text(c->job->strategy->kind, "single");
+}
+
+static bool is_delayed(const struct checking *c)
+{
+    return c->job->not_before != NO_INT && c->job->not_before > c->now;
+}
+
+static bool has_callback(const struct checking *c)
+{
+    return c->job->callback_url.data != NULL;
+}
+
+static bool has_retries(const struct checking *c)
+{
+    return c->job->retry.max_attempts != NO_INT && c->job->retry.max_attempts > 1;
+}
+
+/* Refused honestly until it works; then its row goes. */
+static const struct {
+    const char *field;
+    bool (*used)(const struct checking *c);
+    const char *detail;
+} unsupported[] = {
+    {"parts", has_parts, "jobs of several parts"},
+    {"strategy", has_strategy, "strategies other than single"},
+    {"not_before", is_delayed, "jobs that start later"},
+    {"callback_url", has_callback, "calling back at the end"},
+    {"retry.max_attempts", has_retries, "more than one try"},
+};
+
+static void check_unsupported(struct checking *c)
+{
+    for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++) {
+        if (unsupported[i].used(c))
+            add(c, bytes_of(unsupported[i].field), "unsupported",
+                arena_printf(c->arena, "not there yet: %s", unsupported[i].detail));
+    }
+}
+
+/* ---- the table ---- */
+
+static void (*const checks[])(struct checking *c) = {
+    check_names,
+    check_nul,
+    check_name,
+    check_engine,
+    check_code,
+    check_maps,
+    check_numbers,
+    check_texts,
+    check_strategy,
+    check_unsupported,
+};
+
+bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t now, struct arena *a,
+    struct field_problems *problems)
+{
+    struct checking c = {.rules = rules, .job = j, .now = now, .arena = a, .problems = problems};
+
+    problems->count = 0;
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+        checks[i](&c);
+    return problems->count == 0;
+}

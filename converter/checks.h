@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * checks: what a job must fulfil to be run, as a table; and what this version can't do yet, as another. Pure: all that is wrong
+ * is told at once.
+ */
+#ifndef MILLRACE_CONVERTER_CHECKS_H
+#define MILLRACE_CONVERTER_CHECKS_H
+
+#include "core/engine_list.h"
+#include "core/job.h"
+
+#define JOB_NAME_MAX 256 /* characters */
+#define RETRY_ATTEMPTS_MAX 100
+
+struct convert_rules {
+    const struct engine_list *engines;
+    int64_t submission_max_bytes; /* of the record */
+    int64_t derived_max_bytes;    /* of what a job becomes */
+    struct job_limits limits;     /* where the job says nothing */
+    struct job_limits
+        most; /* and the most it may say; 0 in the job means this, but for queue_timeout_ms: none */
+    struct job_retry retry; /* where the job says nothing */
+};
+
+/* False: problems tell what is wrong, the first one first. `now` UTC ms. */
+bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t now, struct arena *a,
+    struct field_problems *problems);
+
+#endif

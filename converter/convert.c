@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * convert: see convert.h.
+ */
+#include "converter/convert.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "converter/variables.h"
+#include "core/uuid.h"
+
+/* What a record may be larger than the submission itself: ids, times and names that ingest adds. */
+enum { ENVELOPE_BYTES = 4096 };
+
+/* ---- id ---- */
+
+static struct bytes id_text(const struct uuid *id, struct arena *a)
+{
+    char text[UUID_TEXT_LEN + 1];
+
+    uuid_format(id, text);
+    return arena_copy(a, bytes_of(text));
+}
+
+void convert_identify(struct job *j, const char *topic, const struct origin *where, struct arena *a)
+{
+    struct uuid id;
+    struct bytes name;
+
+    if (j->job_id.data != NULL && uuid_parse(j->job_id, &id)) {
+        j->job_id = id_text(&id, a);
+        return;
+    }
+    if (j->idempotency_key.len > 0)
+        name = arena_printf(
+            a, "%.*s/%.*s/%.*s", BYTES_ARG(j->creator), BYTES_ARG(j->user), BYTES_ARG(j->idempotency_key));
+    else
+        name = arena_printf(a, "%s/%" PRId64 "/%" PRId64 "/%" PRId64, topic, where->partition, where->offset,
+            where->timestamp);
+    uuid_v5(&id, name);
+    j->job_id = id_text(&id, a);
+}
+
+/* ---- refusing ---- */
+
+/* What could be too much, or harm a reader further on, does not travel with a refused job. */
+static void strip(struct job *j)
+{
+    j->code = BYTES("");
+    j->variables = j->conf = j->labels = j->source = (struct pairs){NULL, 0};
+    j->parts.count = 0;
+    j->strategy = NULL;
+    j->statements.count = 0;
+    j->callback_url = j->idempotency_key = j->timezone = BYTES_NONE;
+    if (j->name.len > JOB_NAME_MAX || (j->name.len > 0 && memchr(j->name.data, '\0', j->name.len) != NULL))
+        j->name = BYTES("");
+    if (!job_name_is_valid(j->target))
+        j->target = BYTES_NONE;
+    if (!job_name_is_valid(j->submitter))
+        j->submitter = j->user;
+    if (!job_name_is_valid(j->engine))
+        j->engine = BYTES("");
+    if (!job_name_is_valid(j->code_type))
+        j->code_type = BYTES("");
+}
+
+static void refuse(
+    struct job *j, const char *code, struct bytes message, struct bytes detail, struct arena *a)
+{
+    const struct error_code *row = job_error_code(code);
+    struct job_error *error = arena_alloc(a, sizeof(*error));
+
+    MUST(row != NULL);
+    *error = (struct job_error){.code = bytes_of(code),
+        .class = row->class,
+        .message = message,
+        .detail = detail,
+        .statement = NO_INT,
+        .line = NO_INT};
+    j->error = error;
+    j->statements.count = 0;
+}
+
+static void refuse_problems(struct job *j, const struct field_problems *problems, struct arena *a)
+{
+    const struct field_problem *first = &problems->items[0];
+    struct bytes all = BYTES("");
+    bool harmful = false;
+
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct field_problem *p = &problems->items[i];
+        all = arena_printf(a, "%.*s%s%.*s: %s: %.*s", BYTES_ARG(all), i > 0 ? "\n" : "", BYTES_ARG(p->field),
+            p->code, BYTES_ARG(p->detail));
+        harmful = harmful || strcmp(p->code, "nul_byte") == 0;
+    }
+    struct bytes message = arena_printf(a, "%.*s: %.*s", BYTES_ARG(first->field), BYTES_ARG(first->detail));
+    refuse(j, first->code, message, problems->count > 1 ? all : BYTES_NONE, a);
+    if (harmful)
+        strip(j);
+}
+
+static void refuse_large(struct job *j, const char *what, int64_t bytes, int64_t most, struct arena *a)
+{
+    refuse(j, "too_large",
+        arena_printf(
+            a, "%s has %lld bytes, at most %lld are allowed", what, (long long)bytes, (long long)most),
+        BYTES_NONE, a);
+    strip(j);
+}
+
+void convert_refuse_size(const struct convert_rules *rules, struct job *j, size_t bytes, struct arena *a)
+{
+    refuse_large(j, "the completed job", (int64_t)bytes, rules->derived_max_bytes, a);
+}
+
+/* ---- defaults ---- */
+
+static void fill(int64_t *value, int64_t normal, int64_t most, bool zero_is_most)
+{
+    if (*value == NO_INT)
+        *value = normal;
+    else if (*value == 0 && zero_is_most)
+        *value = most;
+}
+
+static void fill_defaults(const struct convert_rules *rules, struct job *j)
+{
+    const struct engine_info *engine = engine_list_find(rules->engines, j->engine);
+    const struct job_limits *normal = &rules->limits;
+    const struct job_limits *most = &rules->most;
+
+    if (j->submitter.len == 0)
+        j->submitter = j->user;
+    if (j->name.data == NULL)
+        j->name = BYTES("");
+    if (j->code.data == NULL)
+        j->code = BYTES("");
+    if (j->code_type.len == 0)
+        j->code_type = engine != NULL ? bytes_of(engine->code_types[0]) : BYTES("");
+    fill(&j->limits.queue_timeout_ms, normal->queue_timeout_ms, most->queue_timeout_ms, false);
+    fill(&j->limits.run_timeout_ms, normal->run_timeout_ms, most->run_timeout_ms, true);
+    fill(&j->limits.max_log_bytes, normal->max_log_bytes, most->max_log_bytes, true);
+    fill(&j->limits.max_result_rows, normal->max_result_rows, most->max_result_rows, true);
+    fill(&j->retry.max_attempts, rules->retry.max_attempts, 0, false);
+    fill(&j->retry.backoff_ms, rules->retry.backoff_ms, 0, false);
+    fill(&j->retry.max_backoff_ms, rules->retry.max_backoff_ms, 0, false);
+    if (j->retry.on_lost == NO_ENUM)
+        j->retry.on_lost = rules->retry.on_lost;
+}
+
+/* ---- statements ---- */
+
+/* One statement: the whole code, by place where nothing was replaced in it. */
+static bool make_statements(const struct convert_rules *rules, struct job *j, struct arena *a)
+{
+    struct bytes text;
+    struct job_statement *s = arena_alloc(a, sizeof(*s));
+    enum variables_end end =
+        variables_replace(j->code, &j->variables, (size_t)rules->derived_max_bytes, a, &text, &j->warnings);
+
+    if (end == VARIABLES_TOO_LARGE) {
+        refuse(j, "too_large",
+            arena_printf(a, "with its variables filled in, the code has more than %lld bytes",
+                (long long)rules->derived_max_bytes),
+            BYTES_NONE, a);
+        strip(j);
+        return false;
+    }
+    *s = (struct job_statement){.index = 0,
+        .text = end == VARIABLES_REPLACED ? text : BYTES_NONE,
+        .offset = 0,
+        .length = (int64_t)j->code.len,
+        .first_line = 1};
+    j->statements.items = s;
+    j->statements.count = 1;
+    return true;
+}
+
+bool convert_job(
+    const struct convert_rules *rules, struct job *j, size_t record_bytes, int64_t now, struct arena *a)
+{
+    struct field_problems *problems = arena_alloc(a, sizeof(*problems));
+
+    j->error = NULL;
+    if ((int64_t)record_bytes > rules->submission_max_bytes + ENVELOPE_BYTES) {
+        fill_defaults(rules, j);
+        refuse_large(j, "the submission", (int64_t)record_bytes, rules->submission_max_bytes, a);
+        return false;
+    }
+    bool fit = checks_run(rules, j, now, a, problems);
+    fill_defaults(rules, j);
+    if (!fit) {
+        refuse_problems(j, problems, a);
+        return false;
+    }
+    return make_statements(rules, j, a);
+}

@@ -232,6 +232,26 @@ static void catch_signals(void)
 
 /* ---- start ---- */
 
+/* --help=routes: the page docs/reference/routes.md is made from the tables. */
+static bool print_routes(const struct stage *stage, int argc, char **argv)
+{
+    struct buf page;
+
+    if (argc != 2 || strcmp(argv[1], "--help=routes") != 0)
+        return false;
+    buf_init(&page);
+    buf_printf(&page, "# Routes\n\nMade by `millrace-%s --help=routes`.\n\n", stage->name);
+    if (stage->routes != NULL) {
+        http_markdown(stage->routes, &page);
+        buf_add_text(&page, "\n");
+    }
+    buf_add_text(&page, "Every program has these:\n\n");
+    http_markdown(http_health_routes, &page);
+    fwrite(page.data, 1, page.len, stdout);
+    buf_release(&page);
+    return true;
+}
+
 /* Exit code, or -1: go on. */
 static int read_settings(struct program *p, int argc, char **argv)
 {
@@ -240,6 +260,8 @@ static int read_settings(struct program *p, int argc, char **argv)
     struct error e;
     enum log_level level = LOG_INFO;
 
+    if (print_routes(p->stage, argc, argv))
+        return EXIT_DONE;
     snprintf(program, sizeof(program), "millrace-%s", p->stage->name);
     error_clear(&e);
     switch (config_load(tables, p->world.settings, program, p->stage->about, argc, argv, &e)) {

@@ -7,6 +7,7 @@
  *   codec-tool schema NAME     prints the Avro schema; schemas/NAME.avsc is this text
  *   codec-tool fingerprint     an Avro schema on stdin -> its CRC-64-AVRO
  *   codec-tool markdown        prints docs/reference/records.md
+ *   codec-tool errors          prints docs/reference/errors.md
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,25 @@ static int print_markdown(void)
     return print_buf(&text);
 }
 
+static int print_errors(void)
+{
+    struct buf text;
+    buf_init(&text);
+    buf_add_text(&text, "# Error codes\n\nMade from core/job_errors.c. In the answers of REST (`code`, "
+                        "`errors[].code`), in a job's `error.code`, "
+                        "and in the header `dead_code` of a dead letter.\nA code is never renamed and never "
+                        "gets another meaning. The class says who "
+                        "has to act; HTTP is the status of an answer with this code.\n\n| code | class | "
+                        "HTTP | meaning |\n|---|---|---|---|\n");
+    for (const struct error_code *row = job_error_codes; row->code; row++) {
+        buf_printf(&text, "| `%s` | %s | ", row->code, error_class_names[row->class]);
+        if (row->http_status)
+            buf_printf(&text, "%d", row->http_status);
+        buf_printf(&text, " | %s |\n", row->meaning);
+    }
+    return print_buf(&text);
+}
+
 static int print_schema(const struct shape *shape)
 {
     struct buf text;
@@ -155,7 +175,7 @@ static int print_schema(const struct shape *shape)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: codec-tool encode|decode|schema NAME, codec-tool fingerprint|markdown\n");
+    fprintf(stderr, "usage: codec-tool encode|decode|schema NAME, codec-tool fingerprint|markdown|errors\n");
     return 2;
 }
 
@@ -166,6 +186,8 @@ int main(int argc, char **argv)
         return fingerprint_of_stdin();
     if (strcmp(verb, "markdown") == 0)
         return print_markdown();
+    if (strcmp(verb, "errors") == 0)
+        return print_errors();
     struct tool t = {.shape = NULL};
     for (size_t i = 0; argc == 3 && job_shapes[i]; i++)
         if (strcmp(job_shapes[i]->name, argv[2]) == 0)

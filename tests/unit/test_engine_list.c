@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LIBS: records */
+/*
+ * engine_list: manifests in a folder of the test's own.
+ */
+#define _XOPEN_SOURCE 700 /* mkdtemp, nftw */
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/engine_list.h"
+
+struct fixture {
+    char dir[64];
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    strcpy(f->dir, "/tmp/engines-XXXXXX");
+    *state = f;
+    return mkdtemp(f->dir) ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
+{
+    (void)info, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(f);
+    return 0;
+}
+
+static void add_file(
+    const struct fixture *f, const char *engine, const char *file, const char *text, mode_t mode)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", f->dir, engine);
+    mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/%s/%s", f->dir, engine, file);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    fclose(out);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static void add_manifest(const struct fixture *f, const char *engine, const char *text)
+{
+    add_file(f, engine, "engine.json", text, 0600);
+}
+
+static struct engine_list *open_list(const struct fixture *f)
+{
+    struct error e = {.text = ""};
+    struct engine_list *l = engine_list_open(f->dir, &e);
+    if (!l)
+        fail_msg("%s: %s", e.code, e.text);
+    return l;
+}
+
+static void engines_are_found_by_name_in_order(void **state)
+{
+    const struct fixture *f = *state;
+    add_manifest(f, "sqlite",
+        "{\"engine\":\"sqlite\",\"about\":\"SQL\",\"command\":[\"own\",\"-x\"],\"code_types\":[\"sql\"],"
+        "\"scope\":\"shared\"}");
+    add_file(f, "sqlite", "own", "#!/bin/sh\n", 0700);
+    add_manifest(f, "shell",
+        "{\"engine\":\"shell\",\"command\":[\"sh\"],\"code_types\":[\"shell\",\"bash\"],\"environment\":["
+        "\"PATH\",\"LANG\"]}");
+    add_file(f, "notes", "README", "no manifest: no engine", 0600);
+    struct engine_list *l = open_list(f);
+
+    assert_int_equal(engine_list_count(l), 2);
+    assert_string_equal(engine_list_at(l, 0)->name, "shell");
+    assert_string_equal(engine_list_at(l, 1)->name, "sqlite");
+    assert_null(engine_list_find(l, BYTES("notes")));
+    assert_null(engine_list_find(l, BYTES("shel")));
+    assert_null(engine_list_find(l, BYTES_NONE));
+
+    const struct engine_info *sqlite = engine_list_find(l, BYTES("sqlite"));
+    char program[300];
+    snprintf(program, sizeof program, "%s/sqlite/own", f->dir);
+    assert_string_equal(sqlite->command[0], program);
+    assert_string_equal(sqlite->command[1], "-x");
+    assert_null(sqlite->command[2]);
+    assert_string_equal(sqlite->about, "SQL");
+    assert_true(sqlite->shared);
+    assert_null(sqlite->environment[0]);
+
+    const struct engine_info *shell = engine_list_find(l, BYTES("shell"));
+    assert_true(shell->command[0][0] == '/'); /* found in PATH */
+    assert_false(shell->shared);
+    assert_string_equal(shell->about, "");
+    assert_string_equal(shell->environment[1], "LANG");
+    assert_true(engine_info_accepts(shell, BYTES("shell")));
+    assert_true(engine_info_accepts(shell, BYTES("bash")));
+    assert_false(engine_info_accepts(shell, BYTES("sql")));
+    assert_false(engine_info_accepts(shell, BYTES("")));
+    engine_list_close(l);
+}
+
+static void a_program_that_is_not_installed_keeps_its_name(void **state)
+{
+    const struct fixture *f = *state;
+    add_manifest(
+        f, "far", "{\"engine\":\"far\",\"command\":[\"no-such-program-here\"],\"code_types\":[\"x\"]}");
+    struct engine_list *l = open_list(f);
+    assert_string_equal(engine_list_at(l, 0)->command[0], "no-such-program-here");
+    engine_list_close(l);
+}
+
+static void a_wrong_manifest_is_refused_with_file_and_reason(void **state)
+{
+    const struct fixture *f = *state;
+    static const struct {
+        const char *manifest, *text;
+    } rows[] = {
+        {"", "line"},
+        {"[]", "engine"},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"]", "line 1"},
+        {"{\"engine\":\"y\",\"command\":[\"sh\"],\"code_types\":[\"a\"]}", "folder's name, \"x\""},
+        {"{\"engine\":\"x\",\"code_types\":[\"a\"]}", "\"command\""},
+        {"{\"engine\":\"x\",\"command\":[],\"code_types\":[\"a\"]}", "\"command\""},
+        {"{\"engine\":\"x\",\"command\":\"sh\",\"code_types\":[\"a\"]}", "\"command\""},
+        {"{\"engine\":\"x\",\"command\":[\"sh\",7],\"code_types\":[\"a\"]}", "\"command\"[1]"},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"]}", "\"code_types\""},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"\"]}", "\"code_types\"[0]"},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"scope\":\"all\"}", "\"scope\""},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"scope\":1}", "\"scope\""},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"environment\":\"PATH\"}",
+            "\"environment\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error e = {.text = ""};
+        add_manifest(f, "x", rows[i].manifest);
+        if (engine_list_open(f->dir, &e))
+            fail_msg("%s is taken", rows[i].manifest);
+        assert_string_equal(e.code, "bad_manifest");
+        if (!strstr(e.text, "/x/engine.json") || !strstr(e.text, rows[i].text))
+            fail_msg("%s: expected %s, got %s", rows[i].manifest, rows[i].text, e.text);
+    }
+}
+
+static void a_folder_without_engines_is_refused(void **state)
+{
+    const struct fixture *f = *state;
+    struct error e;
+    assert_null(engine_list_open(f->dir, &e));
+    assert_string_equal(e.code, "no_engines");
+    assert_null(engine_list_open("/no/such/folder", &e));
+    assert_string_equal(e.code, "no_engines");
+    assert_non_null(strstr(e.text, "/no/such/folder"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(engines_are_found_by_name_in_order),
+        TEST(a_program_that_is_not_installed_keeps_its_name),
+        TEST(a_wrong_manifest_is_refused_with_file_and_reason),
+        TEST(a_folder_without_engines_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -239,7 +239,7 @@ void http_close(struct http_server *s)
         return;
     MHD_socket fd = MHD_quiesce_daemon(s->daemon);
     if (fd != MHD_INVALID_SOCKET)
-        close(fd);
+        shutdown(fd, SHUT_RD); /* listens no more; closed later: MHD's thread may just be looking at it */
     pthread_mutex_lock(&s->lock);
     atomic_store(&s->closing, true);
     wait_until(s, is_idle, CLOSE_PATIENCE_MS);
@@ -248,5 +248,7 @@ void http_close(struct http_server *s)
     wait_until(s, is_idle, CLOSE_FLUSH_MS);
     pthread_mutex_unlock(&s->lock);
     MHD_stop_daemon(s->daemon); /* before the pool: its thread adds to it */
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
     server_free(s);
 }

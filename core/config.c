@@ -5,8 +5,6 @@
  * the value came from. Texts live as long as the process: literals of the tables, argv and environ, and for
  * files one arena.
  */
-#include "core/config.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,62 +16,21 @@
 #include <unistd.h>
 
 #include "core/arena.h"
+#include "core/config_private.h"
 
 extern char **environ;
 
-#define ENV_PREFIX "MILLRACE_"
-enum { SETTINGS_MAX = 256, ENV_NAME_MAX = 128, FILE_MAX_BYTES = 1024 * 1024 };
+enum { FILE_MAX_BYTES = 1024 * 1024 };
 
 /* Texts from files and the lists of passed pairs: owned for the life of the process (config.h). */
 static struct arena config_texts;
 
-/* The rows of all tables; of rows with one name the last counts. */
-struct rows {
-    const struct setting *items[SETTINGS_MAX];
-    bool given[SETTINGS_MAX];
-    size_t count;
-};
-
 struct load {
-    struct rows rows;
+    struct config_rows rows;
     char *into;
     const char *program;
     struct error *e;
 };
-
-static void collect_rows(const struct setting *const *tables, struct rows *rows)
-{
-    rows->count = 0;
-    for (; *tables; tables++) {
-        for (const struct setting *row = *tables; row->name; row++) {
-            size_t i = 0;
-            while (i < rows->count && strcmp(rows->items[i]->name, row->name) != 0)
-                i++;
-            MUST(i < SETTINGS_MAX);
-            rows->items[i] = row;
-            rows->given[i] = false;
-            if (i == rows->count)
-                rows->count++;
-        }
-    }
-}
-
-/* ---- values ---- */
-
-struct suffix {
-    const char *name;
-    int64_t factor;
-};
-static const struct suffix ms_suffixes[] = {
-    {"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
-static const struct suffix size_suffixes[] = {
-    {"", 1}, {"k", 1024}, {"m", 1024 * 1024}, {"g", 1024 * 1024 * 1024}, {NULL, 0}};
-static const struct suffix no_suffixes[] = {{"", 1}, {NULL, 0}};
-
-static const struct suffix *suffixes_of(enum setting_type type)
-{
-    return type == SETTING_MS ? ms_suffixes : type == SETTING_SIZE ? size_suffixes : no_suffixes;
-}
 
 static const char *type_word(enum setting_type type)
 {
@@ -94,35 +51,6 @@ static const char *type_word(enum setting_type type)
     return "text";
 }
 
-static bool parse_number(enum setting_type type, const char *text, int64_t *out)
-{
-    size_t digits = text[0] == '-' ? 1 : 0;
-    int64_t number;
-
-    while (isdigit((unsigned char)text[digits]))
-        digits++;
-    if (!bytes_parse_int64((struct bytes){text, digits}, &number))
-        return false;
-    for (const struct suffix *s = suffixes_of(type); s->name; s++) {
-        if (strcmp(s->name, text + digits) == 0)
-            return !__builtin_mul_overflow(number, s->factor, out);
-    }
-    return false;
-}
-
-/* The largest unit that divides it: limits in messages look like what one would write. */
-static const char *number_text(enum setting_type type, int64_t value, char out[32])
-{
-    const struct suffix *best = NULL;
-    for (const struct suffix *s = suffixes_of(type); s->name; s++) {
-        if (value % s->factor == 0 && (value != 0 || s->factor == 1))
-            best = s;
-    }
-    MUST(best);
-    snprintf(out, 32, "%" PRId64 "%s", value / best->factor, best->name);
-    return out;
-}
-
 static bool parse_bool(const char *text, bool *out)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "0", "1"};
@@ -135,24 +63,19 @@ static bool parse_bool(const char *text, bool *out)
     return false;
 }
 
-static bool has_limits(const struct setting *row)
-{
-    return row->min != 0 || row->max != 0;
-}
-
 static bool refuse(struct load *l, const struct setting *row, const char *value, const char *source)
 {
-    char low[32], high[32];
+    char low[CONFIG_NUMBER_MAX], high[CONFIG_NUMBER_MAX];
     error_set(l->e, "bad_setting", "%s: \"%s\" (from %s) is not allowed; it must be %s", row->name, value,
         source, type_word(row->type));
-    if (!has_limits(row))
+    if (!config_has_limits(row))
         return false;
     struct error plain = *l->e;
     if (row->type == SETTING_TEXT)
         return error_set(
             l->e, "bad_setting", "%s of %" PRId64 " to %" PRId64 " bytes", plain.text, row->min, row->max);
     return error_set(l->e, "bad_setting", "%s from %s to %s", plain.text,
-        number_text(row->type, row->min, low), number_text(row->type, row->max, high));
+        config_number_text(row->type, row->min, low), config_number_text(row->type, row->max, high));
 }
 
 static bool set_value(struct load *l, const struct setting *row, const char *value, const char *source)
@@ -167,7 +90,7 @@ static bool set_value(struct load *l, const struct setting *row, const char *val
     case SETTING_INT:
     case SETTING_MS:
     case SETTING_SIZE:
-        if (!parse_number(row->type, value, &measure))
+        if (!config_parse_number(row->type, value, &measure))
             return refuse(l, row, value, source);
         break;
     case SETTING_BOOL:
@@ -178,7 +101,7 @@ static bool set_value(struct load *l, const struct setting *row, const char *val
         MUST(row->type != SETTING_PASS); /* a prefix has no value of its own */
         return false;
     }
-    if (has_limits(row) && (measure < row->min || measure > row->max))
+    if (config_has_limits(row) && (measure < row->min || measure > row->max))
         return refuse(l, row, value, source);
     if (row->type == SETTING_TEXT)
         *(const char **)field = value;
@@ -244,15 +167,6 @@ static bool apply(struct load *l, struct bytes name, const char *value, const ch
     void *field = l->into + row->offset;
     set_pair(field, arena_text(&config_texts, bytes_slice(name, prefix, name.len)), value);
     return true;
-}
-
-/* "kafka.session_timeout" -> "MILLRACE_KAFKA_SESSION_TIMEOUT" */
-static void env_name(const char *setting, char out[ENV_NAME_MAX])
-{
-    int len = snprintf(out, ENV_NAME_MAX, ENV_PREFIX "%s", setting);
-    MUST(len > 0 && len < ENV_NAME_MAX);
-    for (char *c = out; *c; c++)
-        *c = *c == '.' || *c == '-' ? '_' : (char)toupper((unsigned char)*c);
 }
 
 /* ---- the four sources ---- */
@@ -332,7 +246,7 @@ static bool apply_line(struct load *l, char *text, const char *source)
 
 static bool apply_file(struct load *l, const char *path)
 {
-    char *text;
+    char *text = NULL;
     int number = 0;
 
     if (!read_file(path, &text, l->e))
@@ -352,16 +266,16 @@ static bool apply_file(struct load *l, const char *path)
 /* MILLRACE_KAFKA_X_Y=v is kafka.x.y = v where no row has that name: librdkafka's names have dots only. */
 static void apply_env_pass(struct load *l, const struct setting *pass, const char *entry)
 {
-    char prefix[ENV_NAME_MAX];
-    char other[ENV_NAME_MAX];
+    char prefix[CONFIG_ENV_NAME_MAX];
+    char other[CONFIG_ENV_NAME_MAX];
 
-    env_name(pass->name, prefix);
+    config_env_name(pass->name, prefix);
     const char *equals = strchr(entry, '=');
     if (!equals || strncmp(entry, prefix, strlen(prefix)) != 0 || equals == entry + strlen(prefix))
         return;
     size_t len = (size_t)(equals - entry);
     for (size_t i = 0; i < l->rows.count; i++) {
-        env_name(l->rows.items[i]->name, other);
+        config_env_name(l->rows.items[i]->name, other);
         if (strlen(other) == len && strncmp(entry, other, len) == 0)
             return;
     }
@@ -375,7 +289,7 @@ static void apply_env_pass(struct load *l, const struct setting *pass, const cha
 
 static bool apply_environment(struct load *l)
 {
-    char name[ENV_NAME_MAX];
+    char name[CONFIG_ENV_NAME_MAX];
 
     for (size_t i = 0; i < l->rows.count; i++) {
         const struct setting *row = l->rows.items[i];
@@ -384,7 +298,7 @@ static bool apply_environment(struct load *l)
                 apply_env_pass(l, row, *entry);
             continue;
         }
-        env_name(row->name, name);
+        config_env_name(row->name, name);
         const char *value = getenv(name);
         if (!value)
             continue;
@@ -414,132 +328,17 @@ static bool apply_arguments(struct load *l, int argc, char **argv)
 
 static bool check_given(struct load *l)
 {
-    char name[ENV_NAME_MAX];
+    char name[CONFIG_ENV_NAME_MAX];
 
     for (size_t i = 0; i < l->rows.count; i++) {
         const struct setting *row = l->rows.items[i];
         if (row->value || row->type == SETTING_PASS || l->rows.given[i])
             continue;
-        env_name(row->name, name);
+        config_env_name(row->name, name);
         return error_set(l->e, "missing_setting", "%s must be set (%s): --%s=... or %s", row->name, row->help,
             row->name, name);
     }
     return true;
-}
-
-/* ---- help ---- */
-
-static const char *type_name(enum setting_type type)
-{
-    switch (type) {
-    case SETTING_TEXT:
-        return "TEXT";
-    case SETTING_INT:
-        return "N";
-    case SETTING_MS:
-        return "TIME";
-    case SETTING_SIZE:
-        return "SIZE";
-    case SETTING_BOOL:
-        return "BOOL";
-    case SETTING_PASS:
-        return "TEXT";
-    }
-    return "TEXT";
-}
-
-static void print_help(const struct rows *rows, const char *program, const char *about)
-{
-    printf("%s: %s\n\nusage: %s [--NAME=VALUE ...]\n\n", program, about, program);
-    puts("  --config=FILE               lines `name = value`, # begins a comment; also MILLRACE_CONFIG\n"
-         "  --help, --help=markdown     this text; the same as a reference page\n"
-         "  --version                   the version\n\n"
-         "Settings, weakest source first: default, config file, environment (a.b_c is MILLRACE_A_B_C), "
-         "arguments.\n"
-         "TIME: 250ms, 5s, 2m, 1h or ms. SIZE: 64k, 8m, 1g or bytes. BOOL: true or false.\n");
-    for (size_t i = 0; i < rows->count; i++) {
-        const struct setting *row = rows->items[i];
-        const char *star = row->type == SETTING_PASS ? "*" : "";
-        printf("  --%s%s=%s", row->name, star, type_name(row->type));
-        if (row->value && row->value[0])
-            printf("  [%s]", row->value);
-        else if (!row->value && row->type != SETTING_PASS)
-            printf("  (must be given)");
-        printf("\n      %s", row->help);
-        if (has_limits(row) && row->type != SETTING_TEXT) {
-            char low[32], high[32];
-            printf(
-                " (%s to %s)", number_text(row->type, row->min, low), number_text(row->type, row->max, high));
-        }
-        putchar('\n');
-    }
-}
-
-static void add_cell(struct buf *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '|')
-            buf_add_char(out, '\\');
-        buf_add_char(out, *text);
-    }
-}
-
-static void add_default_cell(struct buf *out, const struct setting *row)
-{
-    if (row->type == SETTING_PASS)
-        return;
-    if (!row->value)
-        buf_add_text(out, "*must be given*");
-    else if (row->value[0] == '\0')
-        buf_add_text(out, "*empty*");
-    else
-        buf_printf(out, "`%s`", row->value);
-}
-
-static void add_limits_cell(struct buf *out, const struct setting *row)
-{
-    char low[32], high[32];
-
-    if (!has_limits(row))
-        return;
-    if (row->type == SETTING_TEXT)
-        buf_printf(out, "%" PRId64 " to %" PRId64 " bytes", row->min, row->max);
-    else
-        buf_printf(
-            out, "%s to %s", number_text(row->type, row->min, low), number_text(row->type, row->max, high));
-}
-
-void config_markdown(
-    const struct setting *const *tables, const char *program, const char *about, struct buf *out)
-{
-    struct rows rows;
-    char env[ENV_NAME_MAX];
-
-    collect_rows(tables, &rows);
-    buf_printf(out, "# Settings of %s\n\n%s\n\n", program, about);
-    buf_printf(out,
-        "Made by `%s --help=markdown`. Of a setting's sources the last one that names it wins: default, "
-        "config file\n"
-        "(`--config=FILE` or `MILLRACE_CONFIG`; lines `name = value`, `#` begins a comment), environment, "
-        "arguments\n"
-        "(`--name=value`). Times: `250ms`, `5s`, `2m`, `1h` or plain milliseconds. Sizes: `64k`, `8m`, `1g` "
-        "or plain\n"
-        "bytes.\n\n"
-        "| setting | environment | type | default | limits | what it does |\n"
-        "|---|---|---|---|---|---|\n",
-        program);
-    for (size_t i = 0; i < rows.count; i++) {
-        const struct setting *row = rows.items[i];
-        const char *star = row->type == SETTING_PASS ? "*" : "";
-        env_name(row->name, env);
-        buf_printf(out, "| `%s%s` | `%s%s` | %s | ", row->name, star, env, star, type_name(row->type));
-        add_default_cell(out, row);
-        buf_add_text(out, " | ");
-        add_limits_cell(out, row);
-        buf_add_text(out, " | ");
-        add_cell(out, row->help);
-        buf_add_text(out, " |\n");
-    }
 }
 
 /* ---- the whole ---- */
@@ -549,7 +348,7 @@ static bool wants_text(
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            print_help(&l->rows, l->program, about);
+            config_print_help(&l->rows, l->program, about);
             return true;
         }
         if (strcmp(argv[i], "--help=markdown") == 0) {
@@ -572,9 +371,9 @@ enum config_verdict config_load(const struct setting *const *tables, void *into,
     const char *about, int argc, char **argv, struct error *e)
 {
     struct load l = {.into = into, .program = program, .e = e};
-    const char *file = getenv(ENV_PREFIX "CONFIG");
+    const char *file = getenv(CONFIG_ENV_PREFIX "CONFIG");
 
-    collect_rows(tables, &l.rows);
+    config_collect_rows(tables, &l.rows);
     if (wants_text(tables, &l, about, argc, argv))
         return CONFIG_EXIT;
     for (int i = 1; i < argc; i++) {

@@ -209,8 +209,9 @@ static enum MHD_Result call_worker(struct http_request *r)
     atomic_store(&r->phase, HTTP_WAITING);
     if (!suspend(r)) {
         atomic_store(&r->phase, HTTP_ABANDONED);
+        enum MHD_Result result = send_shutting_down(r);
         http_request_drop(r);
-        return send_shutting_down(r);
+        return result;
     }
     http_pool_add(s->pool, r);
     return MHD_YES;

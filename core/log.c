@@ -72,7 +72,8 @@ __attribute__((format(printf, 3, 0))) static void log_line(
         len += (size_t)n;
     } else if (n > 0) {
         len = room - 1;
-        memcpy(line + len - 3, "...", 3);
+        for (size_t i = 1; i <= 3; i++)
+            line[len - i] = '.';
     }
     for (size_t i = start; i < len; i++) {
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7F)

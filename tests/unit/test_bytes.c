@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -178,7 +179,7 @@ static void error_texts_are_cut_between_characters(void **state)
     for (size_t shift = 0; shift < 4; shift++) {
         memset(text, 'a', shift);
         for (size_t at = shift; at + 4 < sizeof(text); at += 4)
-            memcpy(text + at, "\xF0\x9F\x98\x80\0", 5);
+            snprintf(text + at, 5, "%s", "\xF0\x9F\x98\x80");
         assert_false(error_set(&e, "code", "%s", text));
         assert_true(bytes_is_utf8(bytes_of(e.text)));
         assert_in_range(strlen(e.text), ERROR_TEXT_MAX - 4, ERROR_TEXT_MAX - 1);

@@ -78,8 +78,8 @@ static enum config_verdict load(const struct setting *const *list, struct settin
 
 static const char *config_file(const char *text)
 {
-    static char path[] = "/tmp/millrace-test-config-XXXXXX";
-    memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+    static char path[64];
+    snprintf(path, sizeof(path), "/tmp/millrace-test-config-XXXXXX");
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));

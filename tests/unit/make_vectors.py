@@ -22,6 +22,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "tests" / "unit" / "vectors"
+CORPUS = ROOT / "tests" / "fuzz" / "corpus" / "codec"  # first byte: see tests/fuzz/fuzz_codec.c
 ID = "0190a6b2-7c5e-7b1a-8f00-3f2a9d1c4e5b"
 AT = 1769848200123
 
@@ -195,8 +196,30 @@ def write_all():
         if schema:
             vector["schema"] = schema
         (VECTORS / f"{name}.json").write_text(json.dumps(vector, indent=1, ensure_ascii=True) + "\n")
+    write_corpus()
     table = {n: f"{crc(s):016x}" for n, s in SCHEMAS.items()}
     (VECTORS / "fingerprints.json").write_text(json.dumps(table, indent=1) + "\n")
+
+
+def write_corpus():
+    CORPUS.mkdir(parents=True, exist_ok=True)
+    for path in CORPUS.glob("seed_*"):
+        path.unlink()
+    for name, record_name, record, schema in CASES:
+        if not schema:
+            body = frame(SCHEMAS[record_name], record)[10:]
+            (CORPUS / f"seed_{name}").write_bytes(bytes([0x40 | NAMES.index(record_name)]) + body)
+    framed = frame(SCHEMAS["JobSubmitted"], MINIMAL)
+    (CORPUS / "seed_framed").write_bytes(b"\x00" + framed)
+    (CORPUS / "seed_wrong_record").write_bytes(b"\x03" + framed)
+    (CORPUS / "seed_cut").write_bytes(b"\x00" + framed[:-5])
+    (CORPUS / "seed_confluent").write_bytes(b"\x00\x00\x00\x00\x00\x07" + framed[10:])
+    (CORPUS / "seed_json").write_bytes(b"\x80" + json.dumps({**MINIMAL, "limits": {"run_timeout_ms": 5}}).encode())
+    (CORPUS / "seed_json_bad").write_bytes(b"\x80" + b'{"parts": [{"id": 1}], "not_before": "x"}')
+    # the foreign schema of fuzz_codec.c, by hand: code, enum, fixed, tree of two, three nulls, union, map, limits, parts
+    (CORPUS / "seed_foreign").write_bytes(
+        b"\x20" + b"\x04hi" + b"\x02" + b"abc" + b"\x02" + (b"\x00\x00" + bytes(12) + b"\x01") + b"\x00" + bytes(12)
+        + b"\x00" + b"\x06\x00" + b"\x02\x02u" + b"\x02\x02k\x04\x02v\x00" + b"\x00\x0a" + b"\x02\x02\x02\x02\x02a\x00\x00")
 
 
 def tool(path, verb, name, text):

@@ -35,7 +35,7 @@ bool codec_add_schema(struct codec *c, struct bytes schema_json, struct error *e
 
 enum codec_verdict {
     CODEC_OK,
-    CODEC_BAD,  /* these bytes are no such record: error.code is one of garbage, unknown_schema, wrong_record, truncated,
+    CODEC_BAD, /* these bytes are no such record: error.code is one of garbage, unknown_schema, wrong_record, truncated,
                    too_deep, too_large, trailing_bytes, bad_utf8, bad_json, bad_value, null_value: the record goes to
                    jobs.dead */
     CODEC_RETRY /* the registry did not answer: try again later */
@@ -50,7 +50,8 @@ enum codec_verdict codec_decode(struct codec *c, const struct shape *s, struct b
 /* Appends the framed record to out. Text that is not UTF-8 (a job's output may hold anything) is written with U+FFFD in the
  * bad places, so that what we write can always be read. Fails only if the registry is configured and does not answer
  * (code registry_away). */
-bool codec_encode(struct codec *c, const struct shape *s, const void *record, struct buf *out, struct error *e);
+bool codec_encode(
+    struct codec *c, const struct shape *s, const void *record, struct buf *out, struct error *e);
 
 /* CRC-64-AVRO of a schema text's Parsing Canonical Form. */
 bool codec_fingerprint(struct bytes schema_json, uint64_t *out, struct error *e);

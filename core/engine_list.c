@@ -28,14 +28,17 @@ static bool text_array(const json_t *manifest, const char *field, bool needed, s
 {
     const json_t *array = json_object_get(manifest, field);
     size_t count = json_array_size(array);
-    if (needed ? count == 0 : array && !json_is_array(array))
-        return error_set(
-            e, "bad_manifest", "\"%s\" must be an array of text%s", field, needed ? ", not empty" : "");
+    if (needed ? count == 0 : array && !json_is_array(array)) {
+        error_set(e, "bad_manifest", "\"%s\" must be an array of text%s", field, needed ? ", not empty" : "");
+        return false;
+    }
     const char **items = arena_array(a, count + 1, sizeof(const char *));
     for (size_t i = 0; i < count; i++) {
         const char *text = json_string_value(json_array_get(array, i));
-        if (!text || !text[0])
-            return error_set(e, "bad_manifest", "\"%s\"[%zu] must be text, not empty", field, i);
+        if (!text || !text[0]) {
+            error_set(e, "bad_manifest", "\"%s\"[%zu] must be text, not empty", field, i);
+            return false;
+        }
         items[i] = arena_text(a, bytes_of(text));
     }
     *out = items;

@@ -14,18 +14,20 @@
 
 struct engine_info {
     const char *name, *about;
-    const char *folder;            /* absolute path */
-    const char *const *command;    /* argv, NULL-terminated; command[0] resolved, or as given when nothing was found */
-    const char *const *code_types; /* NULL-terminated; the first is the default */
+    const char *folder; /* absolute path */
+    const char *const
+        *command; /* argv, NULL-terminated; command[0] resolved, or as given when nothing was found */
+    const char *const *code_types;  /* NULL-terminated; the first is the default */
     const char *const *environment; /* NULL-terminated names of variables that its processes get from ours */
-    bool shared; /* one process may serve all users: it runs no user's code */
+    bool shared;                    /* one process may serve all users: it runs no user's code */
 };
 
 struct engine_list;
 /* Fails with code no_engines (folder missing or empty) or bad_manifest (which one, what is wrong). */
 struct engine_list *engine_list_open(const char *engines_dir, struct error *e);
 void engine_list_close(struct engine_list *l);
-const struct engine_info *engine_list_find(const struct engine_list *l, struct bytes name); /* NULL: unknown */
+const struct engine_info *engine_list_find(
+    const struct engine_list *l, struct bytes name); /* NULL: unknown */
 size_t engine_list_count(const struct engine_list *l);
 const struct engine_info *engine_list_at(const struct engine_list *l, size_t index);
 bool engine_info_accepts(const struct engine_info *i, struct bytes code_type);

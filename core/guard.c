@@ -28,13 +28,15 @@ static size_t left(const struct walk *w)
 
 static bool truncated(const struct walk *w, const char *what)
 {
-    return error_set(w->e, "truncated", "%s at byte %zu points beyond the end (%zu bytes)", what,
+    error_set(w->e, "truncated", "%s at byte %zu points beyond the end (%zu bytes)", what,
         (size_t)(w->at - w->start), (size_t)(w->end - w->start));
+    return false;
 }
 
 static bool garbage(const struct walk *w, const char *what)
 {
-    return error_set(w->e, "garbage", "%s at byte %zu", what, (size_t)(w->at - w->start));
+    error_set(w->e, "garbage", "%s at byte %zu", what, (size_t)(w->at - w->start));
+    return false;
 }
 
 /* At most 10 bytes, and the last of 10 holds one bit: avro-c would shift beyond 64. */
@@ -87,7 +89,8 @@ static bool walk_bytes(struct walk *w, bool text, struct bytes *out)
     struct bytes value = {w->at, (size_t)len};
     if (text && !bytes_is_utf8(value)) {
         w->at += bytes_utf8_valid_len(value);
-        return error_set(w->e, "bad_utf8", "text that is not UTF-8 at byte %zu", (size_t)(w->at - w->start));
+        error_set(w->e, "bad_utf8", "text that is not UTF-8 at byte %zu", (size_t)(w->at - w->start));
+        return false;
     }
     w->at += len;
     *out = value;

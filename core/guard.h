@@ -20,6 +20,7 @@ struct guard_limits {
 };
 extern const struct guard_limits guard_default_limits; /* 10 MiB, 1,000,000 items, depth 32 */
 
-bool guard_check(avro_schema_t schema, struct bytes value, const struct guard_limits *limits, struct error *e);
+bool guard_check(
+    avro_schema_t schema, struct bytes value, const struct guard_limits *limits, struct error *e);
 
 #endif

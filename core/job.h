@@ -67,11 +67,11 @@ bool job_phase_is_final(enum job_phase p);
 
 /* error.class: who has to act. */
 enum error_class {
-    CLASS_INPUT,   /* the job is wrong: its author */
-    CLASS_ENGINE,  /* the engine refused or the code failed: its author, or the target's owner */
-    CLASS_LIMIT,   /* a limit was reached: its author, or an operator */
-    CLASS_SYSTEM,  /* Millrace or its servers: an operator */
-    CLASS_USER,    /* somebody asked for it (cancel) */
+    CLASS_INPUT,  /* the job is wrong: its author */
+    CLASS_ENGINE, /* the engine refused or the code failed: its author, or the target's owner */
+    CLASS_LIMIT,  /* a limit was reached: its author, or an operator */
+    CLASS_SYSTEM, /* Millrace or its servers: an operator */
+    CLASS_USER,   /* somebody asked for it (cancel) */
     ERROR_CLASSES
 };
 extern const char *const error_class_names[ERROR_CLASSES + 1];
@@ -114,7 +114,7 @@ struct job_strategy {
 
 struct job_statement {
     int64_t index;
-    struct bytes text;  /* none when it stands unchanged in job.code at offset, length (bytes) */
+    struct bytes text; /* none when it stands unchanged in job.code at offset, length (bytes) */
     int64_t offset, length;
     int64_t first_line; /* 1-based, in the user's text */
 };
@@ -145,10 +145,10 @@ struct job_times {
     int64_t accepted, converted, planned, queued, started, finished; /* NO_INT: not yet */
 };
 
-#define ARRAY_OF(type)                                                                                                \
-    struct {                                                                                                          \
-        type *items;                                                                                                  \
-        size_t count;                                                                                                 \
+#define ARRAY_OF(type)                                                                                       \
+    struct {                                                                                                 \
+        type *items;                                                                                         \
+        size_t count;                                                                                        \
     }
 
 struct job {
@@ -227,11 +227,12 @@ struct job_log {
     struct bytes job_id;
     int64_t attempt;
     struct bytes node;
-    int64_t seq;    /* 0, 1, 2, ... per attempt */
-    int64_t offset; /* of text's first byte in the attempt's whole log */
+    int64_t seq;        /* 0, 1, 2, ... per attempt */
+    int64_t offset;     /* of text's first byte in the attempt's whole log */
     struct bytes level; /* the level of all of the text: stdout|stderr|info|warn|error */
     int64_t at;
-    struct bytes text; /* whole lines, each ended by \n, except where a line is longer than a chunk; at most 64 KiB */
+    struct bytes
+        text; /* whole lines, each ended by \n, except where a line is longer than a chunk; at most 64 KiB */
 };
 
 enum control_kind { CONTROL_CANCEL, CONTROL_HOLD, CONTROL_RELEASE, CONTROL_DRAIN, CONTROL_KINDS };
@@ -265,7 +266,7 @@ struct error_code {
     int http_status; /* when ingest answers with it, 0: never */
     const char *meaning;
 };
-extern const struct error_code job_error_codes[]; /* ends with code NULL */
+extern const struct error_code job_error_codes[];          /* ends with code NULL */
 const struct error_code *job_error_code(const char *code); /* NULL: unknown, a bug of the caller */
 
 #endif

@@ -99,7 +99,8 @@ const struct error_code job_error_codes[] = {
     {"result_error", CLASS_SYSTEM, 0, "the result could not be written or recorded"},
     {"result_too_large", CLASS_LIMIT, 0, "a result is larger than it may be"},
     {"result_corrupt", CLASS_SYSTEM, 500, "the result file is damaged: a fault of the store's disk"},
-    {"result_missing", CLASS_SYSTEM, 410, "the result file is not in the store any more, or not on this machine"},
+    {"result_missing", CLASS_SYSTEM, 410,
+        "the result file is not in the store any more, or not on this machine"},
     {"plan_error", CLASS_SYSTEM, 0, "the plan does not fit together; a fault of the planner"},
 
     /* ---- why a record lies in jobs.dead ---- */

@@ -32,21 +32,22 @@ struct strings {
 };
 
 enum field_type {
-    FIELD_TEXT,    /* struct bytes; UTF-8 */
-    FIELD_INT,     /* int64_t */
-    FIELD_TIME,    /* int64_t UTC ms; Avro timestamp-millis, RFC 3339 text in JSON (a number of ms is accepted), BSON date */
+    FIELD_TEXT, /* struct bytes; UTF-8 */
+    FIELD_INT,  /* int64_t */
+    FIELD_TIME, /* int64_t UTC ms; Avro timestamp-millis, RFC 3339 text in JSON (a number of ms is accepted), BSON date */
     FIELD_BOOL,    /* bool */
     FIELD_DOUBLE,  /* double */
     FIELD_ENUM,    /* int; a string in every outer form, one of `names` */
     FIELD_STRINGS, /* struct strings */
-    FIELD_PAIRS,   /* struct pairs; Avro map<string>, JSON object of strings (numbers and booleans are taken as their text) */
+    FIELD_PAIRS, /* struct pairs; Avro map<string>, JSON object of strings (numbers and booleans are taken as their text) */
     FIELD_RECORD,  /* the struct itself, inline, described by `shape` */
     FIELD_POINTER, /* pointer to a struct described by `shape`, NULL is null */
     FIELD_LIST     /* {items, count} of structs described by `shape` */
 };
 
 enum field_flags {
-    FIELD_NULLABLE = 1, /* Avro ["null", T] default null; BYTES_NONE, NO_INT, NO_ENUM, NO_DOUBLE or NULL in C */
+    FIELD_NULLABLE =
+        1, /* Avro ["null", T] default null; BYTES_NONE, NO_INT, NO_ENUM, NO_DOUBLE or NULL in C */
     FIELD_INTERNAL = 2, /* not part of what a REST client may send or sees */
     FIELD_OPTIONAL = 4  /* has a default in Avro that is not null: "", 0, false, {}, [] */
 };
@@ -57,9 +58,9 @@ struct field {
     enum field_type type;
     unsigned flags;
     size_t offset;
-    const struct shape *shape;      /* RECORD, POINTER, LIST */
-    const char *const *names;       /* ENUM, NULL-terminated */
-    const char *help;               /* one line for the reference page */
+    const struct shape *shape; /* RECORD, POINTER, LIST */
+    const char *const *names;  /* ENUM, NULL-terminated */
+    const char *help;          /* one line for the reference page */
 };
 
 struct shape {
@@ -96,8 +97,8 @@ struct field_problems {
 /* Fills record (cleared first) from a JSON object (decoded with JSON_ALLOW_NUL, or NUL bytes are bad JSON); JSON null is the
  * same as a missing field; strings are copied into the arena. False: `problems` says why; a
  * field that is neither nullable nor optional and missing is a problem only with SHAPE_STRICT. */
-bool shape_from_json(const struct shape *s, const json_t *object, unsigned options, struct arena *a, void *record,
-    struct field_problems *problems);
+bool shape_from_json(const struct shape *s, const json_t *object, unsigned options, struct arena *a,
+    void *record, struct field_problems *problems);
 /* A new reference. Never NULL: text that is not UTF-8 is shown with U+FFFD in the bad places. */
 json_t *shape_to_json(const struct shape *s, const void *record, unsigned options);
 

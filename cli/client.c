@@ -33,6 +33,7 @@ struct client *client_open(const struct args *a)
     buf_add_text(&c->base, url && *url ? url : DEFAULT_URL);
     while (c->base.len > 0 && c->base.data[c->base.len - 1] == '/')
         c->base.len--;
+    (void)path_text(&c->base); /* ended by NUL, for messages */
     return c;
 }
 
@@ -138,7 +139,7 @@ static void perform(struct client *c, const char *path, struct curl_slist *heade
     if (code == CURLE_OK)
         curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
     else
-        (void)snprintf(out->failure, sizeof out->failure, "%.*s: %s", BYTES_ARG(buf_bytes(&c->base)),
+        (void)snprintf(out->failure, sizeof out->failure, "%.200s: %.200s", c->base.data,
             *why ? why : curl_easy_strerror(code));
     out->status = (int)status;
     out->json = json_loadb(out->body.data ? out->body.data : "", out->body.len, JSON_ALLOW_NUL, NULL);

@@ -20,7 +20,7 @@ struct reply {
     struct buf body;
     json_t *json;        /* the body, when it is JSON */
     int64_t next_offset; /* of a page, or -1 */
-    char failure[256];
+    char failure[512];
 };
 void reply_init(struct reply *r);
 void reply_release(struct reply *r);

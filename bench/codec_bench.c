@@ -19,7 +19,7 @@ struct bench {
     struct job job;
     struct buf framed;
     struct arena arena;
-    avro_schema_t schema;
+    struct guard *guard;
 };
 
 static void encode(struct bench *b)
@@ -43,7 +43,7 @@ static void guard(struct bench *b)
 {
     struct error e;
     struct bytes value = bytes_slice(buf_bytes(&b->framed), 10, b->framed.len);
-    if (!guard_check(b->schema, value, &guard_default_limits, &e))
+    if (!guard_walk(b->guard, value, &guard_default_limits, &e))
         exit(1);
 }
 
@@ -69,11 +69,13 @@ int main(int argc, char **argv)
     struct bench b = {.codec = codec_new(NULL)};
     struct pair variables[] = {{BYTES("day"), BYTES("2026-01-31")}, {BYTES("table"), BYTES("orders")}};
     struct pair labels[] = {{BYTES("team"), BYTES("analytics")}};
+    avro_schema_t schema = NULL;
     buf_init(&b.framed);
     arena_init(&b.arena);
     for (const struct schema_text *t = schema_texts; t->path; t++)
         if (bytes_equal_text(bytes_of(t->path), "JobSubmitted.avsc"))
-            avro_schema_from_json_length((const char *)t->text, t->len, &b.schema);
+            avro_schema_from_json_length((const char *)t->text, t->len, &schema);
+    b.guard = guard_new(schema);
 
     shape_clear(&shape_submitted, &b.job);
     b.job.job_id = BYTES("0190a6b2-7c5e-7b1a-8f00-3f2a9d1c4e5b");
@@ -95,7 +97,8 @@ int main(int argc, char **argv)
     measure(&b, "encode", encode, seconds);
     measure(&b, "guard", guard, seconds);
     measure(&b, "decode", decode, seconds);
-    avro_schema_decref(b.schema);
+    guard_free(b.guard);
+    avro_schema_decref(schema);
     arena_release(&b.arena);
     buf_release(&b.framed);
     codec_free(b.codec);

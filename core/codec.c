@@ -27,6 +27,7 @@ struct entry {
     int64_t id; /* the registry's, or NO_ID: then known by its fingerprint */
     struct bytes text;
     avro_schema_t schema;
+    struct guard *guard; /* made at first use, like the class */
     avro_value_iface_t *class;
     avro_value_t value; /* one record of it, made at first use */
     bool has_value;
@@ -78,6 +79,7 @@ static void entry_free(struct entry *n)
 {
     entry_drop_value(n);
     plan_free(n->plan);
+    guard_free(n->guard);
     if (n->class)
         avro_value_iface_decref(n->class);
     avro_schema_decref(n->schema);
@@ -206,7 +208,9 @@ static enum codec_verdict decode_value(struct codec *c, struct entry *n, const s
         return CODEC_BAD;
     }
     c->last = n;
-    if (!guard_check(n->schema, value, &guard_default_limits, e))
+    if (!n->guard)
+        n->guard = guard_new(n->schema);
+    if (!guard_walk(n->guard, value, &guard_default_limits, e))
         return CODEC_BAD;
     avro_value_t *read = entry_value(n);
     avro_reader_memory_set_source(c->reader, value.data, (int64_t)value.len);

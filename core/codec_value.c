@@ -11,9 +11,12 @@
 
 /* ---- plans ---- */
 
+#define NO_BRANCH (-1)
+
 struct slot {
     const struct field *field;
     size_t index;        /* in the writer's record */
+    int null_branch;     /* of the writer's union, or NO_BRANCH: most fields are null in most records */
     struct plan *nested; /* RECORD, POINTER, LIST: of the record inside; NULL: there is none, any value but
                             null is bad */
 };
@@ -44,6 +47,16 @@ static avro_schema_t record_inside(avro_schema_t schema)
     return NULL;
 }
 
+static int null_branch(avro_schema_t schema)
+{
+    if (!is_avro_union(schema))
+        return NO_BRANCH;
+    for (size_t i = 0; i < avro_schema_union_size(schema); i++)
+        if (is_avro_null(avro_schema_union_branch(schema, (int)i)))
+            return (int)i;
+    return NO_BRANCH;
+}
+
 struct plan *plan_new(const struct shape *s, avro_schema_t writer)
 {
     struct plan *p = calloc(1, sizeof *p + s->count * sizeof p->slots[0]);
@@ -58,9 +71,9 @@ struct plan *plan_new(const struct shape *s, avro_schema_t writer)
         struct slot *slot = &p->slots[p->count++];
         slot->field = f;
         slot->index = (size_t)index;
-        if (!f->shape)
-            continue;
-        avro_schema_t inside = record_inside(avro_schema_record_field_get_by_index(writer, index));
+        avro_schema_t type = avro_schema_record_field_get_by_index(writer, index);
+        slot->null_branch = null_branch(type);
+        avro_schema_t inside = f->shape ? record_inside(type) : NULL;
         if (inside)
             slot->nested = plan_new(f->shape, inside);
     }
@@ -246,6 +259,10 @@ static bool take_field(
     const struct field *f = slot->field;
     void *out = (char *)record + f->offset;
     avro_type_t type;
+    int branch = NO_BRANCH;
+    if (slot->null_branch != NO_BRANCH && avro_value_get_discriminant(&value, &branch) == 0 &&
+        branch == slot->null_branch)
+        return true;
     if (!unwrap(&value, &type))
         return bad_value(f, "a union with a value", e);
     if (type == AVRO_NULL)

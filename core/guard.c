@@ -7,10 +7,153 @@
  */
 #include "core/guard.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const struct guard_limits guard_default_limits = {
     .max_bytes = 10 * 1024 * 1024, .max_items = 1000 * 1000, .max_depth = 32};
+
+/* ---- the schema, ready for walking ---- */
+
+struct node {
+    avro_type_t type;
+    avro_schema_t schema; /* borrowed */
+    size_t least;         /* bytes that a value takes at least; 0 for null and records of nulls */
+    size_t size;          /* FIXED: bytes; ENUM: symbols; RECORD, UNION: children; ARRAY, MAP: 1 child */
+    struct node **children;
+};
+
+struct guard {
+    avro_schema_t schema;
+    struct node **nodes; /* all of them, the root is the first */
+    size_t count;
+};
+
+static struct node *make_node(struct guard *g, avro_schema_t schema);
+
+static struct node *add_node(struct guard *g, avro_schema_t schema)
+{
+    struct node *n = calloc(1, sizeof *n);
+    struct node **nodes = realloc(g->nodes, (g->count + 1) * sizeof(struct node *));
+    MUST(n && nodes);
+    n->type = avro_typeof(schema);
+    n->schema = schema;
+    g->nodes = nodes;
+    g->nodes[g->count++] = n;
+    return n;
+}
+
+static void add_children(struct guard *g, struct node *n, size_t count)
+{
+    n->size = count;
+    n->children = calloc(count ? count : 1, sizeof(struct node *));
+    MUST(n->children);
+    for (size_t i = 0; i < count; i++) {
+        avro_schema_t child = n->type == AVRO_ARRAY ? avro_schema_array_items(n->schema)
+                              : n->type == AVRO_MAP ? avro_schema_map_values(n->schema)
+                              : n->type == AVRO_UNION
+                                  ? avro_schema_union_branch(n->schema, (int)i)
+                                  : avro_schema_record_field_get_by_index(n->schema, (int)i);
+        n->children[i] = make_node(g, child);
+    }
+}
+
+/* A record that contains itself does so through a union, array or map, which take 1 byte each; while it is being made it
+ * counts 0, which is never too much. */
+static size_t least_of(const struct node *n)
+{
+    size_t sum = 0;
+    switch (n->type) {
+    case AVRO_NULL:
+        return 0;
+    case AVRO_FLOAT:
+        return 4;
+    case AVRO_DOUBLE:
+        return 8;
+    case AVRO_FIXED:
+        return n->size;
+    case AVRO_RECORD:
+        for (size_t i = 0; i < n->size; i++)
+            sum += n->children[i]->least;
+        return sum;
+    case AVRO_STRING:
+    case AVRO_BYTES:
+    case AVRO_INT32:
+    case AVRO_INT64:
+    case AVRO_BOOLEAN:
+    case AVRO_ENUM:
+    case AVRO_MAP:
+    case AVRO_ARRAY:
+    case AVRO_UNION:
+    case AVRO_LINK:
+        return 1;
+    }
+    return 1;
+}
+
+static struct node *make_node(struct guard *g, avro_schema_t schema)
+{
+    while (is_avro_link(schema))
+        schema = avro_schema_link_target(schema);
+    for (size_t i = 0; i < g->count; i++)
+        if (g->nodes[i]->schema == schema)
+            return g->nodes[i];
+    struct node *n = add_node(g, schema);
+    switch (n->type) {
+    case AVRO_ENUM:
+        n->size = (size_t)avro_schema_enum_number_of_symbols(schema);
+        break;
+    case AVRO_FIXED:
+        n->size = (size_t)avro_schema_fixed_size(schema);
+        break;
+    case AVRO_RECORD:
+        add_children(g, n, avro_schema_record_size(schema));
+        break;
+    case AVRO_UNION:
+        add_children(g, n, avro_schema_union_size(schema));
+        break;
+    case AVRO_ARRAY:
+    case AVRO_MAP:
+        add_children(g, n, 1);
+        break;
+    case AVRO_STRING:
+    case AVRO_BYTES:
+    case AVRO_INT32:
+    case AVRO_INT64:
+    case AVRO_FLOAT:
+    case AVRO_DOUBLE:
+    case AVRO_BOOLEAN:
+    case AVRO_NULL:
+    case AVRO_LINK:
+        break;
+    }
+    n->least = least_of(n);
+    return n;
+}
+
+struct guard *guard_new(avro_schema_t schema)
+{
+    struct guard *g = calloc(1, sizeof *g);
+    MUST(g);
+    g->schema = avro_schema_incref(schema);
+    make_node(g, schema);
+    return g;
+}
+
+void guard_free(struct guard *g)
+{
+    if (!g)
+        return;
+    for (size_t i = 0; i < g->count; i++) {
+        free(g->nodes[i]->children);
+        free(g->nodes[i]);
+    }
+    free(g->nodes);
+    avro_schema_decref(g->schema);
+    free(g);
+}
+
+/* ---- the walk ---- */
 
 struct walk {
     const char *start, *at, *end;
@@ -19,7 +162,7 @@ struct walk {
     struct error *e;
 };
 
-static bool walk_value(struct walk *w, avro_schema_t schema, unsigned depth);
+static bool walk_value(struct walk *w, const struct node *n, unsigned depth);
 
 static size_t left(const struct walk *w)
 {
@@ -118,71 +261,32 @@ static bool walk_boolean(struct walk *w)
     return true;
 }
 
-static bool walk_enum(struct walk *w, avro_schema_t schema)
+static bool walk_enum(struct walk *w, const struct node *n)
 {
     int64_t index;
     if (!walk_long(w, &index))
         return false;
-    return (index >= 0 && index < avro_schema_enum_number_of_symbols(schema)) ||
+    return (index >= 0 && (uint64_t)index < n->size) ||
            garbage(w, "an enum symbol that does not exist before the byte");
 }
 
-static bool walk_union(struct walk *w, avro_schema_t schema, unsigned depth)
+static bool walk_union(struct walk *w, const struct node *n, unsigned depth)
 {
     int64_t branch;
     if (!walk_long(w, &branch))
         return false;
-    if (branch < 0 || (uint64_t)branch >= avro_schema_union_size(schema))
+    if (branch < 0 || (uint64_t)branch >= n->size)
         return garbage(w, "a union branch that does not exist before the byte");
-    return walk_value(w, avro_schema_union_branch(schema, (int)branch), depth);
+    return walk_value(w, n->children[branch], depth);
 }
 
-static bool walk_record(struct walk *w, avro_schema_t schema, unsigned depth)
+static bool walk_record(struct walk *w, const struct node *n, unsigned depth)
 {
-    size_t count = avro_schema_record_size(schema);
-    for (size_t i = 0; i < count; i++)
-        if (!walk_value(w, avro_schema_record_field_get_by_index(schema, (int)i), depth))
+    for (size_t i = 0; i < n->size; i++)
+        if (!walk_value(w, n->children[i], depth))
             return false;
     return true;
 }
-
-/* The least bytes that a value takes; 0 for null and records of nulls. Recursion always passes a union, array
- * or map, which count 1 each; the depth is for schemas that break this rule. */
-static size_t least_size(avro_schema_t schema, unsigned depth)
-{
-    switch (avro_typeof(schema)) {
-    case AVRO_NULL:
-        return 0;
-    case AVRO_FLOAT:
-        return 4;
-    case AVRO_DOUBLE:
-        return 8;
-    case AVRO_FIXED:
-        return (size_t)avro_schema_fixed_size(schema);
-    case AVRO_LINK:
-        return depth ? least_size(avro_schema_link_target(schema), depth - 1) : 0;
-    case AVRO_RECORD: {
-        size_t sum = 0;
-        size_t count = depth ? avro_schema_record_size(schema) : 0;
-        for (size_t i = 0; i < count; i++)
-            sum += least_size(avro_schema_record_field_get_by_index(schema, (int)i), depth - 1);
-        return sum;
-    }
-    case AVRO_STRING:
-    case AVRO_BYTES:
-    case AVRO_INT32:
-    case AVRO_INT64:
-    case AVRO_BOOLEAN:
-    case AVRO_ENUM:
-    case AVRO_MAP:
-    case AVRO_ARRAY:
-    case AVRO_UNION:
-        return 1;
-    }
-    return 1;
-}
-
-#define LEAST_SIZE_DEPTH 6
 
 static bool count_fits(struct walk *w, uint64_t count, size_t item_size)
 {
@@ -196,9 +300,9 @@ static bool count_fits(struct walk *w, uint64_t count, size_t item_size)
 }
 
 /* Blocks of items until an empty one. A negative count is followed by the block's size in bytes. */
-static bool walk_blocks(struct walk *w, avro_schema_t item, bool keyed, unsigned depth)
+static bool walk_blocks(struct walk *w, const struct node *item, bool keyed, unsigned depth)
 {
-    size_t item_size = least_size(item, LEAST_SIZE_DEPTH) + (keyed ? 1 : 0);
+    size_t item_size = item->least + (keyed ? 1 : 0);
     for (;;) {
         int64_t count;
         int64_t size = -1;
@@ -226,14 +330,14 @@ static bool walk_blocks(struct walk *w, avro_schema_t item, bool keyed, unsigned
     }
 }
 
-static bool walk_value(struct walk *w, avro_schema_t schema, unsigned depth)
+static bool walk_value(struct walk *w, const struct node *n, unsigned depth)
 {
     if (depth == 0)
         return error_set(w->e, "too_deep", "nested deeper than %u levels at byte %zu", w->max_depth,
             (size_t)(w->at - w->start));
     int64_t number;
     struct bytes text;
-    switch (avro_typeof(schema)) {
+    switch (n->type) {
     case AVRO_NULL:
         return true;
     case AVRO_STRING:
@@ -251,24 +355,24 @@ static bool walk_value(struct walk *w, avro_schema_t schema, unsigned depth)
     case AVRO_BOOLEAN:
         return walk_boolean(w);
     case AVRO_FIXED:
-        return skip(w, (size_t)avro_schema_fixed_size(schema), "a fixed value");
+        return skip(w, n->size, "a fixed value");
     case AVRO_ENUM:
-        return walk_enum(w, schema);
+        return walk_enum(w, n);
     case AVRO_RECORD:
-        return walk_record(w, schema, depth - 1);
+        return walk_record(w, n, depth - 1);
     case AVRO_ARRAY:
-        return walk_blocks(w, avro_schema_array_items(schema), false, depth - 1);
+        return walk_blocks(w, n->children[0], false, depth - 1);
     case AVRO_MAP:
-        return walk_blocks(w, avro_schema_map_values(schema), true, depth - 1);
+        return walk_blocks(w, n->children[0], true, depth - 1);
     case AVRO_UNION:
-        return walk_union(w, schema, depth - 1);
+        return walk_union(w, n, depth - 1);
     case AVRO_LINK:
-        return walk_value(w, avro_schema_link_target(schema), depth - 1);
+        break; /* nodes follow links */
     }
     return garbage(w, "a schema without a type");
 }
 
-bool guard_check(avro_schema_t schema, struct bytes value, const struct guard_limits *limits, struct error *e)
+bool guard_walk(const struct guard *g, struct bytes value, const struct guard_limits *limits, struct error *e)
 {
     if (value.len > limits->max_bytes)
         return error_set(e, "too_large", "%zu bytes, the limit is %zu", value.len, limits->max_bytes);
@@ -279,9 +383,17 @@ bool guard_check(avro_schema_t schema, struct bytes value, const struct guard_li
         .items_left = limits->max_items,
         .max_depth = limits->max_depth,
         .e = e};
-    if (!walk_value(&w, schema, limits->max_depth))
+    if (!walk_value(&w, g->nodes[0], limits->max_depth))
         return false;
     if (left(&w))
         return error_set(e, "trailing_bytes", "%zu bytes after the end of the record", left(&w));
     return true;
+}
+
+bool guard_check(avro_schema_t schema, struct bytes value, const struct guard_limits *limits, struct error *e)
+{
+    struct guard *g = guard_new(schema);
+    bool ok = guard_walk(g, value, limits, e);
+    guard_free(g);
+    return ok;
 }

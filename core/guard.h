@@ -20,6 +20,14 @@ struct guard_limits {
 };
 extern const struct guard_limits guard_default_limits; /* 10 MiB, 1,000,000 items, depth 32 */
 
+/* A schema made ready for many walks: avro-c's own accessors look each field up in a hash table. Not changed by a walk. */
+struct guard;
+struct guard *guard_new(avro_schema_t schema);
+void guard_free(struct guard *g);
+bool guard_walk(
+    const struct guard *g, struct bytes value, const struct guard_limits *limits, struct error *e);
+
+/* The same for a single value: makes the guard and frees it. */
 bool guard_check(
     avro_schema_t schema, struct bytes value, const struct guard_limits *limits, struct error *e);
 

@@ -193,9 +193,9 @@ static const struct row rows[] = {
         "00"
         "00",
         "too_large"},
-    /* depth: a tree takes three levels for each node (record, union, link) */
-    {"a tree of two", TREE, "0200", ""},
-    {"a tree of three", TREE, "020200", "too_deep"},
+    /* depth: a tree takes two levels for each node (record, union) */
+    {"a tree of three", TREE, "020200", ""},
+    {"a tree of four", TREE, "02020200", "too_deep"},
     {"a tree of a hundred", TREE, "0202020202020202020202020202020202020202020202020202020202020202020200",
         "too_deep"},
     /* the whole */

@@ -101,6 +101,7 @@ const struct error_code job_error_codes[] = {
     {"result_corrupt", CLASS_SYSTEM, 500, "the result file is damaged: a fault of the store's disk"},
     {"result_missing", CLASS_SYSTEM, 410,
         "the result file is not in the store any more, or not on this machine"},
+    {"plan_error", CLASS_SYSTEM, 0, "the plan does not fit together; a fault of the planner"},
 
     /* ---- why a record lies in jobs.dead ---- */
     {"garbage", CLASS_INPUT, 0, "the bytes are no record in any framing that is accepted here"},

@@ -8,7 +8,6 @@
  *   codec-tool fingerprint     an Avro schema on stdin -> its CRC-64-AVRO
  *   codec-tool markdown        prints docs/reference/records.md
  *   codec-tool errors          prints docs/reference/errors.md
- *   codec-tool errors          prints docs/reference/errors.md
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,26 +165,6 @@ static int print_errors(void)
     return print_buf(&text);
 }
 
-static int print_errors(void)
-{
-    struct buf text;
-    buf_init(&text);
-    buf_add_text(&text,
-        "# Codes\n\nMade from core/job_errors.c. A code stands in the answer to a request (then with the "
-        "HTTP "
-        "status), in the `error` of a job, or in the header `dead_code` of a record in `jobs.dead`. It is "
-        "never renamed.\n\nWho has to act: `input` the author of the job, `engine` its author or the "
-        "target's owner, `limit` its author or an operator, `system` an operator, `user` nobody: somebody "
-        "asked for it.\n\n| code | who | HTTP | meaning |\n|---|---|---|---|\n");
-    for (const struct error_code *row = job_error_codes; row->code; row++) {
-        buf_printf(&text, "| `%s` | %s | ", row->code, error_class_names[row->class]);
-        if (row->http_status)
-            buf_printf(&text, "%d", row->http_status);
-        buf_printf(&text, " | %s |\n", row->meaning);
-    }
-    return print_buf(&text);
-}
-
 static int print_schema(const struct shape *shape)
 {
     struct buf text;
@@ -207,8 +186,6 @@ int main(int argc, char **argv)
         return fingerprint_of_stdin();
     if (strcmp(verb, "markdown") == 0)
         return print_markdown();
-    if (strcmp(verb, "errors") == 0)
-        return print_errors();
     if (strcmp(verb, "errors") == 0)
         return print_errors();
     struct tool t = {.shape = NULL};

@@ -10,10 +10,11 @@
 #include "cli/commands.h"
 #include "cli/servers.h"
 #include "cli/table.h"
+#include "cli/wait.h"
 #include "core/bus_client.h"
 #include "core/clock.h"
 
-enum { LIMIT_DEFAULT = 20, LIMIT_MOST = 10000, PREVIEW = 60 };
+enum { LIMIT_DEFAULT = 20, LIMIT_MOST = 10000, PREVIEW = 60, RETRY_MS = 200 };
 
 static const struct option own[] = {
     {'l', "limit", "N", false, "the latest so many; default 20"},
@@ -88,6 +89,22 @@ static void keep(struct letters *l, const rd_kafka_message_t *m)
             m->payload == NULL, "bytes", (json_int_t)m->len, "preview", shown, "headers", headers_json(m));
 }
 
+/* Just after a topic was made, or moved, a broker may say for a moment that the partition is another's. */
+static rd_kafka_resp_err_t query_ends(
+    rd_kafka_t *rk, const char *topic, int32_t partition, int timeout_ms, int64_t *low, int64_t *high)
+{
+    int64_t until = clock_boot_ms() + timeout_ms;
+    for (;;) {
+        rd_kafka_resp_err_t failed =
+            rd_kafka_query_watermark_offsets(rk, topic, partition, low, high, timeout_ms);
+        bool passing = failed == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+                       failed == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+        if (!passing || clock_boot_ms() > until)
+            return failed;
+        wait_pause(RETRY_MS);
+    }
+}
+
 /* Assigns each partition from `limit` records before its end; returns how many have something to read, or -1. */
 static int assign(rd_kafka_t *rk, const char *topic, int64_t limit, int timeout_ms, struct error *e)
 {
@@ -107,7 +124,7 @@ static int assign(rd_kafka_t *rk, const char *topic, int64_t limit, int timeout_
         error_set(e, "unknown_topic", "there is no topic %s; millrace topics create makes it", topic);
     for (int32_t p = 0; ok && p < count; p++) {
         int64_t low = 0, high = 0;
-        failed = rd_kafka_query_watermark_offsets(rk, topic, p, &low, &high, timeout_ms);
+        failed = query_ends(rk, topic, p, timeout_ms, &low, &high);
         if (failed) {
             ok = error_set(e, "kafka_away", "%s", rd_kafka_err2str(failed));
         } else if (high > low) {

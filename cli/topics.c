@@ -90,10 +90,11 @@ static void add_planned(struct table *t, const struct rd_kafka_metadata *md, con
 static enum outcome list(const struct servers *s)
 {
     static const char *const heads[] = {"TOPIC", "PARTITIONS", "KEPT", "WHAT"};
+    static const struct bus_property none[] = {{NULL, NULL}};
     const struct rd_kafka_metadata *md = NULL;
     struct error e;
     error_clear(&e);
-    rd_kafka_conf_t *conf = bus_conf(&s->bus, "millrace", NULL, &e);
+    rd_kafka_conf_t *conf = bus_conf(&s->bus, "millrace", none, &e);
     rd_kafka_t *rk = conf ? bus_handle(RD_KAFKA_PRODUCER, conf, &e) : NULL;
     if (!rk) {
         complain("%s", e.text);

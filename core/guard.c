@@ -11,7 +11,7 @@
 #include <string.h>
 
 const struct guard_limits guard_default_limits = {
-    .max_bytes = 10 * 1024 * 1024, .max_items = 1000 * 1000, .max_depth = 32};
+    .max_bytes = 10 * 1024 * 1024, .max_items = 400 * 1000, .max_depth = 32};
 
 /* ---- the schema, ready for walking ---- */
 

@@ -18,7 +18,9 @@ struct guard_limits {
     size_t max_items; /* of all arrays and maps together */
     unsigned max_depth;
 };
-extern const struct guard_limits guard_default_limits; /* 10 MiB, 1,000,000 items, depth 32 */
+/* 10 MiB, 400,000 items, depth 32. In a submission of 1 MiB of JSON an item takes at least 3 bytes ("",): whatever ingest takes,
+ * the converter can read. More items would cost a reader hundreds of MB for a record of a few. */
+extern const struct guard_limits guard_default_limits;
 
 /* A schema made ready for many walks: avro-c's own accessors look each field up in a hash table. Not changed by a walk. */
 struct guard;

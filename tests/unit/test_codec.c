@@ -379,6 +379,29 @@ static void a_large_record_and_then_small_ones(void **state)
     }
 }
 
+static void the_most_items_that_a_mebibyte_of_json_can_hold_are_read_and_more_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        size_t count;
+        enum codec_verdict verdict;
+    } rows[] = {{349525, CODEC_OK}, {400000, CODEC_OK}, {400001, CODEC_BAD}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error e = {.code = ""};
+        struct job job;
+        shape_clear(&shape_converted, &job);
+        job.warnings.count = rows[i].count;
+        job.warnings.items = arena_array(&f->arena, rows[i].count, sizeof *job.warnings.items);
+        buf_clear(&f->framed);
+        assert_true(codec_encode(f->codec, &shape_converted, &job, &f->framed, &e));
+        assert_int_equal(
+            codec_decode(f->codec, &shape_converted, buf_bytes(&f->framed), false, &f->arena, &job, &e),
+            rows[i].verdict);
+        assert_string_equal(e.code, rows[i].verdict == CODEC_OK ? "" : "too_large");
+        arena_reset(&f->arena);
+    }
+}
+
 static void nothing_of_one_record_shows_in_the_next(void **state)
 {
     struct fixture *f = *state;
@@ -431,6 +454,7 @@ int main(void)
         TEST(a_binary_record_is_taken_where_json_is_allowed_too),
         TEST(text_that_is_not_utf8_is_written_readable),
         TEST(a_large_record_and_then_small_ones),
+        TEST(the_most_items_that_a_mebibyte_of_json_can_hold_are_read_and_more_are_refused),
         TEST(nothing_of_one_record_shows_in_the_next),
         TEST(encoding_appends_and_leaves_what_was_there),
     };

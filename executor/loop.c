@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/folder.h"
 #include "core/log.h"
 #include "executor/executor.h"
 #include "executor/lease.h"
-#include "executor/leftovers.h"
 #include "executor/lock.h"
 
 #define SECOND_MS 1000
@@ -138,7 +138,7 @@ bool executor_prepare(void *settings, void **self, struct error *e)
     static char work_dir[512];
     snprintf(
         work_dir, sizeof work_dir, "%s/work-%s-%d", s->state_dir, s->pool, neighbours_number(x->neighbours));
-    leftovers_remove_folder(work_dir);
+    folder_remove(work_dir);
     struct engines_settings es = {.engines_dir = s->engines_dir,
         .results_dir = s->results_dir,
         .work_dir = work_dir,

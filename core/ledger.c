@@ -241,7 +241,6 @@ static void intake_document(
     char text[UUID_TEXT_LEN + 1];
     uuid_format(&i->id, text);
     bool running = i->state == RUN_RUNNING, ended = i->state == RUN_ENDED;
-    bson_init(doc);
     BSON_APPEND_UTF8(doc, "_id", text);
     BSON_APPEND_UTF8(doc, "pool", l->pool);
     BSON_APPEND_INT32(doc, "partition", i->partition);
@@ -338,16 +337,15 @@ bool ledger_intake(const struct ledger *l, struct ledger_intake *items, size_t c
 {
     if (!write_refusals(l, items, count, now, outcome, e))
         return false;
-    bson_t *docs = arena_array(a, count, sizeof *docs);
-    const bson_t **list = arena_array(a, count, sizeof *list);
+    bson_t **docs = arena_array(a, count, sizeof *docs);
     bool *duplicate = arena_array(a, count, sizeof *duplicate);
     for (size_t i = 0; i < count; i++) {
-        intake_document(l, &items[i], now, outcome, &docs[i]);
-        list[i] = &docs[i];
+        docs[i] = bson_new(); /* a bson_t needs an alignment that the arena does not give */
+        intake_document(l, &items[i], now, outcome, docs[i]);
     }
-    bool ok = store_insert(l->store, "runs", list, count, duplicate, 0, e);
+    bool ok = store_insert(l->store, "runs", (const bson_t *const *)docs, count, duplicate, 0, e);
     for (size_t i = 0; i < count; i++)
-        bson_destroy(&docs[i]);
+        bson_destroy(docs[i]);
     if (!ok)
         return false;
     struct uuid *ids = arena_array(a, count, sizeof *ids);

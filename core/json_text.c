@@ -5,6 +5,8 @@
  */
 #include "core/json_text.h"
 
+#include <string.h>
+
 #define REPLACEMENT "\xEF\xBF\xBD"
 
 static void add_escaped(struct buf *out, unsigned char c)
@@ -31,7 +33,9 @@ static void add_escaped(struct buf *out, unsigned char c)
 }
 
 /* `text` is valid UTF-8. */
-static void add_valid(struct buf *out, struct bytes text, bool keep_nul)
+typedef void add_valid(struct buf *out, struct bytes text);
+
+static void add_json(struct buf *out, struct bytes text)
 {
     size_t from = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -41,22 +45,30 @@ static void add_valid(struct buf *out, struct bytes text, bool keep_nul)
         }
         buf_add(out, text.data + from, i - from);
         from = i + 1;
-        if (c == 0 && !keep_nul) {
-            buf_add_text(out, REPLACEMENT);
-        } else {
-            add_escaped(out, c);
-        }
+        add_escaped(out, c);
     }
     if (text.len > from) {
         buf_add(out, text.data + from, text.len - from);
     }
 }
 
-static void add_any(struct buf *out, struct bytes text, bool keep_nul)
+static void add_without_nul(struct buf *out, struct bytes text)
+{
+    const char *nul;
+    while (text.len > 0 && (nul = memchr(text.data, '\0', text.len)) != NULL) {
+        size_t len = (size_t)(nul - text.data);
+        buf_add_bytes(out, bytes_slice(text, 0, len));
+        buf_add_text(out, REPLACEMENT);
+        text = bytes_slice(text, len + 1, text.len - len - 1);
+    }
+    buf_add_bytes(out, text);
+}
+
+static void add_any(struct buf *out, struct bytes text, add_valid *add)
 {
     while (text.len > 0) {
         size_t valid = bytes_utf8_valid_len(text);
-        add_valid(out, bytes_slice(text, 0, valid), keep_nul);
+        add(out, bytes_slice(text, 0, valid));
         if (valid == text.len) {
             return;
         }
@@ -68,13 +80,13 @@ static void add_any(struct buf *out, struct bytes text, bool keep_nul)
 void json_text(struct buf *out, struct bytes text)
 {
     buf_add_char(out, '"');
-    add_any(out, text, true);
+    add_any(out, text, add_json);
     buf_add_char(out, '"');
 }
 
 void json_text_clean(struct buf *out, struct bytes text)
 {
-    add_any(out, text, false);
+    add_any(out, text, add_without_nul);
 }
 
 void json_text_field(struct buf *out, const char *name, struct bytes text)

@@ -10,7 +10,8 @@
 
 /* "text" with the quotes. Control characters are escaped; bytes that are not UTF-8 become U+FFFD. */
 void json_text(struct buf *out, struct bytes text);
-/* The same, without quotes. NUL bytes become U+FFFD as well: they are legal JSON, but no legal log text. */
+/* Plain text that may go into any string field: bytes that are not UTF-8, and NUL bytes (legal JSON, but no legal log
+ * text), become U+FFFD. Nothing is escaped. */
 void json_text_clean(struct buf *out, struct bytes text);
 /* `,"name":"text"`; BYTES_NONE is written as null. */
 void json_text_field(struct buf *out, const char *name, struct bytes text);

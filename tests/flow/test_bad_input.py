@@ -208,7 +208,6 @@ REJECTED_ROWS = {
     "a code type of another engine": ({"engine": "shell", "code_type": "sql"}, {"bad_code_type"}),
     "no code": ({"code": ""}, {"empty_code", "missing"}),
     "blank code": ({"code": " \n"}, {"empty_code"}),
-    "an unknown variable": ({"code": "echo ${nobody}", "engine": "shell"}, {"unknown_variable"}),
     "a pool that nobody serves": ({"labels": {"pool": "nowhere"}}, {"unknown_pool"}),
     "a negative limit": ({"limits": {"run_timeout_ms": -1}}, {"bad_value"}),
     "code of two megabytes": ({"code": "x" * 2_000_000}, {"too_large"}),

@@ -241,6 +241,14 @@ def test_the_results_of_a_job_are_listed(rest, make):
     assert rest.get(f"/v1/jobs/{job['job_id']}/results/1").status_code == 404
 
 
+def test_variables_are_filled_in_and_unknown_names_stay(rest, make):
+    job = rest.run(make("x=7; echo ${greeting} ${x} $x", variables={"greeting": "hello"}))
+    assert job["state"] == "succeeded"
+    log = rest.log(job["job_id"])
+    assert "hello 7 7\n" in log
+    assert "x" in log.splitlines()[0], "the log begins with a warning about ${x}"
+
+
 def test_a_run_that_takes_too_long_is_timed_out(rest, make):
     job = rest.run(make("echo before; sleep 1000", limits={"run_timeout_ms": 700}))
     assert job["state"] == "timed_out"

@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LIBS: engines */
+/*
+ * Real engine processes under a real guard: what a run says and leaves behind, in PID namespaces and without. Each test
+ * runs twice, with isolation auto and none.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "core/result.h"
+#include "tests/unit/engines_world.h"
+
+static const char *isolation; /* of the group that runs */
+
+static void world_start(struct world *w)
+{
+    world_prepare(w);
+    world_open(w, isolation);
+}
+
+static void a_noop_task_succeeds(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_start(&w);
+    run_code(&w, &b, "noop", "");
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    assert_int_equal(engines_process_count(w.p), 1);
+    probe_release(&b);
+    world_close(&w);
+}
+
+static void an_unknown_engine_ends_the_task(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_start(&w);
+    run_code(&w, &b, "cobol", "");
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_FAILED);
+    assert_string_equal(b.code, "engine_unavailable");
+    probe_release(&b);
+    world_close(&w);
+}
+
+static void shell_streams_logs_and_exit_codes(void **state)
+{
+    static const struct {
+        const char *code;
+        enum task_end end;
+        const char *error, *message, *out, *err;
+        int64_t exit_code;
+    } rows[] = {
+        {"echo hi; echo there >&2", TASK_SUCCEEDED, "", "", "hi\n", "there\n", NO_INT},
+        {"exit 3", TASK_FAILED, "exit_code", "exit status 3", "", "", 3},
+        {"kill -9 $$", TASK_FAILED, "killed", "killed by signal 9 (SIGKILL)", "", "", NO_INT},
+        {"printf 'a\\000b\\377c'", TASK_SUCCEEDED, "", "",
+            "a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD"
+            "c\n",
+            "", NO_INT},
+        {"cat; echo done", TASK_SUCCEEDED, "", "", "done\n", "", NO_INT},
+        {"ls -A; pwd | grep -c run-", TASK_SUCCEEDED, "", "", "1\n", "", NO_INT},
+        {"env | grep -c MILLRACE_VAR_; echo $MILLRACE_VAR_day $MILLRACE_JOB_ID", TASK_SUCCEEDED, "", "",
+            "1\nmonday 0190f000-0000-7000-8000-000000000001\n", "", NO_INT},
+        {"ls /proc/self/fd | wc -l", TASK_SUCCEEDED, "", "", "4\n", "", NO_INT},
+        {"grep NoNewPrivs /proc/self/status", TASK_SUCCEEDED, "", "", "NoNewPrivs:\t1\n", "", NO_INT},
+        {"no_such_command_x", TASK_FAILED, "exit_code", "exit status 127", "", NULL, 127},
+    };
+    struct pair variables[] = {{BYTES("day"), BYTES("monday")}, {BYTES("bad name"), BYTES("x")}};
+    struct world w;
+    (void)state;
+    world_start(&w);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct probe b;
+        probe_init(&b);
+        struct engine_task t = task_of(&b, "shell", rows[i].code);
+        t.variables = (struct pairs){variables, 2};
+        engines_run(w.p, &t);
+        AWAIT(&w, b.ended);
+        buf_add_char(&b.out, '\0');
+        buf_add_char(&b.err, '\0');
+        assert_int_equal(b.end, rows[i].end);
+        assert_string_equal(b.code, rows[i].error);
+        assert_string_equal(b.message, rows[i].message);
+        assert_string_equal(b.out.data, rows[i].out);
+        if (rows[i].err != NULL) {
+            assert_string_equal(b.err.data, rows[i].err);
+        }
+        assert_int_equal(b.exit_code, rows[i].exit_code);
+        probe_release(&b);
+    }
+    assert_int_equal(engines_process_count(w.p), 1); /* one warm process did it all */
+    world_close(&w);
+}
+
+static void long_code_comes_from_a_file(void **state)
+{
+    struct world w;
+    struct probe b;
+    struct buf code;
+    (void)state;
+    world_start(&w);
+    buf_init(&code);
+    for (int i = 0; i < 20000; i++) {
+        buf_add_text(&code, "# a comment of some length\n");
+    }
+    buf_add_text(&code, "echo end");
+    buf_add_char(&code, '\0');
+    run_code(&w, &b, "shell", code.data);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    assert_true(contains(&b.out, "end\n"));
+    buf_release(&code);
+    probe_release(&b);
+    world_close(&w);
+}
+
+static void a_job_leaves_no_process_behind(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_start(&w);
+    run_code(&w, &b, "shell",
+        "sleep 1000 & (setsid sleep 1000 &) ; setsid bash -c 'trap \"\" TERM; sleep 1000' & echo x");
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    assert_int_equal(count_marked(w.instance), 1); /* the engine itself, warm */
+    probe_release(&b);
+    world_close(&w);
+    assert_int_equal(count_marked(w.instance), 0);
+}
+
+static void big_output_streams_in_small_pieces(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_start(&w);
+    probe_init(&b);
+    b.keep_log = false;
+    struct engine_task t =
+        task_of(&b, "shell", "yes 0123456789 | head -c 22000000; head -c 5000000 /dev/zero");
+    engines_run(w.p, &t);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    assert_true(b.log_bytes >= 22000000 + 3 * 5000000); /* a NUL byte becomes three bytes of U+FFFD */
+    assert_true(b.largest_text <= 512 * 1024);
+    probe_release(&b);
+    world_close(&w);
+}
+
+static const char stubborn[] =
+    "trap '' TERM\n"
+    "(setsid bash -c 'trap \"\" TERM; (trap \"\" TERM; while :; do sleep 1000; done) & disown; "
+    "while :; do sleep 1000; done' &)\n"
+    "echo up\nwhile :; do sleep 1000; done";
+
+static void cancel_kills_what_ignores_sigterm_after_the_grace(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_start(&w);
+    run_code(&w, &b, "shell", stubborn);
+    AWAIT(&w, contains(&b.out, "up") && count_marked(w.instance) >= 6);
+    int64_t at = clock_boot_ms();
+    engines_cancel(w.p, b.run);
+    engines_cancel(w.p, b.run);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_CANCELLED);
+    assert_string_equal(b.code, "cancelled");
+    assert_true(b.ended_at - at >= 400);
+    assert_int_equal(count_marked(w.instance), 0);
+    probe_release(&b);
+    world_close(&w);
+}
+
+static void cancel_reaches_a_grandchild_that_left_the_session(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_start(&w);
+    /* the script itself ends at once by SIGTERM; the far one says that it got it, if it does */
+    run_code(&w, &b, "shell",
+        "(setsid bash -c 'trap \"echo far got it; exit\" TERM; echo far up; while :; do sleep 0.05; done' "
+        "&)\n"
+        "while :; do sleep 1000; done");
+    AWAIT(&w, contains(&b.out, "far up"));
+    int64_t at = clock_boot_ms();
+    engines_cancel(w.p, b.run);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_CANCELLED);
+    assert_true(contains(&b.out, "far got it"));
+    assert_true(b.ended_at - at < 450);              /* nobody had to be killed */
+    assert_int_equal(engines_process_count(w.p), 1); /* and the engine stays warm */
+    probe_release(&b);
+    world_close(&w);
+}
+
+static void a_timeout_ends_as_timed_out(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_start(&w);
+    probe_init(&b);
+    struct engine_task t = task_of(&b, "shell", "sleep 1000");
+    t.timeout_ms = 200;
+    engines_run(w.p, &t);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_TIMED_OUT);
+    assert_string_equal(b.code, "timed_out");
+    probe_release(&b);
+    world_close(&w);
+}
+
+static void cancel_of_a_waiting_task_ends_it_at_once(void **state)
+{
+    struct world w;
+    struct probe a;
+    struct probe b;
+    (void)state;
+    world_prepare(&w);
+    MUST(take_lock(&w, &w.lock_fd));
+    struct engines_settings s = world_settings(&w, isolation);
+    s.max_processes = 1;
+    world_open_with(&w, &s);
+    run_code(&w, &a, "shell", "echo up; sleep 1000");
+    AWAIT(&w, contains(&a.out, "up"));
+    run_code(&w, &b, "shell", "echo never");
+    engines_cancel(w.p, b.run);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_CANCELLED);
+    assert_false(a.ended);
+    assert_int_equal(b.log_bytes, 0);
+    probe_release(&a);
+    probe_release(&b);
+    world_close(&w);
+}
+
+static void idle_processes_make_room_for_other_users(void **state)
+{
+    static const char *const users[] = {"ann", "bob", "cyd", "dan", "eve", "flo"};
+    struct probe b[6];
+    struct world w;
+    (void)state;
+    world_prepare(&w);
+    MUST(take_lock(&w, &w.lock_fd));
+    struct engines_settings s = world_settings(&w, isolation);
+    s.max_processes = 2;
+    world_open_with(&w, &s);
+    for (int i = 0; i < 6; i++) {
+        probe_init(&b[i]);
+        struct engine_task t = task_of(&b[i], "shell", "echo $MILLRACE_USER");
+        t.user = bytes_of(users[i]);
+        engines_run(w.p, &t);
+    }
+    for (int i = 0; i < 6; i++) {
+        AWAIT(&w, b[i].ended);
+        assert_int_equal(b[i].end, TASK_SUCCEEDED);
+        assert_true(contains(&b[i].out, users[i]));
+        probe_release(&b[i]);
+    }
+    assert_true(engines_process_count(w.p) <= 2);
+    world_close(&w);
+}
+
+static void fresh_tasks_get_a_process_of_their_own(void **state)
+{
+    struct world w;
+    struct probe b[2];
+    (void)state;
+    world_start(&w);
+    for (int i = 0; i < 2; i++) {
+        probe_init(&b[i]);
+        struct engine_task t =
+            task_of(&b[i], "shell", "echo $HOME; echo mine > $HOME/mark; ls $HOME | wc -l");
+        t.fresh = true;
+        engines_run(w.p, &t);
+        AWAIT(&w, b[i].ended);
+    }
+    assert_false(b[0].out.len == b[1].out.len && memcmp(b[0].out.data, b[1].out.data, b[0].out.len) == 0);
+    AWAIT(&w, engines_process_count(w.p) == 0);
+    probe_release(&b[0]);
+    probe_release(&b[1]);
+    world_close(&w);
+}
+
+static void an_idle_process_ends(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_prepare(&w);
+    MUST(take_lock(&w, &w.lock_fd));
+    struct engines_settings s = world_settings(&w, isolation);
+    s.idle_ms = 50;
+    world_open_with(&w, &s);
+    run_code(&w, &b, "noop", "");
+    AWAIT(&w, b.ended);
+    AWAIT(&w, engines_process_count(w.p) == 0);
+    probe_release(&b);
+    world_close(&w);
+}
+
+/* ---- results ---- */
+
+static bool collect(void *self, const json_t *values)
+{
+    char *text = json_dumps(values, JSON_COMPACT);
+    buf_add_text(self, text);
+    buf_add_char(self, '\n');
+    free(text);
+    return true;
+}
+
+static void read_result(
+    const struct world *w, const char *path, int64_t offset, int64_t limit, struct buf *out)
+{
+    struct error e;
+    error_clear(&e);
+    struct result_reader *r = result_open(w->results_dir, bytes_of(path), &e);
+    assert_non_null(r);
+    assert_true(result_read(r, offset, limit, collect, out, &e));
+    buf_add_char(out, '\0');
+    result_close(r);
+}
+
+static void sqlite_results_become_files(void **state)
+{
+    struct world w;
+    struct probe b;
+    struct buf rows;
+    (void)state;
+    world_start(&w);
+    run_code(&w, &b, "sqlite",
+        "create table t(id integer, b blob, d real, s text);\n"
+        "insert into t values (9223372036854775807, x'00ff', 0.5, 'x'), (null, null, 9e999, null);\n"
+        "select * from t; select count(*) as n, 'a' as \"odd name\" from t;");
+    AWAIT(&w, b.ended);
+    assert_string_equal(b.message, "");
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    assert_int_equal(b.result_count, 2);
+    assert_string_equal(b.columns[0], "id:long,b:bytes,d:double,s:string");
+    assert_string_equal(b.columns[1], "n:long,odd name:string");
+    assert_string_equal(
+        b.paths[0], "2026-01-01/ide/ann/0190f000-0000-7000-8000-000000000001/1/0-result.avro");
+    buf_init(&rows);
+    read_result(&w, b.paths[0], 0, 10, &rows);
+    assert_string_equal(
+        rows.data, "[9223372036854775807,\"AP8=\",0.5,\"x\"]\n[null,null,\"Infinity\",null]\n");
+    buf_clear(&rows);
+    read_result(&w, b.paths[1], 0, 10, &rows);
+    assert_string_equal(rows.data, "[2,\"a\"]\n");
+    buf_release(&rows);
+    probe_release(&b);
+    world_close(&w);
+}
+
+static void a_failed_statement_tells_its_line_and_keeps_earlier_results(void **state)
+{
+    struct world w;
+    struct probe b;
+    (void)state;
+    world_start(&w);
+    run_code(&w, &b, "sqlite", "select 1;\n-- x\nselect\n foo;");
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_FAILED);
+    assert_string_equal(b.code, "sql_error");
+    assert_string_equal(b.message, "no such column: foo");
+    assert_int_equal(b.line, 4);
+    assert_int_equal(b.result_count, 1);
+    probe_release(&b);
+    world_close(&w);
+}
+
+static const char endless[] = "with recursive r(n) as (select 1 union all select n + 1 from r) ";
+
+static void sqlite_stops_when_cancelled_and_stays_warm(void **state)
+{
+    struct world w;
+    struct probe b;
+    struct probe c;
+    struct buf code;
+    (void)state;
+    world_start(&w);
+    run_code(&w, &c, "sqlite", "select 1");
+    AWAIT(&w, c.ended);
+    buf_init(&code);
+    buf_printf(&code, "%sselect count(*) from r", endless);
+    buf_add_char(&code, '\0');
+    run_code(&w, &b, "sqlite", code.data);
+    engines_cancel(w.p, b.run);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_CANCELLED);
+    assert_int_equal(engines_process_count(w.p), 1);
+    buf_release(&code);
+    probe_release(&b);
+    probe_release(&c);
+    world_close(&w);
+}
+
+static void a_large_result_streams_and_rows_beyond_the_limit_are_dropped(void **state)
+{
+    struct world w;
+    struct probe b;
+    struct buf code;
+    struct buf rows;
+    (void)state;
+    world_start(&w);
+    buf_init(&code);
+    buf_init(&rows);
+    buf_printf(&code, "%sselect n, 'row ' || n as s from r limit 300000", endless);
+    buf_add_char(&code, '\0');
+    run_code(&w, &b, "sqlite", code.data);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    assert_int_equal(b.rows[0], 300000);
+    read_result(&w, b.paths[0], 299998, 10, &rows);
+    assert_string_equal(rows.data, "[299999,\"row 299999\"]\n[300000,\"row 300000\"]\n");
+    probe_release(&b);
+    probe_init(&b);
+    struct engine_task t = task_of(&b, "sqlite", code.data);
+    t.max_result_rows = 10;
+    t.attempt = 2;
+    engines_run(w.p, &t);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    assert_int_equal(b.rows[0], 10);
+    assert_true(contains(&b.log, "more than 10 rows"));
+    buf_release(&code);
+    buf_release(&rows);
+    probe_release(&b);
+    world_close(&w);
+}
+
+/* ---- engines that misbehave ---- */
+
+#define READY(capabilities)                                                                                  \
+    "read x; echo '{\"type\":\"ready\",\"engine\":\"t\",\"capabilities\":[" capabilities "]}'\n"
+#define TAKE_RUN "read -r x; run=${x#*\\\"run\\\":\\\"}; run=${run%%\\\"*}\n"
+
+static const struct bad_engine {
+    const char *name, *script, *code, *message;
+} bad_engines[] = {
+    {"garbage", READY("") TAKE_RUN "echo 'Traceback: oh no'; sleep 1000", "engine_protocol",
+        "Traceback: oh no"},
+    {"unready", "echo garbage; sleep 1000", "engine_protocol", "garbage"},
+    {"silent", "sleep 1000", "engine_unavailable", "not ready within"},
+    {"early", "exit 4", "engine_unavailable", "ended with exit status 4 before it was ready"},
+    {"dies", READY("") TAKE_RUN "exit 5", "engine_died", "ended with exit status 5 in the middle of the run"},
+    {"crashes", READY("") TAKE_RUN "kill -9 $$", "engine_died", "killed by signal 9 (SIGKILL)"},
+    {"closes", READY("") TAKE_RUN "exec >&-; sleep 1000", "engine_died", "killed: a run on it did not stop"},
+    {"stranger", READY("") TAKE_RUN "echo '{\"type\":\"done\",\"run\":\"no such run\"}'; exit 6",
+        "engine_died", "exit status 6"},
+    {"endless", READY("") TAKE_RUN "head -c 9000000 /dev/zero | tr '\\0' 'x'; sleep 1000", "engine_protocol",
+        "a line of more than"},
+    {"rowless",
+        READY("") TAKE_RUN
+        "echo \"{\\\"type\\\":\\\"rows\\\",\\\"run\\\":\\\"$run\\\",\\\"rows\\\":[[1]]}\"\n"
+        "echo \"{\\\"type\\\":\\\"done\\\",\\\"run\\\":\\\"$run\\\"}\"; read x",
+        "engine_protocol", "rows before columns"},
+    {"escapes",
+        READY("\"files\"") TAKE_RUN
+        "echo \"{\\\"type\\\":\\\"result\\\",\\\"run\\\":\\\"$run\\\",\\\"path\\\":\\\"../x\\\"}\"; read x",
+        "engine_protocol", "without slashes"},
+    {"links",
+        READY("\"files\"") TAKE_RUN
+        "dir=${x##*\\\"result_dir\\\":\\\"}; dir=${dir%%\\\"*}; ln -s /etc/passwd $dir/x.csv\n"
+        "echo \"{\\\"type\\\":\\\"result\\\",\\\"run\\\":\\\"$run\\\",\\\"path\\\":\\\"x.csv\\\"}\"\n"
+        "echo \"{\\\"type\\\":\\\"done\\\",\\\"run\\\":\\\"$run\\\"}\"; read x",
+        "engine_protocol", "is no plain file"},
+};
+
+static void bad_engines_fail_their_task_and_nothing_else(void **state)
+{
+    enum { COUNT = sizeof(bad_engines) / sizeof(bad_engines[0]) };
+    struct probe b[COUNT];
+    struct probe good;
+    struct world w;
+    (void)state;
+    world_prepare(&w);
+    for (size_t i = 0; i < COUNT; i++) {
+        add_script_engine(&w, bad_engines[i].name, bad_engines[i].script);
+    }
+    MUST(take_lock(&w, &w.lock_fd));
+    struct engines_settings s = world_settings(&w, isolation);
+    s.start_timeout_ms = 1500;
+    world_open_with(&w, &s);
+    for (size_t i = 0; i < COUNT; i++) {
+        run_code(&w, &b[i], bad_engines[i].name, "code");
+    }
+    run_code(&w, &good, "shell", "echo fine");
+    AWAIT(&w, good.ended);
+    assert_int_equal(good.end, TASK_SUCCEEDED);
+    for (size_t i = 0; i < COUNT; i++) {
+        AWAIT(&w, b[i].ended);
+        assert_int_equal(b[i].end, TASK_FAILED);
+        if (strcmp(b[i].code, bad_engines[i].code) != 0 ||
+            strstr(b[i].message, bad_engines[i].message) == NULL) {
+            fail_msg("%s: expected %s \"%s\", got %s \"%s\"", bad_engines[i].name, bad_engines[i].code,
+                bad_engines[i].message, b[i].code, b[i].message);
+        }
+        probe_release(&b[i]);
+    }
+    probe_release(&good);
+    world_close(&w);
+}
+
+static void an_engine_in_bash_works_and_its_processes_are_swept(void **state)
+{
+    struct world w;
+    struct probe b;
+    struct buf text;
+    (void)state;
+    world_prepare(&w);
+    add_script_engine(&w, "good",
+        READY("\"files\"") "echo starting up >&2\nwhile :; do\n" TAKE_RUN
+                           "dir=${x##*\\\"result_dir\\\":\\\"}; dir=${dir%%\\\"*}; echo a,b > $dir/x.csv; "
+                           "echo oops >&2\n"
+                           "(setsid sleep 1000 &)\n"
+                           "echo "
+                           "\"{\\\"type\\\":\\\"progress\\\",\\\"run\\\":\\\"$run\\\",\\\"done\\\":0.5}\"\n"
+                           "echo "
+                           "\"{\\\"type\\\":\\\"result\\\",\\\"run\\\":\\\"$run\\\",\\\"path\\\":\\\"x."
+                           "csv\\\",\\\"kind\\\":\\\"file\\\"}\"\n"
+                           "echo \"{\\\"type\\\":\\\"done\\\",\\\"run\\\":\\\"$run\\\"}\"; done");
+    world_open(&w, isolation);
+    for (int i = 0; i < 3; i++) {
+        probe_init(&b);
+        struct engine_task t = task_of(&b, "good", "code");
+        t.attempt = i;
+        engines_run(w.p, &t);
+        AWAIT(&w, b.ended);
+        assert_string_equal(b.message, "");
+        assert_int_equal(b.end, TASK_SUCCEEDED);
+        assert_true(b.progress > 0.4);
+        assert_int_equal(b.result_count, 1);
+        assert_int_equal(count_marked(w.instance), 1);
+        buf_init(&text);
+        buf_printf(&text, "%s/%s", w.results_dir, b.paths[0]);
+        buf_add_char(&text, '\0');
+        assert_int_equal(access(text.data, R_OK), 0);
+        buf_release(&text);
+        probe_release(&b);
+    }
+    assert_int_equal(engines_process_count(w.p), 1);
+    world_close(&w);
+}
+
+static void kill_all_ends_every_task_as_lost(void **state)
+{
+    struct world w;
+    struct probe b[3];
+    (void)state;
+    world_start(&w);
+    for (int i = 0; i < 3; i++) {
+        run_code(&w, &b[i], "shell", stubborn);
+    }
+    AWAIT(&w, contains(&b[0].out, "up"));
+    engines_kill_all(w.p);
+    for (int i = 0; i < 3; i++) {
+        AWAIT(&w, b[i].ended);
+        assert_int_equal(b[i].end, TASK_FAILED);
+        assert_string_equal(b[i].code, "lost");
+    }
+    assert_int_equal(count_marked(w.instance), 0);
+    run_code(&w, &b[0], "noop", "");
+    AWAIT(&w, b[0].ended);
+    assert_string_equal(b[0].code, "lost");
+    world_close(&w);
+}
+
+static void thousands_of_noops_per_second(void **state)
+{
+    enum { COUNT = 2000 };
+    struct world w;
+    static struct probe b[COUNT];
+    struct probe first;
+    (void)state;
+    world_start(&w);
+    run_code(&w, &first, "noop", "");
+    AWAIT(&w, first.ended);
+    int64_t from = clock_boot_us();
+    for (int i = 0; i < COUNT; i++) {
+        run_code(&w, &b[i], "noop", "");
+        AWAIT(&w, b[i].ended);
+    }
+    int64_t one_by_one = clock_boot_us() - from;
+    from = clock_boot_us();
+    for (int i = 0; i < COUNT; i++) {
+        run_code(&w, &b[i], "noop", "");
+    }
+    for (int i = 0; i < COUNT; i++) {
+        AWAIT(&w, b[i].ended);
+        assert_int_equal(b[i].end, TASK_SUCCEEDED);
+        probe_release(&b[i]);
+    }
+    print_message("noop: %.0f us round trip, %.0f tasks/s at once\n", (double)one_by_one / COUNT,
+        COUNT * 1e6 / (double)(clock_boot_us() - from));
+    world_close(&w);
+}
+
+#define TESTS                                                                                                \
+    {                                                                                                        \
+        cmocka_unit_test(a_noop_task_succeeds), cmocka_unit_test(an_unknown_engine_ends_the_task),           \
+            cmocka_unit_test(shell_streams_logs_and_exit_codes),                                             \
+            cmocka_unit_test(long_code_comes_from_a_file), cmocka_unit_test(a_job_leaves_no_process_behind), \
+            cmocka_unit_test(big_output_streams_in_small_pieces),                                            \
+            cmocka_unit_test(cancel_kills_what_ignores_sigterm_after_the_grace),                             \
+            cmocka_unit_test(cancel_reaches_a_grandchild_that_left_the_session),                             \
+            cmocka_unit_test(a_timeout_ends_as_timed_out),                                                   \
+            cmocka_unit_test(cancel_of_a_waiting_task_ends_it_at_once),                                      \
+            cmocka_unit_test(idle_processes_make_room_for_other_users),                                      \
+            cmocka_unit_test(fresh_tasks_get_a_process_of_their_own),                                        \
+            cmocka_unit_test(an_idle_process_ends), cmocka_unit_test(sqlite_results_become_files),           \
+            cmocka_unit_test(a_failed_statement_tells_its_line_and_keeps_earlier_results),                   \
+            cmocka_unit_test(sqlite_stops_when_cancelled_and_stays_warm),                                    \
+            cmocka_unit_test(a_large_result_streams_and_rows_beyond_the_limit_are_dropped),                  \
+            cmocka_unit_test(bad_engines_fail_their_task_and_nothing_else),                                  \
+            cmocka_unit_test(an_engine_in_bash_works_and_its_processes_are_swept),                           \
+            cmocka_unit_test(kill_all_ends_every_task_as_lost),                                              \
+            cmocka_unit_test(thousands_of_noops_per_second),                                                 \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = TESTS;
+    isolation = "auto";
+    int failed = cmocka_run_group_tests_name("isolation auto", tests, NULL, NULL);
+    isolation = "none";
+    failed += cmocka_run_group_tests_name("isolation none", tests, NULL, NULL);
+    return failed;
+}

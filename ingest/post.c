@@ -78,6 +78,7 @@ static void answer_named(struct post *p, const struct submission *s)
     (void)snprintf(type, sizeof type, "urn:millrace:problem:%s", s->refusal->code);
     json_object_set_new(body, "type", json_string(type));
     json_object_set_new(body, "title", json_string(s->refusal->code));
+    json_object_set_new(body, "request_id", text_of(http_request_id(p->request)));
     char *text = json_dumps(body, JSON_COMPACT);
     MUST(text != NULL);
     json_decref(body);

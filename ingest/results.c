@@ -244,7 +244,7 @@ void results_get(void *ingest, struct http_request *r)
     struct uuid id;
     char text[UUID_TEXT_LEN + 1];
     int64_t n, offset, limit, began = clock_boot_us();
-    struct bytes path, format = http_query(r, "format");
+    struct bytes path = BYTES_NONE, format = http_query(r, "format");
     if (!request_query_only(r, known) || !request_job_id(r, &id, text) ||
         !request_number(r, "offset", 0, INT64_MAX / 2, 0, &offset) ||
         !request_number(r, "limit", 1, LIMIT_MOST, LIMIT_DEFAULT, &limit))

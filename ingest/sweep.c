@@ -111,19 +111,23 @@ static bool sweep_stubs(struct sweep *s, int64_t now, struct error *e)
         ok = claim(s, stub, now, &ours, e) && (!ours || produce(s, stub, e));
         if (ok && ours) {
             swept++;
-            log_info(
+            log_debug(
                 "produced_again", "job=%.*s tries=%lld", BYTES_ARG(stub->id), (long long)stub->tries + 1);
         }
     }
     meters_swept(swept);
+    if (swept > 0)
+        log_info("swept", "produced_again=%zu found=%zu", swept, s->count);
     return ok;
 }
 
-/* Waits for the next round; false: stopping. */
+/* Waits for the next round; at once when the last one was full: after an outage there is a lot. False: stopping. */
 static bool pause_round(struct sweep *s)
 {
     struct timespec until;
     int64_t ms = s->o.after_ms / 4 < ROUND_MS_MOST ? s->o.after_ms / 4 : ROUND_MS_MOST;
+    if (s->count == ROUND_MOST)
+        ms = 0;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ms / 1000;
     until.tv_nsec += (ms % 1000) * 1000000;
@@ -145,10 +149,13 @@ static void *run(void *self)
     while (pause_round(s)) {
         struct error e;
         error_clear(&e);
+        s->count = 0;
         if (producer_is_away(s->o.producer))
             continue;
-        if (!sweep_stubs(s, clock_utc_ms(), &e))
+        if (!sweep_stubs(s, clock_utc_ms(), &e)) {
             log_warn("sweep_failed", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
+            s->count = 0;
+        }
         arena_reset(&s->arena);
     }
     return NULL;

@@ -455,7 +455,7 @@ static bool give_rows(struct result_reader *r, int64_t rows, uint64_t skip, int6
     bool (*row)(void *self, const json_t *values), void *self, struct error *e)
 {
     struct bytes in = buf_bytes(&r->raw);
-    for (int64_t i = 0; i<rows && * left> 0; i++) {
+    for (int64_t i = 0; i < rows && *left > 0; i++) {
         json_t *values = take_row(r, &in);
         if (values == NULL) {
             return corrupt(r, e, "a row can't be read");
@@ -477,7 +477,7 @@ bool result_read(struct result_reader *r, int64_t offset, int64_t limit,
     uint64_t at = (uint64_t)offset;
     int64_t left = limit;
     for (size_t i = find_block(r, at); i < r->block_count && left > 0; i++) {
-        int64_t rows;
+        int64_t rows = 0;
         uint64_t skip = at > r->blocks[i].first_row ? at - r->blocks[i].first_row : 0;
         if (!load_block(r, i, &rows, e) || !give_rows(r, rows, skip, &left, row, self, e)) {
             return false;

@@ -54,7 +54,7 @@ struct world {
 
 /* ---- callbacks ---- */
 
-static void on_log(void *self, struct bytes level, struct bytes text)
+static inline void on_log(void *self, struct bytes level, struct bytes text)
 {
     struct probe *b = self;
     b->log_bytes += text.len;
@@ -72,13 +72,13 @@ static void on_log(void *self, struct bytes level, struct bytes text)
     }
 }
 
-static void on_progress(void *self, double done)
+static inline void on_progress(void *self, double done)
 {
     struct probe *b = self;
     b->progress = done;
 }
 
-static void on_ended(void *self, const struct task_outcome *o)
+static inline void on_ended(void *self, const struct task_outcome *o)
 {
     struct probe *b = self;
     MUST(!b->ended);
@@ -103,7 +103,7 @@ static void on_ended(void *self, const struct task_outcome *o)
     }
 }
 
-static void on_guard_lost(void *self, const struct error *e)
+static inline void on_guard_lost(void *self, const struct error *e)
 {
     struct world *w = self;
     (void)e;
@@ -113,7 +113,7 @@ static void on_guard_lost(void *self, const struct error *e)
 /* ---- the world ---- */
 
 /* An engine that is a shell script, for bad manners of all kinds. */
-static void add_script_engine(const struct world *w, const char *name, const char *script)
+static inline void add_script_engine(const struct world *w, const char *name, const char *script)
 {
     char path[400];
     (void)snprintf(path, sizeof(path), "%s/%s", w->engines_dir, name);
@@ -135,7 +135,7 @@ static void add_script_engine(const struct world *w, const char *name, const cha
 }
 
 /* Copies what a link would be, so that the pool sees plain folders. */
-static void add_built_engines(const struct world *w)
+static inline void add_built_engines(const struct world *w)
 {
     static const char *const names[] = {"noop", "shell", "sqlite"};
     char self[400];
@@ -154,7 +154,7 @@ static void add_built_engines(const struct world *w)
     }
 }
 
-static void world_prepare(struct world *w)
+static inline void world_prepare(struct world *w)
 {
     static int number;
     *w = (struct world){.lock_fd = -1, .next = INT64_MAX};
@@ -169,7 +169,7 @@ static void world_prepare(struct world *w)
     add_built_engines(w);
 }
 
-static struct engines_settings world_settings(const struct world *w, const char *isolation)
+static inline struct engines_settings world_settings(const struct world *w, const char *isolation)
 {
     struct engines_settings s = {.engines_dir = w->engines_dir,
         .results_dir = w->results_dir,
@@ -184,7 +184,7 @@ static struct engines_settings world_settings(const struct world *w, const char 
     return s;
 }
 
-static bool take_lock(const struct world *w, int *fd)
+static inline bool take_lock(const struct world *w, int *fd)
 {
     *fd = open(w->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (*fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) == 0) {
@@ -195,7 +195,7 @@ static bool take_lock(const struct world *w, int *fd)
     return false;
 }
 
-static void world_open_with(struct world *w, const struct engines_settings *s)
+static inline void world_open_with(struct world *w, const struct engines_settings *s)
 {
     static const struct engine_events events = {on_log, on_progress, on_ended, on_guard_lost};
     struct error e;
@@ -210,14 +210,14 @@ static void world_open_with(struct world *w, const struct engines_settings *s)
     MUST(epoll_ctl(w->epoll, EPOLL_CTL_ADD, engines_fd(w->p), &ev) == 0);
 }
 
-static void world_open(struct world *w, const char *isolation)
+static inline void world_open(struct world *w, const char *isolation)
 {
     MUST(take_lock(w, &w->lock_fd));
     struct engines_settings s = world_settings(w, isolation);
     world_open_with(w, &s);
 }
 
-static void world_close(struct world *w)
+static inline void world_close(struct world *w)
 {
     engines_close(w->p);
     (void)close(w->epoll);
@@ -226,7 +226,7 @@ static void world_close(struct world *w)
 }
 
 /* One turn of the executor's loop. */
-static void world_turn(struct world *w, int64_t wait_ms)
+static inline void world_turn(struct world *w, int64_t wait_ms)
 {
     struct epoll_event ev;
     int64_t now = clock_boot_ms();
@@ -260,7 +260,7 @@ static void world_turn(struct world *w, int64_t wait_ms)
         }                                                                                                    \
     } while (0)
 
-static void probe_init(struct probe *b)
+static inline void probe_init(struct probe *b)
 {
     *b = (struct probe){.keep_log = true, .progress = -1};
     buf_init(&b->log);
@@ -268,14 +268,14 @@ static void probe_init(struct probe *b)
     buf_init(&b->err);
 }
 
-static void probe_release(struct probe *b)
+static inline void probe_release(struct probe *b)
 {
     buf_release(&b->log);
     buf_release(&b->out);
     buf_release(&b->err);
 }
 
-static struct engine_task task_of(struct probe *b, const char *engine, const char *code)
+static inline struct engine_task task_of(struct probe *b, const char *engine, const char *code)
 {
     static int number;
     (void)snprintf(b->run, sizeof(b->run), "run-%d", ++number);
@@ -293,20 +293,20 @@ static struct engine_task task_of(struct probe *b, const char *engine, const cha
     return t;
 }
 
-static void run_code(struct world *w, struct probe *b, const char *engine, const char *code)
+static inline void run_code(struct world *w, struct probe *b, const char *engine, const char *code)
 {
     probe_init(b);
     struct engine_task t = task_of(b, engine, code);
     engines_run(w->p, &t);
 }
 
-static bool contains(const struct buf *b, const char *text)
+static inline bool contains(const struct buf *b, const char *text)
 {
     return b->len > 0 && memmem(b->data, b->len, text, strlen(text)) != NULL;
 }
 
 /* Living processes with the instance's mark, as seen from outside all namespaces. */
-static size_t count_marked(const char *instance)
+static inline size_t count_marked(const char *instance)
 {
     struct process_list l = {0};
     size_t count = 0;

@@ -3,10 +3,12 @@
  * args: reads a command's arguments by its table: --name value, --name=value, -x value, flags, words; "--" ends the options, "-"
  * is a word. See command.h.
  */
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/options.h"
@@ -207,4 +209,13 @@ bool args_output(const struct args *a, bool *json)
         return true;
     complain("--output %s: table or json is expected", text);
     return false;
+}
+
+const char *args_user(void)
+{
+    const char *name = getenv("MILLRACE_USER");
+    if (name && *name)
+        return name;
+    const struct passwd *me = getpwuid(getuid());
+    return me ? me->pw_name : "unknown";
 }

@@ -10,7 +10,7 @@
 
 static const struct option own[] = {
     {'r', "reason", "TEXT", false, "why; stands in the job's error"},
-    {0, "by", "NAME", false, "who; default nobody is named"},
+    {0, "by", "NAME", false, "who; default MILLRACE_USER, else who you are"},
     OPTION_END,
 };
 
@@ -19,7 +19,7 @@ static enum outcome cancel(const struct args *a)
     bool as_json;
     struct reply reply;
     enum outcome outcome = OUTCOME_DONE;
-    const char *reason = args_text(a, "reason", NULL), *by = args_text(a, "by", NULL);
+    const char *reason = args_text(a, "reason", NULL), *by = args_text(a, "by", args_user());
     if (!args_output(a, &as_json))
         return OUTCOME_USAGE;
     json_t *wish = json_pack("{s:s*, s:s*}", "reason", reason, "by", by);

@@ -77,6 +77,9 @@ bool args_number(
 /* --output json? False and told when it is neither table nor json. */
 bool args_output(const struct args *a, bool *json);
 
+/* MILLRACE_USER, else the name of who runs this. */
+const char *args_user(void);
+
 void help_all(void);
 void help_command(const struct command *c);
 void help_markdown(void);

@@ -239,7 +239,8 @@ static enum outcome dead(const struct args *a)
         return OUTCOME_USAGE;
     bool ok = collect(&s, limit, &letters, &e);
     if (ok) {
-        qsort(letters.items, letters.count, sizeof *letters.items, by_time);
+        if (letters.count > 1)
+            qsort(letters.items, letters.count, sizeof *letters.items, by_time);
         print(&letters, letters.count > (size_t)limit ? letters.count - (size_t)limit : 0, as_json);
     } else {
         complain("Kafka at %s: %s", s.bus.brokers, e.text);

@@ -38,9 +38,9 @@ static const char *page_path(const struct wish *w, int64_t n, int64_t done, stru
     buf_add_text(path, "/v1/jobs/");
     path_add_segment(path, w->id);
     buf_printf(path, "/results/%" PRId64, n);
-    (void)snprintf(text, sizeof text, "%lld", (long long)(w->offset + done));
+    (void)snprintf(text, sizeof text, "%" PRId64, w->offset + done);
     path_add(path, "offset", text);
-    (void)snprintf(text, sizeof text, "%lld", (long long)(rest < PAGE_MOST ? rest : PAGE_MOST));
+    (void)snprintf(text, sizeof text, "%" PRId64, rest < PAGE_MOST ? rest : PAGE_MOST);
     path_add(path, "limit", text);
     return path_text(path);
 }

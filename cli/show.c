@@ -75,6 +75,19 @@ static void add_results(struct table *t, const json_t *job)
     }
 }
 
+static void add_log(struct table *t, const json_t *job)
+{
+    char text[96];
+    const json_t *log = json_object_get(job, "log");
+    if (!json_is_object(log))
+        return;
+    (void)snprintf(text, sizeof text, "%lld bytes, %lld lines%s",
+        (long long)json_integer_value(json_object_get(log, "bytes")),
+        (long long)json_integer_value(json_object_get(log, "lines")),
+        json_is_true(json_object_get(log, "truncated")) ? ", the middle was dropped" : "");
+    row(t, "log", text);
+}
+
 void show_job(const json_t *job)
 {
     static const char *const times[] = {"accepted", "converted", "planned", "queued", "started", "finished"};
@@ -101,7 +114,7 @@ void show_job(const json_t *job)
     add_error(t, job);
     row_json(t, "exit code", json_object_get(job, "exit_code"));
     add_results(t, job);
-    row_json(t, "log", json_object_get(job, "log"));
+    add_log(t, job);
     row_json(t, "labels", json_object_get(job, "labels"));
     table_print(t);
     table_free(t);

@@ -3,11 +3,9 @@
  * submit: millrace submit: one job, from the command line, a file or stdin.
  */
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/client.h"
 #include "cli/commands.h"
@@ -72,15 +70,6 @@ static enum outcome read_code(const struct args *a, struct buf *out)
     return ok ? OUTCOME_DONE : OUTCOME_FAILED;
 }
 
-static const char *whoami(void)
-{
-    const char *name = getenv("MILLRACE_USER");
-    if (name && *name)
-        return name;
-    const struct passwd *me = getpwuid(getuid());
-    return me ? me->pw_name : "unknown";
-}
-
 static bool add_text(json_t *job, const char *field, const char *value)
 {
     if (!value || json_object_set_new(job, field, json_string(value)) == 0)
@@ -129,7 +118,7 @@ static bool build(const struct args *a, struct bytes code, json_t *job)
 {
     const char *creator = getenv("MILLRACE_CREATOR");
     bool ok = add_text(job, "creator", args_text(a, "creator", creator && *creator ? creator : "cli")) &&
-              add_text(job, "user", args_text(a, "user", whoami())) &&
+              add_text(job, "user", args_text(a, "user", args_user())) &&
               add_text(job, "name", args_text(a, "name", NULL)) &&
               add_text(job, "engine", args_text(a, "engine", "shell")) &&
               add_text(job, "target", args_text(a, "target", NULL)) &&

@@ -20,7 +20,6 @@ struct cell {
 struct table {
     size_t columns, count, cap;
     struct cell *cells;
-    bool head;
     bool *right;
 };
 
@@ -31,7 +30,6 @@ struct table *table_new(size_t columns, const char *const *heads)
     t->columns = columns;
     t->right = calloc(columns, sizeof *t->right);
     MUST(t->right != NULL);
-    t->head = heads != NULL;
     for (size_t i = 0; heads && i < columns; i++)
         table_add_text(t, heads[i]);
     return t;
@@ -123,16 +121,21 @@ void table_add_json(struct table *t, const json_t *value)
     free(text);
 }
 
-static void print_cell(const struct table *t, const struct cell *cell, size_t column, size_t width)
+/* Nothing follows the last cell with text: no blanks at the ends of lines. */
+static void print_row(const struct table *t, const struct cell *cells, const size_t *widths)
 {
-    size_t pad = width - cell->width;
-    bool last = column + 1 == t->columns;
-    if (t->right[column])
-        printf("%*s", (int)pad, "");
-    (void)fwrite(cell->text.data ? cell->text.data : "", 1, cell->text.len, stdout);
-    if (!t->right[column] && !last)
-        printf("%*s", (int)pad, "");
-    (void)fputs(last ? "\n" : "  ", stdout);
+    size_t count = t->columns;
+    while (count > 0 && cells[count - 1].width == 0)
+        count--;
+    for (size_t i = 0; i < count; i++) {
+        size_t pad = widths[i] - cells[i].width;
+        if (t->right[i])
+            printf("%*s", (int)pad, "");
+        (void)fwrite(cells[i].text.data ? cells[i].text.data : "", 1, cells[i].text.len, stdout);
+        if (i + 1 < count)
+            printf("%*s", (int)(t->right[i] ? 2 : pad + 2), "");
+    }
+    (void)putchar('\n');
 }
 
 void table_print(const struct table *t)
@@ -142,8 +145,8 @@ void table_print(const struct table *t)
     for (size_t i = 0; i < t->count; i++)
         if (t->cells[i].width > widths[i % t->columns])
             widths[i % t->columns] = t->cells[i].width;
-    for (size_t i = 0; i < t->count; i++)
-        print_cell(t, &t->cells[i], i % t->columns, widths[i % t->columns]);
+    for (size_t i = 0; i + t->columns <= t->count; i += t->columns)
+        print_row(t, &t->cells[i], widths);
     free(widths);
 }
 

@@ -163,7 +163,7 @@ static void columns_are_aligned_by_characters_and_control_characters_are_shown(v
     assert_string_equal(text, "NAME              N\n"
                               "\xC5\xBC\xC3\xB3\xC5\x82w              7\n"
                               "a\\n\\u001b[31m  1000\n"
-                              "\xEF\xBF\xBD!                 \n");
+                              "\xEF\xBF\xBD!\n");
     free(text);
     table_free(t);
 }

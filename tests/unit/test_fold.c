@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The fold of events: a document depends on the set of events alone. Each scenario is folded in every order of its
+ * events, with and without repeats, with the document written and read between, and must give the same bytes.
+ */
+/* LIBS: fold */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collector/fold.h"
+#include "core/shape_bson.h"
+
+#define JOB "0190c0de-0000-7000-8000-000000000001"
+#define KEEP_MS 1000000
+enum { EVENTS_MAX = 7, EXPECT_MAX = 24 };
+
+/* An event as a row; what is not named has no value. */
+struct row {
+    const char *group;
+    int phase;
+    int64_t attempt, at;
+    const char *stage, *instance;
+    int64_t origin;    /* its timestamp */
+    const char *text;  /* accepted: the code; node: the node; final: the error's message; else the reason */
+    const char *state; /* node: its state */
+    double progress;
+    int64_t accepted; /* times.accepted, 0: none */
+    int64_t results;  /* so many */
+};
+struct expectation {
+    const char *path, *value; /* "-": there is no such field */
+};
+struct scenario {
+    const char *name;
+    const char *stub; /* group of ingest's stub; NULL: none */
+    struct row rows[EVENTS_MAX];
+    struct expectation expect[EXPECT_MAX];
+};
+
+#define A "ide/ann"
+#define B "cron/bob"
+#define C "web/cat"
+#define CONV .stage = "converter"
+#define PLAN .stage = "planner"
+#define EXEC .stage = "executor", .instance = "x1"
+
+static const struct scenario scenarios[] = {
+    {.name = "a job that succeeds",
+        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 5, .text = "echo", .accepted = 5},
+            {A, PHASE_CONVERTED, .at = 11, CONV, .origin = 5, .accepted = 5},
+            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5, .accepted = 5},
+            {A, PHASE_QUEUED, .at = 13, EXEC, .origin = 5},
+            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_PROGRESS, .attempt = 1, .at = 15, EXEC, .origin = 5, .progress = 0.5},
+            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 16, EXEC, .origin = 5, .results = 2}},
+        .expect = {{"state", "succeeded"}, {"final", "true"}, {"creator", "ide"}, {"user", "ann"},
+            {"group", A}, {"code", "echo"}, {"times.accepted", "5"}, {"times.converted", "11"},
+            {"times.planned", "12"}, {"times.queued", "13"}, {"times.started", "14"},
+            {"times.finished", "16"}, {"attempt", "1"}, {"progress", "1"}, {"plan.pool", "default"},
+            {"plan.nodes.0.id", "n1"}, {"results.1.n", "1"}, {"error", "-"}, {"instance", "x1"},
+            {"expire_at", "1000016"}, {"rev", "1"}, {"stub", "-"}}},
+    {.name = "a stub becomes a job that runs",
+        .stub = A,
+        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 5, .text = "echo", .accepted = 5},
+            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5, .accepted = 5},
+            {A, PHASE_QUEUED, .at = 13, EXEC, .origin = 5},
+            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_PROGRESS, .attempt = 1, .at = 15, EXEC, .origin = 5, .progress = 0.25},
+            {A, PHASE_PROGRESS, .attempt = 1, .at = 16, EXEC, .origin = 5, .progress = 0.75}},
+        .expect = {{"state", "running"}, {"final", "false"}, {"code", "echo"}, {"times.accepted", "3"},
+            {"progress", "0.75"}, {"expire_at", "-"}, {"stub.hash", "binary"}, {"stub.submission", "-"},
+            {"stub.next_at", "-"}, {"retry_of", "somebody else's"}}},
+    {.name = "a stub whose job nobody accepted yet keeps its own words",
+        .stub = A,
+        .rows = {{A, PHASE_QUEUED, .at = 13, EXEC, .origin = 5},
+            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5}},
+        .expect = {{"state", "queued"}, {"code", "of the stub"}, {"engine", "shell"}, {"stub.next_at", "-"}}},
+    {.name = "a retry: the second attempt's state, the first start's time",
+        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5},
+            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_PROGRESS, .attempt = 1, .at = 15, EXEC, .origin = 5, .progress = 0.9},
+            {A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky"},
+            {A, PHASE_QUEUED, .attempt = 1, .at = 17, EXEC, .origin = 5},
+            {A, PHASE_STARTED, .attempt = 2, .at = 18, .stage = "executor", .instance = "x2", .origin = 5},
+            {A, PHASE_PROGRESS, .attempt = 2, .at = 19, .stage = "executor", .instance = "x2", .origin = 5,
+                .progress = 0.1}},
+        .expect = {{"state", "running"}, {"attempt", "2"}, {"times.started", "14"}, {"times.queued", "17"},
+            {"instance", "x2"}, {"progress", "0.1"}, {"reason", "-"}, {"creator", "ide"}, {"code", "-"}}},
+    {.name = "a retry that is due: queued, and why",
+        .rows = {{A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky"},
+            {A, PHASE_QUEUED, .attempt = 1, .at = 17, EXEC, .origin = 5}},
+        .expect = {{"state", "queued"}, {"reason", "flaky"}, {"final", "false"}}},
+    {.name = "nodes: the latest attempt, the furthest state",
+        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5},
+            {A, PHASE_NODE, .attempt = 1, .at = 14, EXEC, .origin = 5, .text = "n1", .state = "running"},
+            {A, PHASE_NODE, .attempt = 1, .at = 15, EXEC, .origin = 5, .text = "n1", .state = "succeeded"},
+            {A, PHASE_NODE, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "n2", .state = "failed"},
+            {A, PHASE_NODE, .attempt = 2, .at = 17, EXEC, .origin = 5, .text = "n2", .state = "running"},
+            {A, PHASE_NODE, .attempt = 2, .at = 9, EXEC, .origin = 5, .text = "a0", .state = "skipped"},
+            {A, PHASE_NODE, .attempt = 2, .at = 8, EXEC, .origin = 5, .text = "a0", .state = "cancelled"}},
+        .expect = {{"plan.nodes.0.state", "succeeded"}, {"plan.nodes.1.state", "running"},
+            {"plan.nodes.1.attempt", "2"}, {"fold.nodes.0.state", "cancelled"}, {"state", "running"}}},
+    {.name = "late events after the end change no end",
+        .rows = {{A, PHASE_FAILED, .attempt = 2, .at = 30, EXEC, .origin = 5, .text = "no such table",
+                     .results = 1},
+            {A, PHASE_PROGRESS, .attempt = 2, .at = 40, EXEC, .origin = 5, .progress = 0.4},
+            {A, PHASE_RETRYING, .attempt = 1, .at = 41, EXEC, .origin = 5, .text = "late"},
+            {A, PHASE_NODE, .attempt = 2, .at = 42, EXEC, .origin = 5, .text = "n1", .state = "running"},
+            {A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 5, .text = "select 1", .accepted = 5},
+            {A, PHASE_LOST, .attempt = 2, .at = 43, EXEC, .origin = 5, .text = "late too"}},
+        .expect = {{"state", "failed"}, {"error.message", "no such table"}, {"error.code", "engine_error"},
+            {"exit_code", "3"}, {"log.bytes", "77"}, {"times.finished", "30"}, {"progress", "0.4"},
+            {"reason", "-"}, {"results.0.kind", "table"}}},
+    {.name = "ties are broken by time, then instance, then phase",
+        .rows = {{A, PHASE_ACCEPTED, .at = 10, .stage = "converter", .instance = "c2", .origin = 5,
+                     .text = "second"},
+            {A, PHASE_ACCEPTED, .at = 10, .stage = "converter", .instance = "c1", .origin = 5,
+                .text = "first"},
+            {A, PHASE_ACCEPTED, .at = 11, .stage = "converter", .origin = 5, .text = "third"},
+            {A, PHASE_FAILED, .attempt = 1, .at = 20, EXEC, .origin = 5, .text = "x1 says"},
+            {A, PHASE_FAILED, .attempt = 1, .at = 20, .stage = "executor", .instance = "x0", .origin = 5,
+                .text = "x0 says"},
+            {A, PHASE_CANCELLED, .attempt = 1, .at = 20, .stage = "executor", .instance = "x0", .origin = 5,
+                .text = "x0 also says"},
+            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 21, EXEC, .origin = 5}},
+        .expect = {{"code", "first"}, {"state", "failed"}, {"error.message", "x0 says"}, {"instance", "x0"}}},
+    {.name = "of two groups the least origin owns the document, while no executor spoke",
+        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 6, .text = "of ann", .accepted = 6},
+            {A, PHASE_CONVERTED, .at = 11, CONV, .origin = 6},
+            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 6},
+            {B, PHASE_ACCEPTED, .at = 20, CONV, .origin = 5, .text = "of bob", .accepted = 5},
+            {B, PHASE_CONVERTED, .at = 21, CONV, .origin = 5},
+            {C, PHASE_ACCEPTED, .at = 9, CONV, .origin = 7, .text = "of cat"}},
+        .expect = {{"group", B}, {"state", "converted"}, {"code", "of bob"}, {"times.accepted", "5"},
+            {"plan", "-"}, {"fold.others.0.group", A}, {"fold.others.0.code", "of ann"},
+            {"fold.others.1.group", C}}},
+    {.name = "the group that an executor speaks for owns the document, whoever was first",
+        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 6, .text = "of ann", .accepted = 6},
+            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 6},
+            {B, PHASE_ACCEPTED, .at = 8, CONV, .origin = 5, .text = "of bob", .accepted = 5},
+            {B, PHASE_PLANNED, .at = 9, PLAN, .origin = 5},
+            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 6},
+            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 16, EXEC, .origin = 6, .results = 1}},
+        .expect = {{"group", A}, {"state", "succeeded"}, {"code", "of ann"}, {"times.accepted", "6"},
+            {"times.planned", "12"}, {"fold.others", "-"}}},
+    {.name = "a stub of another group gives way",
+        .stub = C,
+        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 6, .text = "of ann", .accepted = 6},
+            {A, PHASE_CONVERTED, .at = 11, CONV, .origin = 6}},
+        .expect = {{"group", A}, {"code", "of ann"}, {"times.accepted", "6"}, {"fold.others.0.group", C},
+            {"fold.others.0.code", "of the stub"}, {"stub.submission", "-"}}},
+    {.name = "a stub of another group comes back with the earlier submission",
+        .stub = C,
+        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 6, .text = "of ann", .accepted = 6},
+            {C, PHASE_ACCEPTED, .at = 11, CONV, .origin = 5, .text = "of cat", .accepted = 5}},
+        .expect = {{"group", C}, {"code", "of cat"}, {"times.accepted", "3"}, {"fold.others.0.group", A}}},
+    {.name = "a refused job",
+        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 5, .text = "", .accepted = 5},
+            {A, PHASE_REJECTED, .at = 20, EXEC, .origin = 5, .text = "unknown engine"}},
+        .expect = {{"state", "rejected"}, {"final", "true"}, {"attempt", "0"},
+            {"error.message", "unknown engine"}, {"expire_at", "1000020"}, {"plan", "-"}}},
+};
+#define SCENARIOS (sizeof scenarios / sizeof *scenarios)
+
+/* ---- rows as events ---- */
+
+static struct job *spec_of(const struct row *r, struct arena *a)
+{
+    struct job *spec = arena_alloc(a, sizeof *spec);
+    shape_clear(&shape_submitted, spec);
+    const char *slash = strchr(r->group, '/');
+    spec->job_id = BYTES(JOB);
+    spec->creator = (struct bytes){r->group, (size_t)(slash - r->group)};
+    spec->user = bytes_of(slash + 1);
+    spec->engine = BYTES("shell");
+    spec->code = bytes_of(r->text);
+    spec->variables.items = arena_array(a, 1, sizeof *spec->variables.items);
+    spec->variables.items[0] = (struct pair){BYTES("$a.b"), BYTES("$c")};
+    spec->variables.count = 1;
+    spec->limits.run_timeout_ms = 60000;
+    return spec;
+}
+
+static struct job *plan_of(struct arena *a)
+{
+    struct job *plan = arena_alloc(a, sizeof *plan);
+    shape_clear(&shape_plan, plan);
+    plan->pool = BYTES("default");
+    plan->nodes.count = 2;
+    plan->nodes.items = arena_array(a, 2, sizeof *plan->nodes.items);
+    for (int i = 0; i < 2; i++) {
+        struct job_node *n = &plan->nodes.items[i];
+        *n = (struct job_node){
+            .id = i ? BYTES("n2") : BYTES("n1"), .kind = BYTES("exec"), .engine = BYTES("shell")};
+        n->statement = i;
+    }
+    return plan;
+}
+
+static struct job_error *error_of(const struct row *r, struct arena *a)
+{
+    struct job_error *e = arena_alloc(a, sizeof *e);
+    *e = (struct job_error){
+        .code = BYTES("engine_error"), .class = CLASS_ENGINE, .message = bytes_of(r->text)};
+    e->statement = e->line = NO_INT;
+    return e;
+}
+
+static void end_of(const struct row *r, struct arena *a, struct event *e)
+{
+    e->exit_code = 3;
+    e->log = arena_alloc(a, sizeof *e->log);
+    *e->log = (struct log_totals){.bytes = 77, .lines = 2};
+    if (r->text)
+        e->error = error_of(r, a);
+    e->results.count = (size_t)r->results;
+    e->results.items = arena_array(a, (size_t)r->results + 1, sizeof *e->results.items);
+    for (int64_t i = 0; i < r->results; i++)
+        e->results.items[i] = (struct job_result){.n = i,
+            .name = BYTES("t"),
+            .kind = BYTES("table"),
+            .path = BYTES("p"),
+            .format = BYTES("avro"),
+            .rows = 4,
+            .bytes = 9,
+            .statement = NO_INT};
+}
+
+static void event_of(const struct row *r, struct arena *a, struct event *e)
+{
+    shape_clear(&shape_event, e);
+    e->job_id = BYTES(JOB);
+    e->group = bytes_of(r->group);
+    e->origin = (struct origin){.partition = 1, .offset = 2, .timestamp = r->origin};
+    e->attempt = r->attempt;
+    e->phase = r->phase;
+    e->at = r->at;
+    e->stage = bytes_of(r->stage);
+    e->instance = bytes_of(r->instance);
+    e->times.accepted = r->accepted ? r->accepted : NO_INT;
+    if (r->phase == PHASE_ACCEPTED)
+        e->spec = spec_of(r, a);
+    else if (r->phase == PHASE_PLANNED)
+        e->plan = plan_of(a);
+    else if (r->phase == PHASE_PROGRESS)
+        e->progress = r->progress;
+    else if (job_phase_is_final((enum job_phase)r->phase))
+        end_of(r, a, e);
+    else if (r->phase == PHASE_NODE)
+        e->node = bytes_of(r->text), e->node_state = bytes_of(r->state);
+    else
+        e->reason = bytes_of(r->text);
+}
+
+static bson_t *stub_of(const char *group)
+{
+    const char *slash = strchr(group, '/');
+    char creator[16] = "";
+    memcpy(creator, group, (size_t)(slash - group));
+    bson_t *doc = BCON_NEW("_id", JOB, "rev", BCON_INT64(0), "state", "accepted", "final", BCON_BOOL(false),
+        "group", group, "creator", creator, "user", slash + 1, "submitter", BCON_NULL, "name", "", "engine",
+        "shell", "target", BCON_NULL, "code_type", "", "code", "of the stub", "variables", "{", "}", "conf",
+        "{", "}", "labels", "{", "}", "source", "{", "}", "times", "{", "accepted", BCON_DATE_TIME(3), "}",
+        "attempt", BCON_INT64(0), "retry_of", "somebody else's", "stub", "{", "hash",
+        BCON_BIN(BSON_SUBTYPE_BINARY, (const uint8_t *)"hh", 2), "submission",
+        BCON_BIN(BSON_SUBTYPE_BINARY, (const uint8_t *)"ss", 2), "next_at", BCON_DATE_TIME(9), "tries",
+        BCON_INT64(0), "}");
+    return doc;
+}
+
+/* ---- folding in an order ---- */
+
+struct world {
+    struct arena arena; /* of the events */
+    struct event events[EVENTS_MAX];
+    size_t count;
+    bson_t *stub;
+};
+
+static void world_init(struct world *w, const struct scenario *s)
+{
+    *w = (struct world){.stub = s->stub ? stub_of(s->stub) : NULL};
+    arena_init(&w->arena);
+    while (w->count < EVENTS_MAX && s->rows[w->count].group) {
+        event_of(&s->rows[w->count], &w->arena, &w->events[w->count]);
+        struct error e;
+        assert_true(fold_accepts(&w->events[w->count], &e));
+        w->count++;
+    }
+}
+
+static void world_release(struct world *w)
+{
+    bson_destroy(w->stub);
+    arena_release(&w->arena);
+}
+
+static void start(struct job_doc *doc, const bson_t *stored, struct arena *a)
+{
+    if (stored)
+        job_doc_read(stored, a, doc);
+    else
+        *doc = (struct job_doc){.id = BYTES(JOB)};
+}
+
+/* Writes the document and reads it again, as between two batches. */
+static void store_between(struct job_doc *doc, bson_t **stored, struct arena *a)
+{
+    bson_t *after = bson_new();
+    job_doc_write(doc, KEEP_MS, after);
+    start(doc, after, a);
+    bson_destroy(*stored);
+    *stored = after;
+}
+
+enum { REPEAT_AT_ONCE = 1, REPEAT_AT_END = 2 };
+
+/* Bit i of `cuts`: a batch ends after the i-th event. */
+static bson_t *fold_order(const struct world *w, const size_t *order, unsigned cuts, unsigned repeats)
+{
+    struct arena a;
+    struct job_doc doc;
+    bson_t *stored = w->stub ? bson_copy(w->stub) : NULL;
+    arena_init(&a);
+    start(&doc, stored, &a);
+    for (size_t i = 0; i < w->count; i++) {
+        fold_event(&doc, &w->events[order[i]], &a);
+        if (repeats & REPEAT_AT_ONCE)
+            fold_event(&doc, &w->events[order[i]], &a);
+        if (cuts >> i & 1)
+            store_between(&doc, &stored, &a);
+    }
+    for (size_t i = 0; repeats & REPEAT_AT_END && i < w->count; i++)
+        fold_event(&doc, &w->events[order[(i * 3) % w->count]], &a);
+    doc.rev = 0; /* counts the writes, which differ */
+    bson_t *out = bson_new();
+    job_doc_write(&doc, KEEP_MS, out);
+    bson_destroy(stored);
+    arena_release(&a);
+    return out;
+}
+
+static void assert_same(const char *what, const bson_t *got, const bson_t *expected)
+{
+    if (bson_equal(got, expected))
+        return;
+    char *a = bson_as_relaxed_extended_json(got, NULL), *b = bson_as_relaxed_extended_json(expected, NULL);
+    print_error("%s\n  got:      %s\n  expected: %s\n", what, a, b);
+    bson_free(a);
+    bson_free(b);
+    fail();
+}
+
+static bool next_order(size_t *order, size_t count)
+{
+    size_t i = count - 1;
+    while (i > 0 && order[i - 1] >= order[i])
+        i--;
+    if (i == 0)
+        return false;
+    size_t k = count - 1;
+    while (order[k] <= order[i - 1])
+        k--;
+    size_t swap = order[i - 1];
+    order[i - 1] = order[k];
+    order[k] = swap;
+    for (size_t low = i, high = count - 1; low < high; low++, high--) {
+        swap = order[low];
+        order[low] = order[high];
+        order[high] = swap;
+    }
+    return true;
+}
+
+static void check(const struct world *w, const char *name, const size_t *order, unsigned cuts,
+    unsigned repeats, const bson_t *expected)
+{
+    bson_t *got = fold_order(w, order, cuts, repeats);
+    assert_same(name, got, expected);
+    bson_destroy(got);
+}
+
+static void every_order_of_the_same_events_gives_the_same_document(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SCENARIOS; s++) {
+        struct world w;
+        size_t order[EVENTS_MAX] = {0, 1, 2, 3, 4, 5, 6};
+        unsigned tried = 0;
+        world_init(&w, &scenarios[s]);
+        bson_t *expected = fold_order(&w, order, 0, 0);
+        do {
+            unsigned all = (1U << w.count) - 1;
+            check(&w, scenarios[s].name, order, 0, 0, expected);
+            check(&w, scenarios[s].name, order, all, 0, expected);
+            check(&w, scenarios[s].name, order, tried * 37 & all, tried % 4, expected);
+            tried++;
+        } while (next_order(order, w.count));
+        assert_true(tried >= 2);
+        bson_destroy(expected);
+        world_release(&w);
+    }
+}
+
+/* Every way to cut one order into batches. */
+static void batches_may_end_anywhere(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SCENARIOS; s++) {
+        struct world w;
+        const size_t order[EVENTS_MAX] = {0, 1, 2, 3, 4, 5, 6};
+        world_init(&w, &scenarios[s]);
+        bson_t *expected = fold_order(&w, order, 0, 0);
+        for (unsigned cuts = 0; cuts < 1U << w.count; cuts++)
+            for (unsigned repeats = 0; repeats < 4; repeats++)
+                check(&w, scenarios[s].name, order, cuts, repeats, expected);
+        bson_destroy(expected);
+        world_release(&w);
+    }
+}
+
+/* ---- what the documents say ---- */
+
+static void value_text(const bson_t *doc, const char *path, char *out, size_t size)
+{
+    bson_iter_t it, found;
+    bson_iter_init(&it, doc);
+    if (!bson_iter_find_descendant(&it, path, &found))
+        snprintf(out, size, "-");
+    else if (BSON_ITER_HOLDS_UTF8(&found))
+        snprintf(out, size, "%s", bson_iter_utf8(&found, NULL));
+    else if (BSON_ITER_HOLDS_DATE_TIME(&found))
+        snprintf(out, size, "%lld", (long long)bson_iter_date_time(&found));
+    else if (BSON_ITER_HOLDS_INT64(&found))
+        snprintf(out, size, "%lld", (long long)bson_iter_int64(&found));
+    else if (BSON_ITER_HOLDS_DOUBLE(&found))
+        snprintf(out, size, "%g", bson_iter_double(&found));
+    else if (BSON_ITER_HOLDS_BOOL(&found))
+        snprintf(out, size, "%s", bson_iter_bool(&found) ? "true" : "false");
+    else
+        snprintf(out, size, "%s", BSON_ITER_HOLDS_BINARY(&found) ? "binary" : "something else");
+}
+
+static void documents_say_what_happened(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SCENARIOS; s++) {
+        struct world w;
+        const size_t order[EVENTS_MAX] = {0, 1, 2, 3, 4, 5, 6};
+        world_init(&w, &scenarios[s]);
+        bson_t *doc = fold_order(&w, order, 0, 0);
+        for (size_t i = 0; i < EXPECT_MAX && scenarios[s].expect[i].path; i++) {
+            const struct expectation *e = &scenarios[s].expect[i];
+            char got[100];
+            value_text(doc, e->path, got, sizeof got);
+            if (strcmp(got, e->value) != 0)
+                fail_msg("%s: %s is %s, not %s", scenarios[s].name, e->path, got, e->value);
+        }
+        bson_destroy(doc);
+        world_release(&w);
+    }
+}
+
+static void a_repeat_changes_nothing_and_needs_no_write(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SCENARIOS; s++) {
+        struct world w;
+        struct job_doc doc;
+        const size_t order[EVENTS_MAX] = {0, 1, 2, 3, 4, 5, 6};
+        world_init(&w, &scenarios[s]);
+        bson_t *stored = fold_order(&w, order, 0, 0);
+        job_doc_read(stored, &w.arena, &doc);
+        assert_true(doc.stored);
+        for (size_t i = 0; i < w.count; i++)
+            fold_event(&doc, &w.events[i], &w.arena);
+        assert_false(doc.changed);
+        bson_destroy(stored);
+        world_release(&w);
+    }
+}
+
+static void the_fields_stand_in_the_order_of_the_docs(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"_id", "rev", "state", "final", "creator", "user", "group",
+        "submitter", "name", "engine", "target", "code_type", "code", "variables", "conf", "labels", "source",
+        "limits", "times", "attempt", "progress", "plan", "results", "exit_code", "instance", "log", "fold",
+        "expire_at"};
+    struct world w;
+    const size_t order[EVENTS_MAX] = {0, 1, 2, 3, 4, 5, 6};
+    bson_iter_t it;
+    world_init(&w, &scenarios[0]);
+    bson_t *doc = fold_order(&w, order, 0, 0);
+    bson_iter_init(&it, doc);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_true(bson_iter_next(&it));
+        assert_string_equal(bson_iter_key(&it), names[i]);
+    }
+    assert_false(bson_iter_next(&it));
+    bson_destroy(doc);
+    world_release(&w);
+}
+
+/* ---- what is refused ---- */
+
+static void events_that_can_never_be_folded_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct event event;
+        const char *says;
+    } cases[] = {
+        {"no UUID", {.job_id = {"job1", 4}, .group = {A, 7}, .at = 1}, "job_id"},
+        {"no group", {.job_id = {JOB, 36}, .group = {"ann", 3}, .at = 1}, "group"},
+        {"unknown phase", {.job_id = {JOB, 36}, .group = {A, 7}, .at = 1, .phase = JOB_PHASES}, "phase"},
+        {"negative phase", {.job_id = {JOB, 36}, .group = {A, 7}, .at = 1, .phase = NO_ENUM}, "phase"},
+        {"negative attempt", {.job_id = {JOB, 36}, .group = {A, 7}, .at = 1, .attempt = -1}, "attempt"},
+        {"no time", {.job_id = {JOB, 36}, .group = {A, 7}}, "at"},
+        {"a node without a name", {.job_id = {JOB, 36}, .group = {A, 7}, .at = 1, .phase = PHASE_NODE},
+            "node"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error e;
+        error_clear(&e);
+        if (fold_accepts(&cases[i].event, &e))
+            fail_msg("accepted: %s", cases[i].name);
+        if (strncmp(e.text, cases[i].says, strlen(cases[i].says)) != 0)
+            fail_msg("%s: says \"%s\"", cases[i].name, e.text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(documents_say_what_happened),
+        cmocka_unit_test(every_order_of_the_same_events_gives_the_same_document),
+        cmocka_unit_test(batches_may_end_anywhere),
+        cmocka_unit_test(a_repeat_changes_nothing_and_needs_no_write),
+        cmocka_unit_test(the_fields_stand_in_the_order_of_the_docs),
+        cmocka_unit_test(events_that_can_never_be_folded_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -558,6 +558,50 @@ static void an_engine_in_bash_works_and_its_processes_are_swept(void **state)
     world_close(&w);
 }
 
+/* All of a file as text; the caller frees it. */
+static char *file_text(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    char *text = calloc(1, 65536);
+    assert_non_null(text);
+    assert_true(fread(text, 1, 65535, f) > 0);
+    (void)fclose(f);
+    return text;
+}
+
+static void the_engine_of_the_docs_works(void **state)
+{
+    struct world w;
+    struct probe b;
+    struct probe c;
+    char path[400];
+    (void)state;
+    char *page = file_text(SOURCE_DIR "/docs/engines.md");
+    char *program = file_text(SOURCE_DIR "/engines/examples/words/words.py");
+    assert_non_null(strstr(page, program)); /* the page shows the very program */
+    free(page);
+    free(program);
+    world_prepare(&w);
+    (void)snprintf(path, sizeof(path), "%s/words", w.engines_dir);
+    assert_int_equal(symlink(SOURCE_DIR "/engines/examples/words", path), 0);
+    world_open(&w, isolation);
+    run_code(&w, &b, "words", "to be or not to be");
+    run_code(&w, &c, "words", " ");
+    AWAIT(&w, b.ended && c.ended);
+    assert_string_equal(b.message, "");
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    assert_true(contains(&b.log, "4 different words\n"));
+    assert_string_equal(b.columns[0], "word:string,count:long");
+    assert_int_equal(b.rows[0], 4);
+    assert_string_equal(c.code, "code_error");
+    assert_string_equal(c.message, "there are no words");
+    assert_int_equal(c.line, 1);
+    probe_release(&b);
+    probe_release(&c);
+    world_close(&w);
+}
+
 static void kill_all_ends_every_task_as_lost(void **state)
 {
     struct world w;
@@ -629,6 +673,7 @@ static void thousands_of_noops_per_second(void **state)
             cmocka_unit_test(a_large_result_streams_and_rows_beyond_the_limit_are_dropped),                  \
             cmocka_unit_test(bad_engines_fail_their_task_and_nothing_else),                                  \
             cmocka_unit_test(an_engine_in_bash_works_and_its_processes_are_swept),                           \
+            cmocka_unit_test(the_engine_of_the_docs_works),                                                  \
             cmocka_unit_test(kill_all_ends_every_task_as_lost),                                              \
             cmocka_unit_test(thousands_of_noops_per_second),                                                 \
     }

@@ -2,7 +2,7 @@
 /* LIBS: result */
 /*
  * Result files: written and read back, page by page; the index lost or wrong; every byte of a file damaged in turn.
- * tests/unit/result_peer.py reads such a file with fastavro (tests/flow runs it).
+ * With --write FOLDER it writes one for fastavro to read (tests/flow/test_result_files.py).
  */
 #define _GNU_SOURCE
 #include <setjmp.h>

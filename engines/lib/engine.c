@@ -88,9 +88,12 @@ void engine_say_log(struct buf *out, struct bytes run, const char *level, struct
     buf_release(&clean);
 }
 
-void engine_say_done(struct buf *out, struct bytes run)
+void engine_say_done(struct buf *out, struct bytes run, long long exit_code)
 {
     begin(out, "done", run);
+    if (exit_code >= 0) {
+        buf_printf(out, ",\"exit_code\":%lld", exit_code);
+    }
     end(out);
 }
 

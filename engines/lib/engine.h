@@ -27,7 +27,8 @@ void engine_say_ready(struct buf *out, const char *name, int concurrency, const 
 void engine_say_pong(struct buf *out);
 /* What is not UTF-8, and NUL bytes, become U+FFFD. partial: the last line goes on in the next text. */
 void engine_say_log(struct buf *out, struct bytes run, const char *level, struct bytes text, bool partial);
-void engine_say_done(struct buf *out, struct bytes run);
+/* exit_code: of the process that was run; -1: there was none. */
+void engine_say_done(struct buf *out, struct bytes run, long long exit_code);
 
 struct engine_failure {
     const char *code; /* a row of job_error_codes */

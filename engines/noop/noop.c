@@ -11,7 +11,7 @@
 static void answer(struct buf *out, const char *type, const json_t *line)
 {
     if (strcmp(type, "run") == 0) {
-        engine_say_done(out, engine_text(line, "run"));
+        engine_say_done(out, engine_text(line, "run"), -1);
     } else if (strcmp(type, "hello") == 0) {
         engine_say_ready(out, "noop", CONCURRENCY, "[\"clean\"]");
     } else if (strcmp(type, "ping") == 0) {

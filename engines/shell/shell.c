@@ -116,7 +116,7 @@ static void say_end(struct shell *s)
         f.code = "exit_code";
         (void)snprintf(message, sizeof(message), "exit status %lld", f.exit_code);
     } else {
-        engine_say_done(&s->out, s->run);
+        engine_say_done(&s->out, s->run, f.exit_code);
         return;
     }
     f.message = bytes_of(message);

@@ -237,7 +237,7 @@ static void perform(struct worker *w, const json_t *line)
     bool ok = open_database(&r, line) && run_statements(&r);
     if (ok) {
         say_changes(&r);
-        engine_say_done(&r.out, r.run);
+        engine_say_done(&r.out, r.run, -1);
     } else {
         if (atomic_load(&w->cancelled)) {
             error_set(&r.error, "cancelled", "the statement was interrupted");

@@ -23,10 +23,11 @@
 #include "core/stage_loop.h"
 
 enum {
-    LOOK_MS = 1000, /* the caretaker's round */
+    LOOK_MS = 1000,       /* the caretaker's round */
+    LOOK_ENDING_MS = 100, /* the same during shutdown */
     STORE_PING_MS = 1000,
     SAY_EVERY_MS = 5000,
-    END_LOOP_MS = 4500, /* from the signal to the end of a program that reads topics */
+    END_LOOP_MS = 4000, /* from the signal to the end of a program that reads topics */
     END_RUN_MS = 15000, /* from the end of a program's own loop to its end */
     HTTP_WORKERS = 8,
     HTTP_CONNECTIONS = 1000,
@@ -177,16 +178,27 @@ static void look_after_store(struct program *p)
         atomic_store(&p->pulse.store_answers, store_ping(p->world.store, STORE_PING_MS, &e));
 }
 
+static void await_bell(int64_t ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    sem_timedwait(&bell, &until);
+}
+
 static void *take_care(void *arg)
 {
     struct program *p = arg;
     bool told_store = false;
 
     while (!atomic_load(&p->caretaker_ends)) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += LOOK_MS / 1000;
-        sem_timedwait(&bell, &until);
+        await_bell(atomic_load(&p->end_by) != 0 ? LOOK_ENDING_MS : LOOK_MS);
         int64_t end_by = atomic_load(&p->end_by);
         if (end_by == 0 && stop_count > 0 && p->stage->inputs != NULL) {
             end_by = clock_boot_ms() + END_LOOP_MS;

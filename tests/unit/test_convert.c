@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LIBS: convert */
+/* convert: which jobs are refused and why, what is filled in, which id a job gets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "converter/convert.h"
+#include "core/uuid.h"
+
+#define NOW 1800000000000LL
+
+static char folder[] = "/tmp/millrace-test-convert-XXXXXX";
+static struct engine_list *engines;
+static struct convert_rules rules;
+static struct arena arena;
+
+/* ---- cases: a good job in JSON, with one thing changed ---- */
+
+struct refusal_case {
+    const char *name;
+    const char *field, *value; /* JSON; value NULL: the field is left out */
+    const char *code;          /* of the error; NULL: the job is fine */
+    const char *message;       /* it begins so */
+};
+
+static const struct refusal_case refusals[] = {
+    {"a plain job is fine", "name", "\"x\"", NULL, NULL},
+    {"an unknown engine", "engine", "\"cobol\"", "unknown_engine",
+        "engine: there is no engine 'cobol'; known: "},
+    {"no engine", "engine", NULL, "missing", "engine: "},
+    {"a code type that fits", "code_type", "\"bash\"", NULL, NULL},
+    {"a code type of another engine", "code_type", "\"sql\"", "bad_code_type",
+        "code_type: engine 'shell' does not run 'sql', but: shell, bash"},
+    {"no code", "code", NULL, "missing", "code: "},
+    {"empty code", "code", "\"\"", "missing", "code: "},
+    {"blank code", "code", "\" \\n\\t\"", "empty_code", "code: "},
+    {"NUL in the code", "code", "\"a\\u0000b\"", "nul_byte", "code: "},
+    {"NUL in a label", "labels", "{\"a\":\"b\\u0000\"}", "nul_byte", "labels: "},
+    {"NUL in a part", "parts", "[{\"id\":\"p\",\"code\":\"\\u0000\"}]", "nul_byte", "parts.code: "},
+    {"a bad creator", "creator", "\"../etc\"", "bad_name", "creator: "},
+    {"a bad user", "user", "\"a b\"", "bad_name", "user: "},
+    {"a bad target", "target", "\"a/b\"", "bad_name", "target: "},
+    {"a name with a newline", "name", "\"a\\nb\"", "bad_name", "name: "},
+    {"a name of other scripts", "name", "\"\\u00e4\\u4e2d\"", NULL, NULL},
+    {"a variable's name", "variables", "{\"1a\":\"x\"}", "bad_name", "variables.1a: "},
+    {"a variable with a dot", "variables", "{\"a.b\":\"x\"}", NULL, NULL},
+    {"a conf key with a space", "conf", "{\"a b\":\"x\"}", "bad_name", "conf.a b: "},
+    {"a conf key with dots", "conf", "{\"spark.executor.memory\":\"1g\"}", NULL, NULL},
+    {"an empty label key", "labels", "{\"\":\"x\"}", "bad_name", "labels.: "},
+    {"a negative limit", "limits", "{\"run_timeout_ms\":-1}", "bad_value", "limits.run_timeout_ms: "},
+    {"a limit over the most", "limits", "{\"run_timeout_ms\":999999999999}", "bad_value",
+        "limits.run_timeout_ms: 0 to "},
+    {"a limit within", "limits", "{\"run_timeout_ms\":5000}", NULL, NULL},
+    {"no tries", "retry", "{\"max_attempts\":0}", "bad_value", "retry.max_attempts: "},
+    {"one try", "retry", "{\"max_attempts\":1}", NULL, NULL},
+    {"two tries", "retry", "{\"max_attempts\":2}", "unsupported", "retry.max_attempts: not there yet"},
+    {"parts", "parts", "[{\"id\":\"p\",\"code\":\"x\"}]", "unsupported", "parts: not there yet"},
+    {"a strategy", "strategy", "{\"kind\":\"race\",\"targets\":[]}", "unsupported",
+        "strategy: not there yet"},
+    {"the single strategy", "strategy", "{\"kind\":\"single\",\"targets\":[]}", NULL, NULL},
+    {"an unknown strategy", "strategy", "{\"kind\":\"best\",\"targets\":[]}", "bad_value", "strategy.kind: "},
+    {"a start in the future", "not_before", "1800000000001", "unsupported", "not_before: not there yet"},
+    {"a start in the past", "not_before", "1799999999999", NULL, NULL},
+    {"a callback", "callback_url", "\"http://x\"", "unsupported", "callback_url: not there yet"},
+    {"an empty idempotency key", "idempotency_key", "\"\"", "bad_value", "idempotency_key: "},
+};
+
+static void make_job(struct job *j, const char *field, const char *value)
+{
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:s}", "creator", "ide", "user", "ann", "engine", "shell", "code", "ls");
+    struct field_problems problems;
+
+    if (field != NULL && value == NULL)
+        json_object_del(o, field);
+    else if (field != NULL)
+        json_object_set_new(o, field, json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
+    assert_true(shape_from_json(&shape_submitted, o, SHAPE_NUL, &arena, j, &problems));
+    json_decref(o);
+}
+
+static void refuses_what_is_wrong(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        const struct refusal_case *c = &refusals[i];
+        struct job j;
+        arena_reset(&arena);
+        make_job(&j, c->field, c->value);
+        bool fine = convert_job(&rules, &j, 100, NOW, &arena);
+        if (fine != (c->code == NULL))
+            fail_msg("%s: %s", c->name, fine ? "was not refused" : (const char *)j.error->message.data);
+        if (fine)
+            continue;
+        if (!bytes_equal_text(j.error->code, c->code) || !bytes_starts_with(j.error->message, c->message))
+            fail_msg("%s: got %.*s, %.*s", c->name, BYTES_ARG(j.error->code), BYTES_ARG(j.error->message));
+        assert_int_equal(j.statements.count, 0);
+    }
+}
+
+static void tells_all_problems_at_once(void **state)
+{
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, "labels", "{\"a b\":\"x\"}");
+    j.engine = BYTES("cobol");
+    assert_false(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_starts_with(j.error->detail, "engine: unknown_engine: "));
+    assert_non_null(strstr(j.error->detail.data, "\nlabels.a b: bad_name: "));
+}
+
+static void fills_in_defaults(void **state)
+{
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, NULL, NULL);
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(j.code_type, "shell"));
+    assert_true(bytes_equal_text(j.submitter, "ann"));
+    assert_int_equal(j.limits.queue_timeout_ms, 0);
+    assert_int_equal(j.limits.run_timeout_ms, 1000);
+    assert_int_equal(j.limits.max_log_bytes, 2000);
+    assert_int_equal(j.limits.max_result_rows, 3000);
+    assert_int_equal(j.retry.max_attempts, 1);
+    assert_int_equal(j.retry.on_lost, ON_LOST_RETRY);
+    assert_int_equal(j.statements.count, 1);
+    assert_null(j.statements.items[0].text.data);
+    assert_int_equal(j.statements.items[0].length, 2);
+    assert_int_equal(j.statements.items[0].first_line, 1);
+    assert_true(bytes_equal_text(job_statement_text(&j, &j.statements.items[0]), "ls"));
+}
+
+static void takes_zero_as_the_most(void **state)
+{
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, "limits", "{\"run_timeout_ms\":0, \"max_result_rows\":0}");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_int_equal(j.limits.run_timeout_ms, rules.most.run_timeout_ms);
+    assert_int_equal(j.limits.max_result_rows, rules.most.max_result_rows);
+}
+
+static void replaces_variables_in_the_statement_and_keeps_the_code(void **state)
+{
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, "variables", "{\"day\":\"mon\"}");
+    j.code = BYTES("echo ${day} ${HOME}");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(j.code, "echo ${day} ${HOME}"));
+    assert_true(bytes_equal_text(job_statement_text(&j, &j.statements.items[0]), "echo mon ${HOME}"));
+    assert_int_equal(j.warnings.count, 1);
+}
+
+static void refuses_what_is_too_large_and_drops_its_code(void **state)
+{
+    struct job j;
+    char *value = malloc(5001);
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, "labels", "{\"a\":\"b\"}");
+    assert_true(convert_job(&rules, &j, 10000, NOW, &arena));
+    assert_false(convert_job(&rules, &j, 10000 + 4097, NOW, &arena));
+    assert_true(bytes_equal_text(j.error->code, "too_large"));
+    assert_int_equal(j.code.len, 0);
+    assert_int_equal(j.labels.count, 0);
+
+    memset(value, 'v', 5000);
+    value[5000] = '\0';
+    make_job(&j, NULL, NULL);
+    struct pair variable = {BYTES("v"), bytes_of(value)};
+    j.variables = (struct pairs){&variable, 1};
+    j.code = BYTES("${v}${v}${v}${v}${v}");
+    assert_false(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(j.error->code, "too_large"));
+    assert_int_equal(j.code.len, 0);
+    free(value);
+}
+
+static void keeps_harm_out_of_refused_jobs(void **state)
+{
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, "code", "\"a\\u0000b\"");
+    j.name = (struct bytes){"a\0b", 3};
+    assert_false(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_int_equal(j.code.len, 0);
+    assert_int_equal(j.name.len, 0);
+}
+
+static void gives_ids_that_repeats_get_again(void **state)
+{
+    const struct origin here = {3, 14, 159};
+    struct uuid wanted;
+    char text[UUID_TEXT_LEN + 1];
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, NULL, NULL);
+    convert_identify(&j, "jobs.submitted", &here, &arena);
+    uuid_v5(&wanted, BYTES("jobs.submitted/3/14/159"));
+    uuid_format(&wanted, text);
+    assert_true(bytes_equal_text(j.job_id, text));
+
+    make_job(&j, "idempotency_key", "\"k 1\"");
+    convert_identify(&j, "jobs.submitted", &here, &arena);
+    uuid_v5(&wanted, BYTES("ide/ann/k 1"));
+    uuid_format(&wanted, text);
+    assert_true(bytes_equal_text(j.job_id, text));
+
+    make_job(&j, "job_id", "\"0198F5A0-0000-7000-8000-00000000000A\"");
+    convert_identify(&j, "jobs.submitted", &here, &arena);
+    assert_true(bytes_equal_text(j.job_id, "0198f5a0-0000-7000-8000-00000000000a"));
+}
+
+/* ---- a folder with one engine ---- */
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int set_up(void **state)
+{
+    char path[256];
+    struct error e;
+
+    (void)state;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s/shell", folder);
+    mkdir(path, 0700);
+    snprintf(path, sizeof(path), "%s/shell/engine.json", folder);
+    write_file(path, "{\"engine\":\"shell\",\"about\":\"runs commands\",\"command\":[\"sh\"],"
+                     "\"code_types\":[\"shell\",\"bash\"],\"scope\":\"user\",\"environment\":[]}");
+    error_clear(&e);
+    engines = engine_list_open(folder, &e);
+    if (engines == NULL) {
+        print_error("%s\n", e.text);
+        return -1;
+    }
+    rules = (struct convert_rules){.engines = engines,
+        .submission_max_bytes = 10000,
+        .derived_max_bytes = 20000,
+        .limits = {0, 1000, 2000, 3000},
+        .most = {10000, 20000, 30000, 40000},
+        .retry = {.max_attempts = 1, .backoff_ms = 5, .max_backoff_ms = 6, .on_lost = ON_LOST_RETRY}};
+    arena_init(&arena);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    char path[256];
+
+    (void)state;
+    engine_list_close(engines);
+    arena_release(&arena);
+    snprintf(path, sizeof(path), "%s/shell/engine.json", folder);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/shell", folder);
+    rmdir(path);
+    rmdir(folder);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(tells_all_problems_at_once),
+        cmocka_unit_test(fills_in_defaults),
+        cmocka_unit_test(takes_zero_as_the_most),
+        cmocka_unit_test(replaces_variables_in_the_statement_and_keeps_the_code),
+        cmocka_unit_test(refuses_what_is_too_large_and_drops_its_code),
+        cmocka_unit_test(keeps_harm_out_of_refused_jobs),
+        cmocka_unit_test(gives_ids_that_repeats_get_again),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -258,6 +258,8 @@ static bool patiently(
     int64_t pause_ms = FIRST_PAUSE_MS;
     for (;;) {
         bson_error_t why = {0};
+        if (atomic_load(&s->stopping) && atomic_load(&s->away))
+            return error_set(e, "stopping", "%s: given up, the process stops and MongoDB is away", what);
         mongoc_client_t *client = mongoc_client_pool_pop(pool);
         bool ok = once(self, client, &why);
         mongoc_client_pool_push(pool, client);
@@ -275,9 +277,6 @@ static bool patiently(
         if (left_ms <= 0)
             return error_set(e, "store_away", "%s: MongoDB does not answer: %s", what, why.message);
         pause_unless_stopped(s, pause_ms < left_ms ? pause_ms : left_ms);
-        /* One more try after a stop would cost a whole selection timeout. */
-        if (atomic_load(&s->stopping))
-            return error_set(e, "stopping", "%s: given up, the process stops: %s", what, why.message);
         pause_ms = pause_ms * 2 < LONGEST_PAUSE_MS ? pause_ms * 2 : LONGEST_PAUSE_MS;
     }
 }

@@ -147,7 +147,9 @@ const char *consumer_committed_metadata(struct consumer *c, const char *topic, i
 /* Age-free lag: sum over assigned partitions of (high watermark - position). */
 int64_t consumer_lag(struct consumer *c);
 
-/* Follows all partitions of a topic from its end, without a group (jobs.control). Same reading calls. */
-struct consumer *follower_open(const struct bus_settings *s, const char *client_id, const char *topic, struct error *e);
+/* Follows all partitions of a topic from its end, without a group (jobs.control). Same reading calls. Waits until Kafka has
+ * told the ends, and says so; NULL also when *stop is set meanwhile. */
+struct consumer *follower_open(const struct bus_settings *s, const char *client_id, const char *topic,
+    const volatile int *stop, struct error *e);
 
 #endif

@@ -539,18 +539,17 @@ static rd_kafka_resp_err_t ends_of(struct consumer *c, rd_kafka_topic_partition_
     return err;
 }
 
-struct consumer *follower_open(
-    const struct bus_settings *s, const char *client_id, const char *topic, struct error *e)
+struct consumer *follower_open(const struct bus_settings *s, const char *client_id, const char *topic,
+    const volatile int *stop, struct error *e)
 {
-    enum { TRIES = 5 };
     struct consumer_options o = {
-        .group = client_id, .topics = &topic, .topic_count = 1}; /* it never commits */
+        .group = client_id, .topics = &topic, .topic_count = 1, .stop = stop}; /* it never commits */
     struct consumer *c = new_consumer(s, client_id, &o, e);
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
 
     if (c == NULL)
         return NULL;
-    for (int i = 0; i < TRIES; i++) {
+    while (!asked_to_stop(c)) {
         rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
         err = ends_of(c, list);
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -561,6 +560,10 @@ struct consumer *follower_open(
         rd_kafka_topic_partition_list_destroy(list);
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
             return c;
+        char detail[256];
+        snprintf(detail, sizeof(detail), "text=\"waiting for the ends of a topic\" topic=%s error=%s", topic,
+            rd_kafka_err2name(err));
+        bus_say_waiting(&c->said_ms, "waiting", detail);
         pause_ms(ASK_PAUSE_MS);
     }
     error_set(e, "kafka", "can't follow %s: %s", topic, rd_kafka_err2str(err));

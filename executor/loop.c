@@ -192,13 +192,14 @@ static bool open_clients(struct executor *x, struct error *e)
         .events = &intake_events,
         .self = x,
         .stop = x->world->stop};
-    x->control = follower_open(&s->stage.bus, client_id, "jobs.control", e);
+    x->control = follower_open(&s->stage.bus, client_id, "jobs.control", x->world->stop, e);
     x->consumer = x->control ? consumer_open(&s->stage.bus, client_id, &o, e) : NULL;
     return x->consumer != NULL;
 }
 
 bool executor_open(struct stage_world *w, void **self, struct error *e)
 {
+    (void)e;
     struct executor *x = *self;
     const struct executor_settings *s = x->settings;
     x->world = w;
@@ -212,6 +213,13 @@ bool executor_open(struct stage_world *w, void **self, struct error *e)
     x->finish_clerk = clerk_new(x->desk, "finish");
     x->house_clerk = clerk_new(x->desk, "house");
     x->watch = watch_new();
+    return true;
+}
+
+/* Asks the servers, so not before they are known to answer: /healthz and /readyz are served meanwhile. */
+static bool join(struct executor *x, struct error *e)
+{
+    const struct executor_settings *s = x->settings;
     /* The dead before us first: their leases are over before we ask for partitions. */
     (void)neighbours_bury(x->neighbours, &x->ledger, clock_utc_ms(), e);
     struct lease_options lo = {.ledger = &x->ledger,
@@ -350,8 +358,9 @@ bool executor_run(void *self, struct stage_world *w, struct error *e)
     struct executor *x = self;
     struct epoll_event events[8];
     struct bus_record none;
+    if (!join(x, e))
+        return *w->stop != 0;
     int epoll = watch_descriptors(x);
-    (void)e;
     while (!(x->draining && is_drained(x))) {
         int64_t now = clock_boot_ms();
         stage_tick(w);

@@ -41,7 +41,8 @@ def test_an_sqlite_job_by_rest_gives_a_table(rest, make):
 def test_a_noop_job_succeeds(rest, make):
     job = rest.run(make("anything", engine="noop"))
     assert job["state"] == "succeeded"
-    assert job["results"] == []
+    assert job.get("results", []) == []
+    assert rest.get(f"/v1/jobs/{job['job_id']}/results").json()["results"] == []
 
 
 def test_a_job_by_a_kafka_producer_as_json_succeeds(rest, kafka, make):

@@ -20,6 +20,7 @@ NAMES = ["ingest", "converter", "planner", "executor", "collector"]
 READY_LIMIT_S = 60
 STOP_LIMIT_S = 40
 REPORT = re.compile(r"ERROR: (Address|Leak|UndefinedBehavior)Sanitizer|: runtime error: |AddressSanitizer:DEADLYSIGNAL")
+NOISE = re.compile(r" event=(assigned|revoked|partition_open|partition_closed) ")
 # Kept short where that only makes a test wait: the broker takes no session shorter than 6 s.
 BASE_ENV = {"MILLRACE_KAFKA_SESSION_TIMEOUT": "6s"}
 
@@ -132,7 +133,9 @@ class Stage:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def tail(self, lines=30):
-        return "\n".join(self.text().splitlines()[-lines:])
+        """The end of the log, without what every start tells of each partition."""
+        told = [x for x in self.text().splitlines() if not NOISE.search(x)]
+        return "\n".join(told[-lines:])
 
     def reports(self):
         """What a sanitizer wrote, a few lines around each report."""

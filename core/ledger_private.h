@@ -5,7 +5,9 @@
 
 #include <bson/bson.h>
 
+#include "core/arena.h"
 #include "core/bytes.h"
+#include "core/ledger.h"
 #include "core/uuid.h"
 
 struct bytes ledger_text_of(const bson_iter_t *it);   /* BYTES_NONE unless it is text */
@@ -16,5 +18,7 @@ void ledger_append_item(bson_t *array, uint32_t index, struct bytes text);
 void ledger_append_id(bson_t *array, uint32_t index, const struct uuid *id);
 /* _id: {$in: [...]}; the ids lie `stride` bytes apart. */
 void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride);
+/* One document of `runs`, whichever fields it has. */
+void ledger_run_read(const bson_t *doc, struct arena *a, struct run *r);
 
 #endif

@@ -455,7 +455,7 @@ static bool give_rows(struct result_reader *r, int64_t rows, uint64_t skip, int6
     bool (*row)(void *self, const json_t *values), void *self, struct error *e)
 {
     struct bytes in = buf_bytes(&r->raw);
-    for (int64_t i = 0; i < rows && *left > 0; i++) {
+    for (int64_t i = 0; i<rows && * left> 0; i++) {
         json_t *values = take_row(r, &in);
         if (values == NULL) {
             return corrupt(r, e, "a row can't be read");

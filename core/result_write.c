@@ -239,10 +239,11 @@ static void field_name(
         (void)snprintf(out, size, "%s", w->columns[i].name);
         return;
     }
-    (void)snprintf(out, size, "c%zu", i + 1);
-    while (is_taken(columns, w->column_count, bytes_of(out)) && strlen(out) + 2 < size) {
-        strcat(out, "_");
-    }
+    int underscores = 0;
+    do {
+        (void)snprintf(out, size, "c%zu%.*s", i + 1, underscores, "________________________________");
+        underscores++;
+    } while (is_taken(columns, w->column_count, bytes_of(out)) && underscores < 32);
 }
 
 /* Column names and comments come from an engine: valid UTF-8, as its lines are JSON. */
@@ -475,16 +476,17 @@ static bool put_value(struct result_writer *w, enum result_type type, const json
 bool result_add(struct result_writer *w, const json_t *row, struct error *e)
 {
     if (!json_is_array(row) || json_array_size(row) != w->column_count) {
-        return error_set(e, "engine_protocol", "row %lld has %zu values for %zu columns", (long long)w->rows + 1,
-            json_array_size(row), w->column_count);
+        return error_set(e, "engine_protocol", "row %lld has %zu values for %zu columns",
+            (long long)w->rows + 1, json_array_size(row), w->column_count);
     }
     buf_clear(&w->row);
     for (size_t i = 0; i < w->column_count; i++) {
         const json_t *v = json_array_get(row, i);
         if (!put_value(w, w->columns[i].type, v)) {
             char *shown = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-            error_set(e, "engine_protocol", "row %lld: column \"%s\" has the type %s, which does not take %.100s",
-                (long long)w->rows + 1, w->columns[i].name, result_type_names[w->columns[i].type],
+            error_set(e, "engine_protocol",
+                "row %lld: column \"%s\" has the type %s, which does not take %.100s", (long long)w->rows + 1,
+                w->columns[i].name, result_type_names[w->columns[i].type],
                 shown == NULL ? "this value" : shown);
             free(shown);
             return false;

@@ -150,6 +150,7 @@ struct engines {
     int64_t next_id;
     int64_t next_timer, told_timer; /* boot ms; told: what engines_serve returned last */
     bool serving, killed, lost;
+    bool has_unused_lanes; /* freed at the end of engines_serve */
 };
 
 /* ---- engines.c ---- */

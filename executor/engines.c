@@ -223,20 +223,39 @@ static void fill_processes(struct lane *lane)
     }
 }
 
-/* May free the lane. */
+static bool is_unused(const struct lane *lane)
+{
+    return lane->waiting_count == 0 && TAILQ_EMPTY(&lane->processes);
+}
+
 void pool_dispatch(struct engines *p, struct lane *lane)
 {
     fill_processes(lane);
     start_processes(p, lane);
-    if (lane->waiting_count == 0 && TAILQ_EMPTY(&lane->processes)) {
-        lane_free(p, lane);
+    p->has_unused_lanes = p->has_unused_lanes || is_unused(lane);
+}
+
+/* At the end of a turn, when nobody holds a lane. */
+static void free_unused_lanes(struct engines *p)
+{
+    struct lane *lane;
+    struct lane *next;
+    if (p->has_unused_lanes) {
+        HASH_ITER (hh, p->lanes, lane, next) {
+            if (is_unused(lane)) {
+                lane_free(p, lane);
+            }
+        }
+        p->has_unused_lanes = false;
     }
 }
 
 static void feed_hungry(struct engines *p)
 {
     while (p->hungry_count > 0 && (int64_t)p->process_count < p->settings.max_processes) {
-        pool_dispatch(p, TAILQ_FIRST(&p->hungry));
+        struct lane *lane = TAILQ_FIRST(&p->hungry);
+        set_hungry(p, lane, false); /* comes back behind the others if it wants still more */
+        pool_dispatch(p, lane);
     }
 }
 
@@ -597,6 +616,7 @@ int64_t engines_serve(struct engines *p, int64_t now_boot_ms)
     serve_timers(p, now_boot_ms);
     feed_hungry(p);
     bool more = serve_ends(p);
+    free_unused_lanes(p);
     watch_guard(p);
     p->serving = false;
     p->told_timer = p->next_timer;

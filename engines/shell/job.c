@@ -162,9 +162,9 @@ static void launch_release(struct launch *l)
 
 /* ---- start ---- */
 
-static _Noreturn void child(const struct launch *l, const struct shell_job *j, int out, int err, int status)
+static _Noreturn void child(
+    const struct launch *l, const struct shell_job *j, pid_t parent, int out, int err, int status)
 {
-    pid_t parent = getppid();
     sigset_t none;
     (void)sigemptyset(&none);
     (void)setsid();
@@ -172,8 +172,8 @@ static _Noreturn void child(const struct launch *l, const struct shell_job *j, i
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
     int null = open("/dev/null", O_RDONLY);
-    bool ok = getppid() == parent && null >= 0 && dup2(null, 0) == 0 && dup2(out, 1) == 1 &&
-              dup2(err, 2) == 2 && dup3(status, 3, O_CLOEXEC) >= 0 &&
+    bool ok = l->argv[0] != NULL && getppid() == parent && null >= 0 && dup2(null, 0) == 0 &&
+              dup2(out, 1) == 1 && dup2(err, 2) == 2 && dup3(status, 3, O_CLOEXEC) >= 0 &&
               syscall(SYS_close_range, 4U, ~0U, 0U) == 0 && chdir(j->folder) == 0;
     if (ok) {
         (void)execve(l->argv[0], l->argv, l->env);
@@ -192,11 +192,13 @@ static bool launch_job(const struct launch *l, struct shell_job *j, struct error
             why = errno;
         }
     }
+    pid_t self = getpid();
     pid_t pid = why == 0 ? fork() : -1;
     if (pid == 0) {
         /* above the numbers that the child sets */
         int status = fcntl(pipes[2][1], F_DUPFD_CLOEXEC, 10);
-        child(l, j, fcntl(pipes[0][1], F_DUPFD_CLOEXEC, 10), fcntl(pipes[1][1], F_DUPFD_CLOEXEC, 10), status);
+        child(l, j, self, fcntl(pipes[0][1], F_DUPFD_CLOEXEC, 10), fcntl(pipes[1][1], F_DUPFD_CLOEXEC, 10),
+            status);
     }
     why = why == 0 && pid < 0 ? errno : why;
     for (int i = 0; i < 3; i++) {

@@ -3,8 +3,8 @@
 import json
 import time
 
-from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from . import avro, settings
 from .wait import wait_for
@@ -17,6 +17,7 @@ class Kafka:
     def __init__(self, prefix, brokers=settings.BROKERS):
         self.prefix = prefix
         self.brokers = brokers
+        self.admin = AdminClient({"bootstrap.servers": brokers})
         self._producer = None
         self._readers = []
 
@@ -70,10 +71,10 @@ class Kafka:
         return r
 
     def events(self):
-        """All of jobs.events, as (message, record)."""
+        """All of jobs.events, as (message, record); what a test put there itself has no header `job`."""
         r = Reader(self, ["jobs.events"])
         try:
-            return [(m, avro.decode("JobEvent", m.value())) for m in r.read_to_end()]
+            return [(m, avro.decode("JobEvent", m.value())) for m in r.read_to_end() if "job" in dict(m.headers() or [])]
         finally:
             r.close()
 
@@ -83,6 +84,22 @@ class Kafka:
             return r.read_to_end()
         finally:
             r.close()
+
+    def offsets(self, topics, spec):
+        """Of all partitions of these topics: {(topic, partition): offset}, asked at once."""
+        def ask():
+            found = self.admin.list_topics(timeout=10).topics
+            parts = [TopicPartition(t, p) for t in topics for p in found[t].partitions]
+            return {(p.topic, p.partition): f.result().offset
+                    for p, f in self.admin.list_offsets({p: spec for p in parts}, request_timeout=10).items()}
+
+        def answered():
+            try:
+                return ask()
+            except KafkaException as e:
+                raise AssertionError(e) from e
+
+        return wait_for(answered, LIMIT_S, f"the offsets of {topics}", 0.2)
 
     # ---- the end ----
 
@@ -95,10 +112,9 @@ class Kafka:
             self._producer = None
 
     def delete_topics(self):
-        admin = AdminClient({"bootstrap.servers": self.brokers})
-        ours = [t for t in admin.list_topics(timeout=10).topics if t.startswith(self.prefix)]
+        ours = [t for t in self.admin.list_topics(timeout=10).topics if t.startswith(self.prefix)]
         if ours:
-            for done in admin.delete_topics(ours, operation_timeout=20).values():
+            for done in self.admin.delete_topics(ours, operation_timeout=20).values():
                 done.result()
 
 
@@ -106,19 +122,13 @@ class Reader:
     """Reads all partitions of some topics, without a group: from the beginning, or from what is the end now."""
 
     def __init__(self, kafka, names, from_end=False):
+        self.kafka = kafka
+        self.topics = [kafka.topic(name) for name in names]
+        self.next = self.kafka.offsets(self.topics, OffsetSpec.latest() if from_end else OffsetSpec.earliest())
         self.consumer = Consumer({
             "bootstrap.servers": kafka.brokers, "group.id": "flow-reader", "enable.auto.commit": False,
-            "auto.offset.reset": "error", "fetch.message.max.bytes": 12_000_000, "enable.partition.eof": False})
-        self.parts = []
-        for name in names:
-            topic = kafka.topic(name)
-            meta = self.consumer.list_topics(topic, timeout=10).topics[topic]
-            assert meta.error is None, f"{topic}: {meta.error}"
-            for p in meta.partitions:
-                low, high = self.consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)
-                self.parts.append(TopicPartition(topic, p, high if from_end else low))
-        self.consumer.assign(self.parts)
-        self.next = {(p.topic, p.partition): p.offset for p in self.parts}
+            "auto.offset.reset": "error", "fetch.message.max.bytes": 12_000_000, "fetch.wait.max.ms": 50})
+        self.consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in self.next.items()])
 
     def poll(self, timeout=0.1):
         m = self.consumer.poll(timeout)
@@ -129,7 +139,7 @@ class Reader:
 
     def read_to_end(self, limit=LIMIT_S):
         """Everything up to what is the end now."""
-        ends = {(p.topic, p.partition): self.consumer.get_watermark_offsets(p, timeout=10)[1] for p in self.parts}
+        ends = self.kafka.offsets(self.topics, OffsetSpec.latest())
         got = []
         end = time.monotonic() + limit
         while any(self.next[k] < high for k, high in ends.items()):

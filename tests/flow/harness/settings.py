@@ -13,8 +13,9 @@ BIN = BUILD / "bin"
 KAFKA_PORT = 9092 + OFFSET
 MONGO_PORT = 27017 + OFFSET
 POSTGRES_PORT = 9712 + OFFSET
-# ./run's own stages take five ports from 8420; ours lie behind them.
-FIRST_STAGE_PORT = 8440 + OFFSET
+# ./run's own stages take five ports from 8420; ours lie behind them, and always below 32768: above it the kernel takes ports
+# for clients, and a stage that starts again could find its own taken.
+FIRST_STAGE_PORT = 8440 + OFFSET % 24000
 
 BROKERS = f"127.0.0.1:{KAFKA_PORT}"
 MONGO_URI = f"mongodb://127.0.0.1:{MONGO_PORT}"

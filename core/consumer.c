@@ -359,6 +359,17 @@ static void on_revoked(struct consumer *c, const rd_kafka_topic_partition_list_t
         check(rd_kafka_incremental_unassign(c->rk, list), "unassign");
 }
 
+static void lose_all(struct consumer *c)
+{
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (c->events != NULL && c->events->revoked != NULL)
+            c->events->revoked(c->self, c->slots[i].topic, c->slots[i].partition, true);
+        release_slot(&c->slots[i]);
+    }
+    c->slot_count = 0;
+    c->dirty_count = 0;
+}
+
 static void on_rebalance(
     rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
@@ -370,8 +381,7 @@ static void on_rebalance(
         on_revoked(c, list);
     } else {
         log_warn("rebalance", "what=failed error=%s", rd_kafka_err2name(err));
-        while (c->slot_count > 0)
-            remove_slot(c, &c->slots[0]);
+        lose_all(c);
         rd_kafka_assign(rk, NULL);
     }
 }

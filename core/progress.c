@@ -10,16 +10,23 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/uuid.h"
 
 void progress_init(struct progress *p)
 {
+    struct uuid id;
+    char text[UUID_TEXT_LEN + 1];
+
     *p = (struct progress){.consumer = NULL};
+    uuid_v7(&id, 0);
+    uuid_format(&id, text);
+    snprintf(p->mark, sizeof(p->mark), "run %s", text + UUID_TEXT_LEN - 8);
 }
 
 void progress_release(struct progress *p)
 {
     free(p->items);
-    progress_init(p);
+    *p = (struct progress){.consumer = NULL};
 }
 
 static struct partition_progress *find(const struct progress *p, const char *topic, int32_t partition)
@@ -55,12 +62,13 @@ void progress_assigned(
     *item =
         (struct partition_progress){.topic = topic, .partition = partition, .done = offset, .tried = offset};
     item->tries = parse_tries(metadata);
-    if (item->tries > 0 || strcmp(metadata, "run") == 0) {
+    bool died = strncmp(metadata, "run ", 4) == 0 && strcmp(metadata, p->mark) != 0;
+    if (item->tries > 0 || died) {
         item->careful_until = offset + CAREFUL_RECORDS;
         log_info("careful", "topic=%s partition=%d offset=%lld tries=%d records=%d", topic, (int)partition,
             (long long)offset, item->tries, CAREFUL_RECORDS);
     } else {
-        consumer_commit(p->consumer, topic, partition, offset, "run");
+        consumer_commit(p->consumer, topic, partition, offset, p->mark);
         p->unmarked = true;
     }
 }
@@ -99,11 +107,10 @@ int progress_tries(const struct progress *p, const struct bus_record *r)
 
 static void commit_tries(struct progress *p, const struct bus_record *r, int tries)
 {
-    char metadata[32] = "run";
+    char metadata[32];
 
-    if (tries > 0)
-        snprintf(metadata, sizeof(metadata), "try=%d", tries);
-    consumer_commit(p->consumer, r->topic, r->partition, r->offset, metadata);
+    snprintf(metadata, sizeof(metadata), "try=%d", tries);
+    consumer_commit(p->consumer, r->topic, r->partition, r->offset, tries > 0 ? metadata : p->mark);
 }
 
 bool progress_enter(struct progress *p, const struct bus_record *r, int timeout_ms)
@@ -126,5 +133,5 @@ void progress_done(struct progress *p, const struct bus_record *r)
         return; /* given away meanwhile */
     if (r->offset + 1 > item->done)
         item->done = r->offset + 1;
-    consumer_commit(p->consumer, r->topic, r->partition, item->done, "run");
+    consumer_commit(p->consumer, r->topic, r->partition, item->done, p->mark);
 }

@@ -33,6 +33,7 @@ struct partition_progress {
 };
 struct progress {
     struct consumer *consumer;
+    char mark[16]; /* "run ID" */
     struct partition_progress *items;
     size_t count;
     bool unmarked; /* partitions came whose "run" is not committed yet: progress_mark before the first step */

@@ -30,7 +30,7 @@ static const struct {
 } cases[] = {
     {"a partition that nobody read is taken as clean", "", false, 0},
     {"the last reader left in order", "clean", false, 0},
-    {"the last reader died at work", "run", true, 0},
+    {"the last reader died at work", "run 12345678", true, 0},
     {"a reader died in the step of the record", "try=1", true, 1},
     {"two did", "try=2", true, 2},
     {"three did", "try=3", true, 3},
@@ -62,9 +62,19 @@ static void is_careful_with_the_first_records_only(void **state)
     const struct bus_record after = record_at(10 + CAREFUL_RECORDS);
 
     (void)state;
-    progress_assigned(&progress, topic, 3, 10, "run");
+    progress_assigned(&progress, topic, 3, 10, "run 12345678");
     assert_true(progress_is_careful(&progress, &last));
     assert_false(progress_is_careful(&progress, &after));
+    progress_revoked(&progress, topic, 3, true);
+}
+
+static void goes_on_as_before_with_what_it_had_lost(void **state)
+{
+    const struct bus_record r = record_at(10);
+
+    (void)state;
+    progress_assigned(&progress, topic, 3, 10, progress.mark);
+    assert_false(progress_is_careful(&progress, &r));
     progress_revoked(&progress, topic, 3, true);
 }
 
@@ -125,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(concludes_from_the_metadata),
         cmocka_unit_test(is_careful_with_the_first_records_only),
+        cmocka_unit_test(goes_on_as_before_with_what_it_had_lost),
         cmocka_unit_test(knows_nothing_of_partitions_that_went_away),
         cmocka_unit_test(never_goes_back),
     };

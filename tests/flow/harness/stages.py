@@ -148,10 +148,10 @@ class Stage:
 
 
 class Stack:
-    """Stages that work together. `each` is how many processes of every stage; `env` more settings for all, `stage_env`
+    """Stages that work together. `each` is how many processes of every stage (`executors`: of that one); `env` more settings for all, `stage_env`
     by stage name."""
 
-    def __init__(self, name, each=1, env=None, stage_env=None):
+    def __init__(self, name, each=1, executors=None, env=None, stage_env=None):
         token = uuid.uuid4().hex[:6]
         self.name = name
         self.prefix = f"t{token}-{name}."[:40]
@@ -177,7 +177,7 @@ class Stack:
         stage_env = stage_env or {}
         self.stages = []
         for name in NAMES:
-            for i in range(1, each + 1):
+            for i in range(1, (executors if name == "executor" and executors else each) + 1):
                 label = name if i == 1 else f"{name}-{i}"
                 # Each executor process has its own state folder: it holds the lock that says it lives.
                 state = self.folder / f"state-{label}"

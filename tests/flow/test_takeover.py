@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a running job whose executor goes: killed, frozen, or stopped. Two executors, each with a state folder of its own, as on
+two hosts, and short leases."""
+import random
+
+import pytest
+
+from harness.stages import processes
+from harness.wait import wait_for
+
+LIMIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def stack_options():
+    lease = {"MILLRACE_LEASE_RENEW": "500ms", "MILLRACE_LEASE_HOLD": "4s", "MILLRACE_LEASE_WATCH": "6s", "MILLRACE_DRAIN": "1s",
+             "MILLRACE_GRACE": "500ms"}
+    return {"stage_env": {"executor": lease}, "each": 1, "executors": 2}
+
+
+@pytest.fixture
+def nap():
+    """A sleep that no other process of the machine does."""
+    return f"sleep {random.randrange(10**7, 10**8)}"
+
+
+def holder_of(stack, job_id):
+    """The executor that runs the job, and the other one."""
+    run = wait_for(lambda: stack.db["runs"].find_one({"_id": job_id, "state": "running"}), LIMIT_S, f"job {job_id} runs")
+    pids = {i["_id"]: i["pid"] for i in stack.db["instances"].find({"over": {"$exists": False}})}
+    one, two = stack["executor"], stack["executor-2"]
+    return (one, two) if one.pid == pids[run["instance"]] else (two, one)
+
+
+def phases(stack, job_id):
+    return [(e["attempt"], e["phase"]) for e in stack.db["job_events"].find({"job_id": job_id}).sort("at", 1)]
+
+
+def runs_again(stack, job_id, attempt=2):
+    return wait_for(lambda: stack.db["runs"].find_one({"_id": job_id, "state": "running", "attempt": attempt}), LIMIT_S,
+                    f"attempt {attempt} runs")
+
+
+def end(stack, job_id):
+    stack.rest.cancel(job_id)
+    assert stack.rest.end_of(job_id)["state"] == "cancelled"
+
+
+def test_a_killed_executors_job_starts_again_at_the_other_when_the_lease_is_over(stack, make, nap):
+    job_id = stack.rest.submit(make(nap))
+    behind = stack.rest.submit(make("echo behind"))
+    holder, other = holder_of(stack, job_id)
+    holder.kill()
+    run = runs_again(stack, job_id)
+    assert run["lost"] == 1 and run["tries"] == 1
+    assert holder_of(stack, job_id)[0] is other
+    assert stack.db["runs"].find_one({"_id": behind})["state"] == "queued"
+    wait_for(lambda: (1, "lost") in phases(stack, job_id), LIMIT_S, "the loss is told")
+    end(stack, job_id)
+    assert stack.rest.end_of(behind)["state"] == "succeeded"
+    assert len(processes(nap)) == 0
+    holder.start()
+
+
+def test_with_on_lost_fail_it_fails_instead(stack, make, nap):
+    job_id = stack.rest.submit(make(nap, retry={"on_lost": "fail"}))
+    behind = stack.rest.submit(make("echo behind"))
+    holder, _ = holder_of(stack, job_id)
+    holder.kill()
+    job = stack.rest.end_of(job_id, LIMIT_S)
+    assert job["state"] == "failed" and job["error"]["code"] == "lost" and job["attempt"] == 1
+    assert stack.rest.end_of(behind)["state"] == "succeeded"
+    holder.start()
+
+
+def test_a_frozen_executors_job_is_killed_before_it_starts_elsewhere(stack, make, nap):
+    """The executor is stopped, its guard is not: the guard ends the tree when the lease is over."""
+    job_id = stack.rest.submit(make(nap))
+    holder, other = holder_of(stack, job_id)
+    before = processes(nap)
+    assert before
+    holder.hold()
+    try:
+        run = runs_again(stack, job_id)
+        assert not set(processes(nap)) & set(before), "two live attempts"
+        assert run["lost"] == 1
+        wait_for(lambda: processes(nap), LIMIT_S, "the second attempt lives")
+    finally:
+        holder.go_on()
+    # Back again, it finds its lease over and ends; what it did is not taken.
+    assert holder.process.wait(LIMIT_S) == 1
+    holder.expected = False
+    end(stack, job_id)
+    holder.start()
+
+
+def test_a_stopped_executor_gives_its_job_back_uncharged(stack, make, nap):
+    job_id = stack.rest.submit(make(nap))
+    holder, other = holder_of(stack, job_id)
+    assert holder.stop() == 0
+    run = runs_again(stack, job_id)
+    assert run["tries"] == 1 and run["lost"] == 0
+    wait_for(lambda: (1, "retrying") in phases(stack, job_id), LIMIT_S, "it is told that the attempt was given back")
+    holder.start()
+    end(stack, job_id)
+
+
+def test_an_executor_that_starts_again_on_its_host_takes_over_at_once(stack, make, nap):
+    """By the lock file: long before the lease would be over."""
+    job_id = stack.rest.submit(make(nap))
+    holder, _ = holder_of(stack, job_id)
+    dead = stack.db["runs"].find_one({"_id": job_id})["instance"]
+    holder.kill()
+    holder.start()
+    assert stack.db["instances"].find_one({"_id": dead}).get("over") is True
+    runs_again(stack, job_id)
+    end(stack, job_id)
+
+
+def test_a_job_of_one_node_never_has_two_starts_in_one_attempt(stack):
+    for run in stack.db["runs"].find({}):
+        starts = [p for p in phases(stack, run["_id"]) if p[1] == "started"]
+        assert len(starts) == len(set(starts))

@@ -32,7 +32,7 @@
 
 #define ENGINE_READ_SIZE ((size_t)64 * 1024)
 #define ENGINE_READS_PER_TURN 4 /* of one process, so that none starves the others */
-#define ENGINE_WAITING_BYTES_MAX ((size_t)4 * 1024 * 1024) /* rows of a run that wait for the disk */
+#define ENGINE_WAITING_BYTES_MAX ((size_t)1024 * 1024) /* rows of a run that wait for the disk */
 #define ENGINE_PING_MS 15000                               /* an idle process is asked this often */
 
 struct engines;

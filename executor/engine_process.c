@@ -497,16 +497,16 @@ static void describe_end(
             started ? " in the middle of the run" : " before it was ready");
         break;
     case KEEPER_SIGNALED:
-        if (x->killed) {
-            error_set(out, code, "the engine process was killed: a run on it did not stop in time");
-            break;
-        }
         error_set(out, code, "the engine process was killed by signal %d (SIG%s)", n->value,
             sigabbrev_np(n->value) == NULL ? "?" : sigabbrev_np(n->value));
         break;
     case KEEPER_START_FAILED:
         error_set(out, "engine_unavailable", "the engine's program %s could not be started: %s",
             x->lane->engine->command[0], strerror(n->value));
+        break;
+    case KEEPER_KILLED:
+        error_set(out, code, "the engine process was killed%s",
+            x->killed ? ": a run on it did not stop in time" : " from outside");
         break;
     case KEEPER_SWEPT:
         error_set(out, code, "the engine process ended");

@@ -171,9 +171,9 @@ static void reap(struct state *s)
                 continue;
             }
             read_report(s, k);
-            if (k->word == KEEPER_SWEPT) { /* it could not say anything: killed, by us or by somebody */
-                k->word = WIFSIGNALED(status) ? KEEPER_SIGNALED : KEEPER_EXITED;
-                k->value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+            if (k->word == KEEPER_SWEPT) { /* it could not say anything */
+                k->word = KEEPER_KILLED;
+                k->value = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
             }
             k->pid = 0;
         }

@@ -45,6 +45,7 @@ enum keeper_word {
     KEEPER_SIGNALED,     /* value: the signal that killed it */
     KEEPER_START_FAILED, /* value: errno; the engine's program could not be started */
     KEEPER_SWEPT,
+    KEEPER_KILLED, /* said by the guard: the keeper itself was killed, by us or by somebody */
 };
 struct keeper_report {
     int32_t word; /* enum keeper_word */

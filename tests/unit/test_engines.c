@@ -517,6 +517,50 @@ static void bad_engines_fail_their_task_and_nothing_else(void **state)
     world_close(&w);
 }
 
+static void deaf_and_noisy_engines_do_not_hold_up_the_loop(void **state)
+{
+    struct world w;
+    struct probe deaf;
+    struct probe noisy;
+    struct probe good;
+    struct buf code;
+    (void)state;
+    world_prepare(&w);
+    add_script_engine(&w, "deaf", READY("") "sleep 1000");
+    add_script_engine(&w, "noisy",
+        READY("") TAKE_RUN
+        "yes \"{\\\"type\\\":\\\"log\\\",\\\"run\\\":\\\"$run\\\",\\\"text\\\":\\\"all work\\\"}\"");
+    world_open(&w, isolation);
+    buf_init(&code);
+    for (int i = 0; i < 100000; i++) { /* more than a pipe holds */
+        buf_add_text(&code, "123456789 ");
+    }
+    buf_add_char(&code, '\0');
+    probe_init(&deaf);
+    struct engine_task t = task_of(&deaf, "deaf", code.data);
+    t.timeout_ms = 300;
+    engines_run(w.p, &t);
+    probe_init(&noisy);
+    noisy.keep_log = false;
+    t = task_of(&noisy, "noisy", "x");
+    engines_run(w.p, &t);
+    AWAIT(&w, noisy.log_calls > 1000);
+    run_code(&w, &good, "noop", "");
+    AWAIT(&w, good.ended && deaf.ended);
+    assert_int_equal(good.end, TASK_SUCCEEDED);
+    assert_int_equal(deaf.end, TASK_TIMED_OUT);
+    assert_false(noisy.ended);
+    engines_cancel(w.p, noisy.run);
+    AWAIT(&w, noisy.ended);
+    assert_int_equal(noisy.end, TASK_CANCELLED);
+    assert_int_equal(count_marked(w.instance), 1); /* noop */
+    buf_release(&code);
+    probe_release(&deaf);
+    probe_release(&noisy);
+    probe_release(&good);
+    world_close(&w);
+}
+
 static void an_engine_in_bash_works_and_its_processes_are_swept(void **state)
 {
     struct world w;
@@ -677,6 +721,7 @@ static void thousands_of_noops_per_second(void **state)
             cmocka_unit_test(sqlite_stops_when_cancelled_and_stays_warm),                                    \
             cmocka_unit_test(a_large_result_streams_and_rows_beyond_the_limit_are_dropped),                  \
             cmocka_unit_test(bad_engines_fail_their_task_and_nothing_else),                                  \
+            cmocka_unit_test(deaf_and_noisy_engines_do_not_hold_up_the_loop),                                \
             cmocka_unit_test(an_engine_in_bash_works_and_its_processes_are_swept),                           \
             cmocka_unit_test(the_engine_of_the_docs_works),                                                  \
             cmocka_unit_test(kill_all_ends_every_task_as_lost),                                              \

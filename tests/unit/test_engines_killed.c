@@ -18,13 +18,11 @@
 
 static const char *isolation; /* of the group that runs */
 
-/* Starts far and near processes that ignore SIGTERM; says "up" when all are there. */
+/* Starts far and near processes that ignore SIGTERM: six in all, with the engine itself. */
 static const char stubborn[] =
     "trap '' TERM\n"
     "(setsid bash -c 'trap \"\" TERM; (trap \"\" TERM; sleep 1000) & sleep 1000' &)\n"
     "sleep 1000 &\n"
-    "until [ $(grep -lzs \"^MILLRACE_INSTANCE=$MILLRACE_INSTANCE$\" /proc/[0-9]*/environ | wc -l) -ge 6 ]; "
-    "do sleep 0.01; done\n"
     "echo up\nwait";
 
 struct executor {
@@ -46,8 +44,8 @@ static _Noreturn void executor_main(struct world *w, int say, int64_t lease_ms)
     }
     run_code(w, &b, "shell", stubborn);
     while (!w->guard_lost) {
-        world_turn(w, 1000);
-        if (!told && contains(&b.out, "up")) {
+        world_turn(w, told ? 1000 : 20);
+        if (!told && contains(&b.out, "up") && count_marked(w->instance) >= 6) {
             told = true;
             MUST(write(say, "u", 1) == 1);
         }
@@ -193,7 +191,7 @@ static void engines_do_not_inherit_the_lock(void **state)
 }
 
 /* The engine process itself: the parent of the script. */
-static pid_t engine_of(const struct world *w)
+static pid_t engine_of(void)
 {
     struct process_list l = {0};
     pid_t found = 0;
@@ -209,7 +207,6 @@ static pid_t engine_of(const struct world *w)
         }
     }
     process_list_release(&l);
-    (void)w;
     return found;
 }
 
@@ -222,8 +219,8 @@ static void a_killed_engine_fails_its_run_and_nothing_stays(void **state)
     world_prepare(&w);
     world_open(&w, isolation);
     run_code(&w, &b, "shell", stubborn);
-    AWAIT(&w, contains(&b.out, "up"));
-    assert_int_equal(kill(engine_of(&w), SIGKILL), 0);
+    AWAIT(&w, contains(&b.out, "up") && count_marked(w.instance) >= 6);
+    assert_int_equal(kill(engine_of(), SIGKILL), 0);
     AWAIT(&w, b.ended);
     assert_int_equal(b.end, TASK_FAILED);
     assert_string_equal(b.code, "engine_died");
@@ -237,6 +234,32 @@ static void a_killed_engine_fails_its_run_and_nothing_stays(void **state)
     world_close(&w);
 }
 
+static void a_killed_keeper_fails_its_run_and_nothing_stays(void **state)
+{
+    struct world w;
+    struct probe b;
+    struct process_list l = {0};
+    pid_t keeper = 0;
+    (void)state;
+    world_prepare(&w);
+    world_open(&w, isolation);
+    run_code(&w, &b, "shell", stubborn);
+    AWAIT(&w, contains(&b.out, "up") && count_marked(w.instance) >= 6);
+    pid_t engine = engine_of();
+    MUST(process_list_read(&l));
+    for (size_t i = 0; i < l.count; i++) {
+        keeper = l.items[i].pid == engine ? l.items[i].parent : keeper;
+    }
+    process_list_release(&l);
+    assert_int_equal(kill(keeper, SIGKILL), 0);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_FAILED);
+    assert_string_equal(b.code, "engine_died");
+    assert_int_equal(count_marked(w.instance), 0);
+    probe_release(&b);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +268,7 @@ int main(void)
         cmocka_unit_test(the_end_of_the_lease_kills_also_when_the_executor_is_frozen),
         cmocka_unit_test(engines_do_not_inherit_the_lock),
         cmocka_unit_test(a_killed_engine_fails_its_run_and_nothing_stays),
+        cmocka_unit_test(a_killed_keeper_fails_its_run_and_nothing_stays),
     };
     isolation = "auto";
     int failed = cmocka_run_group_tests_name("isolation auto", tests, NULL, NULL);

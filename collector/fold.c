@@ -52,7 +52,7 @@ static enum standing standing_of(const struct event *e)
 
 static bool fold_standing(struct job_view *v, const struct event *e)
 {
-    int standing = standing_of(e);
+    int standing = (int)standing_of(e);
     bool first = v->fold.standing == STANDING_STUB;
     bool changed = false;
     if (first || compare_origins(&e->origin, &v->fold.origin) < 0) {

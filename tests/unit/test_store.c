@@ -79,7 +79,7 @@ static struct store *to_stop;
 static void on_alarm(int number)
 {
     (void)number;
-    store_stop(to_stop);
+    store_stop(to_stop); // NOLINT(bugprone-signal-handler): async-signal-safe by contract
 }
 
 /* From a signal handler, as in the programs; a call that would wait for ever comes back. */

@@ -110,12 +110,13 @@ bool ingest_run(void *self, struct stage_world *w, struct error *e)
 {
     struct ingest *in = self;
     (void)e;
+    intake_admit(in->intake, true);
     while (!*w->stop) {
         (void)producer_poll(w->producer, POLL_MS);
         intake_tick(in->intake);
         stage_tick(w);
     }
-    intake_drain(in->intake);
+    intake_admit(in->intake, false);
     int64_t until = clock_boot_ms() + DRAIN_MS;
     while (intake_open_count(in->intake) > 0 && clock_boot_ms() < until && *w->stop < 2) {
         (void)producer_poll(w->producer, POLL_MS);

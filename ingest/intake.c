@@ -49,8 +49,8 @@ static const struct refusal refused_conflict = {.status = 409,
     .detail = DETAIL("this idempotency key was used for another job")};
 static const struct refusal refused_busy = {.status = 503,
     .code = "busy",
-    .detail = DETAIL(
-        "too many submissions wait already, or the server is stopping; nothing was accepted, try again")};
+    .detail = DETAIL("too many submissions wait already, or the server is starting or stopping; nothing was "
+                     "accepted, try again")};
 
 /* A record on its way to Kafka. It outlives its submission when the report is late. */
 struct flight {
@@ -73,7 +73,7 @@ struct intake {
     size_t waiting, open;
     struct flights flights; /* by deadline */
     struct flights late;
-    bool draining, stopping, closed;
+    bool admitting, stopping, closed;
     /* the thread's */
     struct arena arena;
 };
@@ -402,7 +402,7 @@ void intake_take(struct intake *in, struct ticket *t)
     size_t refused = 0, count = t->count;
     t->open = 1; /* held by this call, so that done is not called before all are in */
     pthread_mutex_lock(&in->lock);
-    bool full = in->draining || in->waiting > WAITING_MOST;
+    bool full = !in->admitting || in->waiting > WAITING_MOST;
     for (size_t i = 0; i < count; i++) {
         struct submission *s = &t->items[i];
         if (s->end != SUBMISSION_OPEN)
@@ -438,10 +438,10 @@ size_t intake_open_count(struct intake *in)
     return open;
 }
 
-void intake_drain(struct intake *in)
+void intake_admit(struct intake *in, bool admit)
 {
     pthread_mutex_lock(&in->lock);
-    in->draining = true;
+    in->admitting = admit;
     pthread_mutex_unlock(&in->lock);
 }
 
@@ -470,7 +470,8 @@ void intake_close(struct intake *in)
     if (!in)
         return;
     pthread_mutex_lock(&in->lock);
-    in->draining = in->stopping = true;
+    in->admitting = false;
+    in->stopping = true;
     pthread_cond_signal(&in->more);
     pthread_mutex_unlock(&in->lock);
     pthread_join(in->thread, NULL);

@@ -43,7 +43,7 @@ struct intake_options {
 
 struct intake;
 struct intake *intake_open(const struct intake_options *o, struct error *e);
-/* After intake_drain; what is still open is settled as refused (busy) first. */
+/* After intake_admit(in, false); what is still open is settled as refused (busy) first. */
 void intake_close(struct intake *in);
 
 /* Takes those of the ticket's submissions that are SUBMISSION_OPEN; the others count as settled. May call
@@ -53,7 +53,7 @@ void intake_take(struct intake *in, struct ticket *t);
 void intake_tick(struct intake *in);
 /* Submissions that are not settled. */
 size_t intake_open_count(struct intake *in);
-/* From now on tickets are refused (busy). */
-void intake_drain(struct intake *in);
+/* Tickets are taken (true), or refused (busy). At first they are refused: nobody polls the producer before the servers are there. */
+void intake_admit(struct intake *in, bool admit);
 
 #endif

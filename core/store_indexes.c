@@ -34,6 +34,7 @@ const struct store_index store_indexes[] = {
     {"jobs", "accepted", "{\"times.accepted\":-1,\"_id\":-1}", NULL, "all jobs"},
     {"jobs", "creator_user", "{\"creator\":1,\"user\":1,\"times.accepted\":-1,\"_id\":-1}", NULL,
         "the jobs of a group"},
+    {"jobs", "creator", "{\"creator\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs of a creator"},
     {"jobs", "user", "{\"user\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs of a user"},
     {"jobs", "state", "{\"state\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs in a state"},
     {"jobs", "stub_next_at", "{\"stub.next_at\":1}", "{\"sparse\":true}",

@@ -29,6 +29,23 @@ static const struct filter filters[] = {
 static const char *const known[] = {"creator", "user", "group", "engine", "name", "state", "since", "until",
     "limit", "cursor", "total", NULL};
 
+/* The index is by creator and user: a group is looked for by these too, where they are not asked for by themselves. */
+static bool add_group(struct http_request *r, bson_t *filter)
+{
+    struct bytes group = http_query(r, "group");
+    const char *slash = group.data ? memchr(group.data, '/', group.len) : NULL;
+    if (!group.data)
+        return true;
+    if (!slash)
+        return request_bad_query(r, "group", group, "creator/user");
+    size_t len = (size_t)(slash - group.data);
+    if (!http_query(r, "creator").data)
+        doc_append_text(filter, "creator", bytes_slice(group, 0, len));
+    if (!http_query(r, "user").data)
+        doc_append_text(filter, "user", bytes_slice(group, len + 1, group.len));
+    return true;
+}
+
 static bool add_texts(struct http_request *r, bson_t *filter)
 {
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
@@ -41,7 +58,7 @@ static bool add_texts(struct http_request *r, bson_t *filter)
             return request_bad_query(r, f->name, value, f->expected);
         doc_append_text(filter, f->name, value);
     }
-    return true;
+    return add_group(r, filter);
 }
 
 /* state=queued,running */

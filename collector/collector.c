@@ -16,12 +16,6 @@
 const struct setting collector_settings_table[] = {
     {"http.port", SETTING_INT, offsetof(struct collector_settings, stage.http_port), "8424", 0, 65535,
         "port of /metrics, /healthz, /readyz, /version; 0: any"},
-    /* More than other stages: behind, it folds many events of a job into one write, and a server takes large bulks at five
-     * times the rate of small ones. */
-    {"batch_records", SETTING_INT, offsetof(struct collector_settings, stage.batch_records), "5000", 1,
-        100000, "most records that are taken at once; fewer when fewer are there"},
-    {"batch_bytes", SETTING_SIZE, offsetof(struct collector_settings, stage.batch_bytes), "16m", 1, 1LL << 30,
-        "most bytes that are taken at once"},
     {"jobs.keep", SETTING_MS, offsetof(struct collector_settings, keep_ms), "90d", 3600 * 1000,
         (int64_t)3650 * 24 * 3600 * 1000, "how long a job's document, events and log stay after its end"},
     SETTING_END,

@@ -6,7 +6,7 @@
 #ifndef MILLRACE_CORE_RESULT_FILE_H
 #define MILLRACE_CORE_RESULT_FILE_H
 
-#include "core/bytes.h"
+#include "core/result.h"
 
 enum result_type { RESULT_LONG, RESULT_DOUBLE, RESULT_BOOLEAN, RESULT_STRING, RESULT_BYTES, RESULT_TYPES };
 extern const char *const result_type_names[RESULT_TYPES];
@@ -32,5 +32,14 @@ bool result_take_long(struct bytes *in, int64_t *out);
 
 void result_put_base64(struct buf *out, struct bytes raw);
 bool result_take_base64(struct bytes text, struct buf *out); /* standard alphabet, with padding */
+
+/* ---- result_place.c; texts are the caller's to free ---- */
+/* yyyy-mm-dd/<creator>/<user>/<job>/<attempt>/<n>-<name>.<extension> */
+char *result_place_path(const struct result_place *p, struct bytes extension);
+bool result_place_is_safe(const struct result_place *p, struct error *e);
+char *result_join(const char *a, const char *b, const char *c); /* a/bc */
+/* Makes the folders of `path` (relative to root); the last part is the file. */
+bool result_make_folders(const char *root, const char *path, struct error *e);
+bool result_sync_folder(const char *root, const char *path, struct error *e);
 
 #endif

@@ -20,7 +20,6 @@
 #include "core/result_file.h"
 
 #define BLOCK_SIZE (64 * 1024)
-#define NAME_MAX_BYTES 64
 
 struct column {
     enum result_type type;
@@ -44,94 +43,6 @@ struct result_writer {
     z_stream zip;
     bool zip_ready;
 };
-
-/* ---- paths ---- */
-
-static void add_safe(struct buf *out, struct bytes text, size_t max, const char *instead)
-{
-    size_t from = out->len;
-    for (size_t i = 0; i < text.len && out->len - from < max; i++) {
-        char c = text.data[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                     c == '-';
-        buf_add_char(out, plain ? c : '_');
-    }
-    if (out->len == from) {
-        buf_add_text(out, instead);
-    }
-}
-
-static char *text_of(struct buf *b)
-{
-    buf_add_char(b, '\0');
-    return b->data; /* handed over: b is not released */
-}
-
-/* yyyy-mm-dd/<creator>/<user>/<job>/<attempt>/<n>-<name>.<extension> */
-static char *place_path(const struct result_place *p, struct bytes extension)
-{
-    char day[CLOCK_TEXT_SIZE];
-    struct buf b;
-    buf_init(&b);
-    buf_printf(&b, "%.10s/%.*s/%.*s/%.*s/%lld/%lld-", clock_text(p->at, day), BYTES_ARG(p->creator),
-        BYTES_ARG(p->user), BYTES_ARG(p->job_id), (long long)p->attempt, (long long)p->n);
-    add_safe(&b, p->name, NAME_MAX_BYTES, "result");
-    buf_add_char(&b, '.');
-    add_safe(&b, extension, 16, "bin");
-    return text_of(&b);
-}
-
-static bool place_is_safe(const struct result_place *p, struct error *e)
-{
-    const struct bytes parts[] = {p->creator, p->user, p->job_id};
-    for (size_t i = 0; i < 3; i++) {
-        if (!job_name_is_valid(parts[i])) {
-            return error_set(
-                e, "result_error", "\"%.*s\" can't be a folder of the result store", BYTES_ARG(parts[i]));
-        }
-    }
-    return true;
-}
-
-static char *joined(const char *a, const char *b, const char *c)
-{
-    struct buf out;
-    buf_init(&out);
-    buf_printf(&out, "%s/%s%s", a, b, c);
-    return text_of(&out);
-}
-
-/* Makes the folders of `path` (relative to root); the last part is the file. */
-static bool make_folders(const char *root, const char *path, struct error *e)
-{
-    char *whole = joined(root, path, "");
-    bool ok = true;
-    for (char *at = whole + strlen(root) + 1; ok && (at = strchr(at, '/')) != NULL; at++) {
-        *at = '\0';
-        if (mkdir(whole, 0750) != 0 && errno != EEXIST) {
-            ok = error_set(e, "result_error", "can't make the folder %s: %s", whole, strerror(errno));
-        }
-        *at = '/';
-    }
-    free(whole);
-    return ok;
-}
-
-static bool sync_folder(const char *root, const char *path, struct error *e)
-{
-    char *folder = joined(root, path, "");
-    *strrchr(folder, '/') = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (!ok) {
-        error_set(e, "result_error", "can't sync the folder %s: %s", folder, strerror(errno));
-    }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    free(folder);
-    return ok;
-}
 
 /* ---- output ---- */
 
@@ -346,22 +257,22 @@ static void copy_columns(struct result_writer *w, const struct result_column *co
 struct result_writer *result_create(
     const struct result_place *p, const struct result_column *columns, size_t count, struct error *e)
 {
-    if (!place_is_safe(p, e)) {
+    if (!result_place_is_safe(p, e)) {
         return NULL;
     }
     struct result_writer *w = calloc(1, sizeof(*w));
     MUST(w != NULL);
     w->fd = -1;
-    w->path = place_path(p, BYTES("avro"));
+    w->path = result_place_path(p, BYTES("avro"));
     w->root = strdup(p->root);
-    w->temporary = joined(p->root, w->path, ".tmp");
+    w->temporary = result_join(p->root, w->path, ".tmp");
     MUST(w->root != NULL);
     copy_columns(w, columns, count);
     MUST(getrandom(w->sync, sizeof(w->sync), 0) == (ssize_t)sizeof(w->sync));
     /* Level 1: a third of the time for a tenth more bytes. Raw deflate, as Avro wants it. */
     w->zip_ready = deflateInit2(&w->zip, 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK;
     MUST(w->zip_ready);
-    if (!make_folders(p->root, w->path, e)) {
+    if (!result_make_folders(p->root, w->path, e)) {
         writer_free(w);
         return NULL;
     }
@@ -511,8 +422,8 @@ static void put_u64(struct buf *out, uint64_t v)
 /* Writes, syncs and renames the index. */
 static bool write_index(struct result_writer *w, struct error *e)
 {
-    char *temporary = joined(w->root, w->path, ".idx.tmp");
-    char *final = joined(w->root, w->path, ".idx");
+    char *temporary = result_join(w->root, w->path, ".idx.tmp");
+    char *final = result_join(w->root, w->path, ".idx");
     buf_clear(&w->out);
     buf_add(&w->out, RESULT_INDEX_MAGIC, 8);
     put_u64(&w->out, (uint64_t)w->rows);
@@ -545,13 +456,13 @@ static bool publish(struct result_writer *w, struct error *e)
     if (!write_index(w, e)) {
         return false;
     }
-    char *final = joined(w->root, w->path, "");
+    char *final = result_join(w->root, w->path, "");
     bool ok = rename(w->temporary, final) == 0;
     if (!ok) {
         error_set(e, "result_error", "can't rename %s: %s", w->temporary, strerror(errno));
     }
     free(final);
-    return ok && sync_folder(w->root, w->path, e);
+    return ok && result_sync_folder(w->root, w->path, e);
 }
 
 bool result_finish(struct result_writer *w, struct arena *a, struct job_result *out, struct error *e)
@@ -565,36 +476,4 @@ bool result_finish(struct result_writer *w, struct arena *a, struct job_result *
     out->bytes = (int64_t)w->size;
     writer_free(w);
     return true;
-}
-
-bool result_adopt(const struct result_place *p, const char *from, struct bytes extension, struct arena *a,
-    struct job_result *out, struct error *e)
-{
-    if (!place_is_safe(p, e)) {
-        return false;
-    }
-    struct stat info;
-    int fd = open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink != 1) {
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return error_set(e, "engine_protocol", "the engine's result file \"%s\" is no plain file",
-            strrchr(from, '/') == NULL ? from : strrchr(from, '/') + 1);
-    }
-    char *path = place_path(p, extension);
-    char *final = joined(p->root, path, "");
-    bool ok = make_folders(p->root, path, e);
-    if (ok && (fchmod(fd, 0640) != 0 || fsync(fd) != 0 || rename(from, final) != 0)) {
-        ok = error_set(e, "result_error", "can't put %s in its place: %s", final, strerror(errno));
-    }
-    ok = ok && sync_folder(p->root, path, e);
-    if (ok) {
-        out->path = arena_copy(a, bytes_of(path));
-        out->bytes = (int64_t)info.st_size;
-    }
-    (void)close(fd);
-    free(path);
-    free(final);
-    return ok;
 }

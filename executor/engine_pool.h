@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine_pool: the shared insides of executor/engines.h: pool, lanes, processes, tasks. Private to engines.c,
- * engine_process.c and engine_task.c.
+ * engine_lane.c, engine_process.c and engine_task.c.
  *
  * A lane is everything that may share engine processes: one user's jobs of one engine, target and conf, or a
  * whole engine whose scope is shared, or one task that wants a fresh process. Tasks of a lane wait in its
@@ -31,9 +31,9 @@
 #include <uthash.h>
 
 #define ENGINE_READ_SIZE ((size_t)64 * 1024)
-#define ENGINE_READS_PER_TURN 4 /* of one process, so that none starves the others */
+#define ENGINE_READS_PER_TURN 4                        /* of one process, so that none starves the others */
 #define ENGINE_WAITING_BYTES_MAX ((size_t)1024 * 1024) /* rows of a run that wait for the disk */
-#define ENGINE_PING_MS 15000                               /* an idle process is asked this often */
+#define ENGINE_PING_MS 15000                           /* an idle process is asked this often */
 
 struct engines;
 struct engine_process;
@@ -157,9 +157,19 @@ struct engines {
 /* `at` may be earlier than all timers known so far. */
 void pool_timer(struct engines *p, int64_t at);
 void pool_wake(struct engines *p);
+
+/* ---- engine_lane.c ---- */
+/* The task's lane; a new one if need be. */
+struct lane *lane_of(struct engines *p, const struct engine_task *t, const struct engine_info *engine);
+void lane_set_hungry(struct engines *p, struct lane *lane, bool hungry);
+void lane_free(struct engines *p, struct lane *lane);
+/* Gives waiting tasks to processes with room, and starts processes for the rest. */
 void pool_dispatch(struct engines *p, struct lane *lane);
 /* A process may take work again, or could make room. */
 void pool_process_idle(struct engines *p, struct engine_process *x);
+/* There may be room for more processes. */
+void pool_feed_hungry(struct engines *p);
+void pool_free_unused_lanes(struct engines *p);
 
 /* ---- engine_process.c: one live process, its pipes and its states ---- */
 struct engine_process *process_start(struct engines *p, struct lane *lane, struct error *e);

@@ -41,8 +41,8 @@ const struct store_index store_indexes[] = {
         "stubs that saw no event and must be produced again"},
     {"jobs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
-    /* The events of a job are the range of _id from "<job>/" to "<job>0" ('0' follows '/'); one more index would halve the
-     * rate at which they are stored. */
+    /* The events of a job are the range of _id from "<job>/" to "<job>0" ('0' follows '/'): an index on job_id would take
+     * a quarter off the rate at which they are stored. */
     {"job_events", "expire_at", "{\"expire_at\":1}", TTL, "clean-up"},
     {"job_logs", "job_attempt_offset", "{\"job_id\":1,\"attempt\":1,\"offset\":1}", NULL,
         "a range of bytes of an attempt's log"},

@@ -367,6 +367,27 @@ static void sqlite_results_become_files(void **state)
     world_close(&w);
 }
 
+static void a_store_that_refuses_fails_the_task(void **state)
+{
+    struct world w;
+    struct probe b;
+    char path[300];
+    (void)state;
+    world_start(&w);
+    (void)snprintf(
+        path, sizeof(path), "%s/2026-01-01", w.results_dir); /* a file where the day's folder should be */
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fclose(f);
+    run_code(&w, &b, "sqlite", "select 1");
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_FAILED);
+    assert_string_equal(b.code, "result_error");
+    assert_int_equal(b.result_count, 0);
+    probe_release(&b);
+    world_close(&w);
+}
+
 static void a_failed_statement_tells_its_line_and_keeps_earlier_results(void **state)
 {
     struct world w;
@@ -519,6 +540,7 @@ int main(void)
         cmocka_unit_test(fresh_tasks_get_a_process_of_their_own),
         cmocka_unit_test(an_idle_process_ends),
         cmocka_unit_test(sqlite_results_become_files),
+        cmocka_unit_test(a_store_that_refuses_fails_the_task),
         cmocka_unit_test(a_failed_statement_tells_its_line_and_keeps_earlier_results),
         cmocka_unit_test(sqlite_stops_when_cancelled_and_stays_warm),
         cmocka_unit_test(a_large_result_streams_and_rows_beyond_the_limit_are_dropped),

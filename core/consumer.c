@@ -23,7 +23,9 @@
 enum {
     ASK_MS = 2000,          /* one question for committed offsets or watermarks */
     ASK_PAUSE_MS = 100,     /* between two of them */
+    COMMIT_EVERY_MS = 50,   /* least time between two commits; costs repeats after a crash, no latency */
     COMMIT_AGAIN_MS = 1000, /* after a commit that failed */
+    REJOIN_MS = 10000,      /* how long commits stand back at most while the group finds its new assignment */
     CLOSE_COMMIT_MS = 1500, /* how long close waits for commits */
     REVOKE_COMMIT_MS = 1000 /* how long a partition that goes away waits for its last commit */
 };
@@ -60,7 +62,11 @@ struct consumer {
     int64_t assignments;
     size_t dirty_count;
     bool commit_in_flight;
+    int assigns_awaited;       /* until rejoining is over */
+    bool failed;               /* the last commit did, in part */
     int64_t commit_not_before; /* boot ms */
+    int64_t
+        rejoining_until; /* boot ms; a commit that meets a rebalance may cost the assignment (librdkafka before 2.10) */
     bool leaving;
     int64_t said_ms;
 };
@@ -132,6 +138,7 @@ static void on_committed(
 
     (void)rk;
     c->commit_in_flight = false;
+    c->failed = false;
     for (int i = 0; offsets != NULL && i < offsets->cnt; i++) {
         const rd_kafka_topic_partition_t *o = &offsets->elems[i];
         rd_kafka_resp_err_t code = err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : o->err;
@@ -141,7 +148,11 @@ static void on_committed(
             continue;
         log_warn("commit_failed", "topic=%s partition=%d offset=%lld code=%s", topic, (int)o->partition,
             (long long)o->offset, rd_kafka_err2name(code));
-        c->commit_not_before = clock_boot_ms() + COMMIT_AGAIN_MS;
+        c->failed = true;
+        /* Between the group's answers to join and sync it takes no commits; that is over in a moment. */
+        c->commit_not_before =
+            clock_boot_ms() +
+            (code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ? COMMIT_EVERY_MS : COMMIT_AGAIN_MS);
         if (!s->dirty && s->commit_metadata != NULL) { /* nothing newer: this one again */
             s->dirty = true;
             c->dirty_count++;
@@ -151,7 +162,7 @@ static void on_committed(
 
 static void send_commits(struct consumer *c)
 {
-    if (c->dirty_count == 0 || c->commit_in_flight || clock_boot_ms() < c->commit_not_before)
+    if (c->dirty_count == 0 || c->commit_in_flight)
         return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)c->dirty_count);
     for (size_t i = 0; i < c->slot_count; i++) {
@@ -168,6 +179,7 @@ static void send_commits(struct consumer *c)
     }
     c->dirty_count = 0;
     c->commit_in_flight = true;
+    c->commit_not_before = clock_boot_ms() + COMMIT_EVERY_MS;
     rd_kafka_resp_err_t err = rd_kafka_commit_queue(c->rk, list, c->commits, on_committed, c);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
         on_committed(c->rk, err, list, c);
@@ -177,7 +189,11 @@ static void send_commits(struct consumer *c)
 static void serve_commits(struct consumer *c)
 {
     rd_kafka_queue_poll_callback(c->commits, 0);
-    send_commits(c);
+    if (c->dirty_count == 0)
+        return;
+    int64_t now = clock_boot_ms();
+    if (now >= c->commit_not_before && now >= c->rejoining_until)
+        send_commits(c);
 }
 
 void consumer_commit(
@@ -201,15 +217,18 @@ bool consumer_commit_wait(struct consumer *c, int timeout_ms)
 {
     int64_t until = clock_boot_ms() + timeout_ms;
 
+    c->commit_not_before = 0; /* now; only what fails in here waits before it is repeated */
     for (;;) {
-        send_commits(c);
+        int64_t now = clock_boot_ms();
+        if (now >= c->commit_not_before || !c->failed)
+            send_commits(c);
         if (!c->commit_in_flight && c->dirty_count == 0)
             return true;
-        int64_t left = until - clock_boot_ms();
+        int64_t left = until - now;
         if (left <= 0)
             return false;
-        if (!c->commit_in_flight && left > ASK_PAUSE_MS)
-            left = ASK_PAUSE_MS; /* the last one failed and is repeated soon */
+        if (!c->commit_in_flight && left > COMMIT_EVERY_MS)
+            left = COMMIT_EVERY_MS; /* the last one failed and is repeated soon */
         rd_kafka_queue_poll_callback(c->commits, (int)left);
     }
 }
@@ -307,6 +326,8 @@ static void on_assigned(struct consumer *c, rd_kafka_topic_partition_list_t *lis
 {
     bool known = learn_offsets(c, list);
 
+    if (c->assigns_awaited > 0 && --c->assigns_awaited == 0)
+        c->rejoining_until = 0;
     for (int i = 0; known && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *p = &list->elems[i];
         const char *topic = own_topic(c, p->topic);
@@ -353,6 +374,9 @@ static void on_revoked(struct consumer *c, const rd_kafka_topic_partition_list_t
         if (s != NULL)
             remove_slot(c, s);
     }
+    /* After a cooperative revoke comes the assignment of this round, then the group joins once more and assigns again. */
+    c->assigns_awaited = 2;
+    c->rejoining_until = clock_boot_ms() + REJOIN_MS;
     if (is_eager(c))
         rd_kafka_assign(c->rk, NULL);
     else
@@ -729,6 +753,11 @@ const char *consumer_committed_metadata(struct consumer *c, const char *topic, i
 {
     const struct slot *s = find_slot(c, topic, partition);
     return s != NULL && s->committed_metadata != NULL ? s->committed_metadata : "";
+}
+
+bool consumer_is_lost(const struct consumer *c)
+{
+    return rd_kafka_assignment_lost(c->rk) != 0;
 }
 
 int64_t consumer_lag(struct consumer *c)

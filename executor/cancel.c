@@ -66,9 +66,7 @@ void cancel_queued(struct executor *x, const struct run *run, const struct ledge
     buf_init(&out);
     if (codec_decode(x->world->codec, &shape_planned, run->payload, false, &end.memory, &job, &e) != CODEC_OK)
         log_fatal("payload_unreadable", "error=%s", log_quote(bytes_of(e.text)));
-    struct job_error error =
-        report_error("cancelled", arena_printf(&end.memory, "cancelled by %.*s%s%.*s before it started",
-                                      BYTES_ARG(c->by), c->reason.len ? ": " : "", BYTES_ARG(c->reason)));
+    struct job_error error = report_cancelled(&end.memory, c->by, c->reason, " before it started");
     struct report rep = {
         &job, job_group(&end.memory, &job), bytes_of(x->instance), run->attempt, run->queued_at, NO_INT};
     struct event ev = report_event(&rep, PHASE_CANCELLED, clock_utc_ms());

@@ -18,6 +18,7 @@ struct lease {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool closing;
+    bool stopped; /* the thread is joined; the caller's */
     _Atomic int64_t until_boot;
     _Atomic bool over;
 };
@@ -130,17 +131,25 @@ struct lease *lease_open(const struct lease_options *o, struct error *e)
     return l;
 }
 
+void lease_stop(struct lease *l)
+{
+    if (!l || l->stopped)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->closing = true;
+    pthread_cond_signal(&l->wake);
+    pthread_mutex_unlock(&l->lock);
+    pthread_join(l->thread, NULL);
+    l->stopped = true;
+}
+
 void lease_close(struct lease *l)
 {
     if (!l)
         return;
     struct error e;
     bool ended;
-    pthread_mutex_lock(&l->lock);
-    l->closing = true;
-    pthread_cond_signal(&l->wake);
-    pthread_mutex_unlock(&l->lock);
-    pthread_join(l->thread, NULL);
+    lease_stop(l);
     (void)ledger_end_lease(
         l->options.ledger, bytes_of(l->options.ledger->instance), -1, clock_utc_ms(), &ended, &e);
     pthread_mutex_destroy(&l->lock);

@@ -170,7 +170,7 @@ static void on_lease_over(void *self)
 
 static bool open_clients(struct executor *x, struct error *e)
 {
-    static char client_id[96], static_id[160];
+    static char client_id[96];
     const struct executor_settings *s = x->settings;
     struct buf topic;
     buf_init(&topic);
@@ -179,8 +179,6 @@ static bool open_clients(struct executor *x, struct error *e)
     buf_release(&topic);
     const char *topics[] = {x->planned_topic};
     snprintf(client_id, sizeof client_id, "executor-%d", neighbours_number(x->neighbours));
-    snprintf(
-        static_id, sizeof static_id, "executor-%s-%s-%d", s->pool, x->host, neighbours_number(x->neighbours));
     char group[64];
     snprintf(group, sizeof group, "executor%s%s", strcmp(s->pool, "default") ? "." : "",
         strcmp(s->pool, "default") ? s->pool : "");
@@ -188,7 +186,7 @@ static bool open_clients(struct executor *x, struct error *e)
         .topics = topics,
         .topic_count = 1,
         .by_partition = true,
-        .static_id = static_id,
+        .static_id = neighbours_static_name(x->neighbours),
         .events = &intake_events,
         .self = x,
         .stop = x->world->stop};
@@ -392,6 +390,9 @@ void executor_close(void *self)
     clerk_free(x->start_clerk);
     clerk_free(x->finish_clerk);
     clerk_free(x->house_clerk);
+    /* What these threads have answered still speaks of all that is closed below. */
+    lease_stop(x->lease);
+    (void)desk_serve(x->desk);
     engines_close(x->engines);
     lease_close(x->lease);
     desk_free(x->desk);

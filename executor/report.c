@@ -39,6 +39,12 @@ struct job_error report_error(const char *code, struct bytes message)
     return e;
 }
 
+struct job_error report_cancelled(struct arena *a, struct bytes by, struct bytes reason, const char *when)
+{
+    return report_error("cancelled", arena_printf(a, "cancelled%s%.*s%s%s%.*s", by.len ? " by " : "",
+                                         BYTES_ARG(by), when, reason.len ? ": " : "", BYTES_ARG(reason)));
+}
+
 /* Cut at a character border. */
 static struct bytes cut(struct bytes text, size_t max)
 {

@@ -24,4 +24,7 @@ void report_encode(struct codec *c, struct event *ev, struct buf *out);
 /* An error of ours (not the engine's). Texts are borrowed. */
 struct job_error report_error(const char *code, struct bytes message);
 
+/* The error of a cancelled job: by whom and why (both may be empty); `when` is "" or " before it started". */
+struct job_error report_cancelled(struct arena *a, struct bytes by, struct bytes reason, const char *when);
+
 #endif

@@ -267,9 +267,8 @@ static void end_of_run(struct running *r, const struct task_outcome *o)
         conclude(r, PHASE_TIMED_OUT, &error, o->exit_code);
         break;
     case TASK_CANCELLED:
-        conclude_error(r, PHASE_CANCELLED, "cancelled",
-            arena_printf(&r->memory, "cancelled by %.*s%s%.*s", BYTES_ARG(r->cancel_by),
-                r->cancel_reason.len ? ": " : "", BYTES_ARG(r->cancel_reason)));
+        error = report_cancelled(&r->memory, r->cancel_by, r->cancel_reason, "");
+        conclude(r, PHASE_CANCELLED, &error, NO_INT);
         break;
     }
 }
@@ -366,10 +365,10 @@ static bool waited_too_long(const struct running *r)
 }
 
 /* Ends it before anything ran: no `started` event, no start time. */
-static void refuse_to_run(struct running *r, enum job_phase phase, const char *code, struct bytes message)
+static void refuse_to_run(struct running *r, enum job_phase phase, struct job_error *error)
 {
     r->started_at = NO_INT;
-    conclude_error(r, phase, code, message);
+    conclude(r, phase, error, NO_INT);
 }
 
 void running_launch(struct executor *x, struct task *t, struct bytes payload,
@@ -378,16 +377,16 @@ void running_launch(struct executor *x, struct task *t, struct bytes payload,
     struct error e;
     struct running *r = running_new(x, t, payload, started_at);
     if (order) {
+        struct job_error error = report_cancelled(&r->memory, order->by, order->reason, " before it started");
         r->cancel_reason = arena_copy(&r->memory, order->reason);
-        refuse_to_run(r, PHASE_CANCELLED, "cancelled",
-            arena_printf(&r->memory, "cancelled by %.*s%s%.*s before it started", BYTES_ARG(order->by),
-                order->reason.len ? ": " : "", BYTES_ARG(order->reason)));
+        refuse_to_run(r, PHASE_CANCELLED, &error);
         return;
     }
     if (waited_too_long(r)) {
-        refuse_to_run(r, PHASE_TIMED_OUT, "queue_timeout",
-            arena_printf(&r->memory, "it waited longer than queue_timeout_ms (%lld)",
-                (long long)r->job.limits.queue_timeout_ms));
+        struct job_error error = report_error(
+            "queue_timeout", arena_printf(&r->memory, "it waited longer than queue_timeout_ms (%lld)",
+                                 (long long)r->job.limits.queue_timeout_ms));
+        refuse_to_run(r, PHASE_TIMED_OUT, &error);
         return;
     }
     metric_add(&executor_metrics[M_STARTED], 1);

@@ -28,6 +28,8 @@ struct lease_options {
 };
 /* Creates the document (waits for the store) and starts the thread. NULL: asked to stop while waiting. */
 struct lease *lease_open(const struct lease_options *o, struct error *e);
+/* Stops renewing: no news is posted after this; what was posted is still to be served. Idempotent; NULL is fine. */
+void lease_stop(struct lease *l);
 /* Stops renewing and ends the lease in the ledger, so that nobody waits for it. Call when nothing runs any more. */
 void lease_close(struct lease *l);
 bool lease_is_valid(const struct lease *l);

@@ -1,10 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_private: what store.c lends to store_indexes.c: a command of the database, with the same patience. */
+/* store_private: what the files of the store share: the struct and the loop that knows patience. */
 #ifndef MILLRACE_CORE_STORE_PRIVATE_H
 #define MILLRACE_CORE_STORE_PRIVATE_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "core/store.h"
 
+struct store {
+    mongoc_client_pool_t *patient, *prompt;
+    char *database;
+    atomic_bool stopping;
+    int stop_fd; /* an eventfd: readable for ever once stopping */
+    pthread_mutex_t lock;
+    atomic_bool away; /* an outage was logged and is not over; changed under lock */
+    int64_t away_since;
+};
+
+/* One try on one client. False: `why` says what happened. */
+typedef bool store_attempt(void *self, mongoc_client_t *client, bson_error_t *why);
+/* Tries until it is answered, refused for good, out of patience, or stopped. `what` names it in log and error. */
+bool store_patiently(
+    struct store *s, const char *what, int64_t patience_ms, store_attempt *once, void *self, struct error *e);
+
+/* A command of the database, with the same patience. */
 bool store_command(struct store *s, const bson_t *command, int64_t patience_ms, struct error *e);
 
 #endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_write: the writing calls of store.h. A bulk is cut into statements of a size that servers take and that stay
+ * well below the socket timeout; a statement whose answer was lost is repeated, those before it are not.
+ */
+#include <string.h>
+
+#include "core/store_private.h"
+
+enum {
+    CHUNK_OPS = 10000,     /* servers take 100,000 operations */
+    CHUNK_BYTES = 16 << 20 /* and 48 MB */
+};
+
+/* ---- bulks ---- */
+
+static bool bulk_opts_unordered(mongoc_client_t *client, const char *database, const char *name,
+    mongoc_collection_t **collection, mongoc_bulk_operation_t **bulk)
+{
+    bson_t opts = BSON_INITIALIZER;
+    BSON_APPEND_BOOL(&opts, "ordered", false);
+    *collection = mongoc_client_get_collection(client, database, name);
+    *bulk = mongoc_collection_create_bulk_operation_with_opts(*collection, &opts);
+    bson_destroy(&opts);
+    return *bulk != NULL;
+}
+
+static int64_t reply_int(const bson_t *reply, const char *key)
+{
+    bson_iter_t it;
+    return bson_iter_init_find(&it, reply, key) ? bson_iter_as_int64(&it) : 0;
+}
+
+/* Which operation was refused, and how. */
+static bool write_error(const bson_iter_t *item, int64_t *index, uint32_t *code, const char **text)
+{
+    bson_iter_t it;
+    *index = -1;
+    *code = 0;
+    *text = "";
+    if (!bson_iter_recurse(item, &it))
+        return false;
+    while (bson_iter_next(&it)) {
+        if (strcmp(bson_iter_key(&it), "index") == 0)
+            *index = bson_iter_as_int64(&it);
+        else if (strcmp(bson_iter_key(&it), "code") == 0)
+            *code = (uint32_t)bson_iter_as_int64(&it);
+        else if (strcmp(bson_iter_key(&it), "errmsg") == 0 && BSON_ITER_HOLDS_UTF8(&it))
+            *text = bson_iter_utf8(&it, NULL);
+    }
+    return true;
+}
+
+static bool is_duplicate(uint32_t code)
+{
+    return code == 11000 || code == 11001;
+}
+
+/* Where the answer to a bulk's duplicates goes. */
+typedef void mark_duplicate(void *self, size_t index);
+
+/* True when every operation was done or was a duplicate, and the majority has it. */
+static bool bulk_settled(
+    const bson_t *reply, bool executed, mark_duplicate *mark, void *self, bson_error_t *why)
+{
+    bson_iter_t it, item;
+    int64_t duplicates = 0;
+    if (bson_iter_init_find(&it, reply, "writeErrors") && bson_iter_recurse(&it, &item)) {
+        while (bson_iter_next(&item)) {
+            int64_t index;
+            uint32_t code;
+            const char *text;
+            if (!write_error(&item, &index, &code, &text))
+                continue;
+            if (!is_duplicate(code) || index < 0) {
+                bson_set_error(why, MONGOC_ERROR_SERVER, code, "operation %lld: %s", (long long)index, text);
+                return false;
+            }
+            duplicates++;
+            mark(self, (size_t)index);
+        }
+    }
+    if (bson_iter_init_find(&it, reply, "writeConcernErrors") && bson_iter_recurse(&it, &item) &&
+        bson_iter_next(&item)) {
+        bson_set_error(why, MONGOC_ERROR_WRITE_CONCERN, MONGOC_ERROR_WRITE_CONCERN_ERROR,
+            "no majority has confirmed the write in time");
+        return false;
+    }
+    /* Not executed although only duplicates were refused: the bulk's own error is the first duplicate. */
+    return executed || (duplicates > 0 && is_duplicate(why->code));
+}
+
+struct insert {
+    const char *database, *collection;
+    const bson_t *const *docs; /* of this chunk */
+    size_t count;
+    bool *duplicate;
+};
+
+static void insert_mark(void *self, size_t index)
+{
+    const struct insert *in = self;
+    if (in->duplicate && index < in->count)
+        in->duplicate[index] = true;
+}
+
+static bool insert_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    const struct insert *in = self;
+    mongoc_collection_t *collection;
+    mongoc_bulk_operation_t *bulk;
+    bson_t reply = BSON_INITIALIZER;
+    if (in->duplicate)
+        memset(in->duplicate, 0, in->count * sizeof *in->duplicate);
+    bool ok = bulk_opts_unordered(client, in->database, in->collection, &collection, &bulk);
+    for (size_t i = 0; ok && i < in->count; i++)
+        ok = mongoc_bulk_operation_insert_with_opts(bulk, in->docs[i], NULL, why);
+    if (ok) {
+        bson_destroy(&reply);
+        bool executed = mongoc_bulk_operation_execute(bulk, &reply, why) != 0;
+        ok = bulk_settled(&reply, executed, insert_mark, self, why);
+    }
+    bson_destroy(&reply);
+    mongoc_bulk_operation_destroy(bulk);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+bool store_insert(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
+    bool *duplicate, int64_t patience_ms, struct error *e)
+{
+    for (size_t from = 0, to; from < count; from = to) {
+        size_t bytes = 0;
+        for (to = from; to < count && to - from < CHUNK_OPS; to++) {
+            bytes += docs[to]->len;
+            if (bytes > CHUNK_BYTES && to > from)
+                break;
+        }
+        struct insert in = {
+            s->database, collection, docs + from, to - from, duplicate ? duplicate + from : NULL};
+        if (!store_patiently(s, collection, patience_ms, insert_once, &in, e))
+            return false;
+    }
+    return true;
+}
+
+struct bulk {
+    const char *database, *collection;
+    struct store_write *writes; /* of this chunk */
+    size_t count;
+    int64_t matched;
+};
+
+static void bulk_mark(void *self, size_t index)
+{
+    const struct bulk *b = self;
+    if (index < b->count)
+        b->writes[index].duplicate = true;
+}
+
+static bool bulk_add(
+    mongoc_bulk_operation_t *bulk, const struct store_write *w, const bson_t *upsert, bson_error_t *why)
+{
+    const bson_t *opts = w->upsert ? upsert : NULL;
+    if (w->replace)
+        return mongoc_bulk_operation_replace_one_with_opts(bulk, w->filter, w->update, opts, why);
+    return mongoc_bulk_operation_update_one_with_opts(bulk, w->filter, w->update, opts, why);
+}
+
+static bool bulk_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct bulk *b = self;
+    mongoc_collection_t *collection;
+    mongoc_bulk_operation_t *bulk;
+    bson_t reply = BSON_INITIALIZER, upsert = BSON_INITIALIZER;
+    BSON_APPEND_BOOL(&upsert, "upsert", true);
+    bool ok = bulk_opts_unordered(client, b->database, b->collection, &collection, &bulk);
+    for (size_t i = 0; i < b->count; i++) {
+        b->writes[i].duplicate = false;
+        ok = ok && bulk_add(bulk, &b->writes[i], &upsert, why);
+    }
+    if (ok) {
+        bson_destroy(&reply);
+        bool executed = mongoc_bulk_operation_execute(bulk, &reply, why) != 0;
+        ok = bulk_settled(&reply, executed, bulk_mark, self, why);
+        b->matched = reply_int(&reply, "nMatched") + reply_int(&reply, "nUpserted");
+    }
+    bson_destroy(&reply);
+    bson_destroy(&upsert);
+    mongoc_bulk_operation_destroy(bulk);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+bool store_write(struct store *s, const char *collection, struct store_write *writes, size_t count,
+    int64_t *matched, int64_t patience_ms, struct error *e)
+{
+    int64_t sum = 0;
+    for (size_t from = 0, to; from < count; from = to) {
+        size_t bytes = 0;
+        for (to = from; to < count && to - from < CHUNK_OPS; to++) {
+            bytes += (size_t)writes[to].filter->len + writes[to].update->len;
+            if (bytes > CHUNK_BYTES && to > from)
+                break;
+        }
+        struct bulk b = {s->database, collection, writes + from, to - from, 0};
+        if (!store_patiently(s, collection, patience_ms, bulk_once, &b, e))
+            return false;
+        sum += b.matched;
+    }
+    if (matched)
+        *matched = sum;
+    return true;
+}
+
+/* ---- one statement for many ---- */
+
+struct many {
+    const char *database, *collection;
+    const bson_t *filter;
+    const bson_t *update; /* NULL: delete */
+    int64_t matched, modified, deleted;
+};
+
+static bool many_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct many *m = self;
+    bson_t reply;
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, m->database, m->collection);
+    bool ok = m->update ? mongoc_collection_update_many(collection, m->filter, m->update, NULL, &reply, why)
+                        : mongoc_collection_delete_many(collection, m->filter, NULL, &reply, why);
+    m->matched = reply_int(&reply, "matchedCount");
+    m->modified = reply_int(&reply, "modifiedCount");
+    m->deleted = reply_int(&reply, "deletedCount");
+    bson_destroy(&reply);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+bool store_update_many(struct store *s, const char *collection, const bson_t *filter, const bson_t *update,
+    int64_t *matched, int64_t *modified, int64_t patience_ms, struct error *e)
+{
+    struct many m = {.database = s->database, .collection = collection, .filter = filter, .update = update};
+    if (!store_patiently(s, collection, patience_ms, many_once, &m, e))
+        return false;
+    if (matched)
+        *matched = m.matched;
+    if (modified)
+        *modified = m.modified;
+    return true;
+}
+
+bool store_delete_many(struct store *s, const char *collection, const bson_t *filter, int64_t *deleted,
+    int64_t patience_ms, struct error *e)
+{
+    struct many m = {.database = s->database, .collection = collection, .filter = filter};
+    if (!store_patiently(s, collection, patience_ms, many_once, &m, e))
+        return false;
+    if (deleted)
+        *deleted = m.deleted;
+    return true;
+}

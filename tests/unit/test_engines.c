@@ -189,20 +189,22 @@ static void cancel_reaches_a_grandchild_that_left_the_session(void **state)
     struct world w;
     struct probe b;
     (void)state;
-    world_start(&w);
+    world_prepare(&w);
+    MUST(take_lock(&w, &w.lock_fd));
+    struct engines_settings s = world_settings(&w, isolation);
+    s.grace_ms = 20000;
+    world_open_with(&w, &s);
     /* the script itself ends at once by SIGTERM; the far one says that it got it, if it does */
     run_code(&w, &b, "shell",
         "(setsid bash -c 'trap \"echo far got it; exit\" TERM; echo far up; while :; do sleep 0.05; done' "
         "&)\n"
         "while :; do sleep 1000; done");
     AWAIT(&w, contains(&b.out, "far up"));
-    int64_t at = clock_boot_ms();
     engines_cancel(w.p, b.run);
     AWAIT(&w, b.ended);
     assert_int_equal(b.end, TASK_CANCELLED);
     assert_true(contains(&b.out, "far got it"));
-    assert_true(b.ended_at - at < 450);              /* nobody had to be killed */
-    assert_int_equal(engines_process_count(w.p), 1); /* and the engine stays warm */
+    assert_int_equal(engines_process_count(w.p), 1); /* nobody had to be killed: the engine stays warm */
     probe_release(&b);
     world_close(&w);
 }

@@ -64,7 +64,8 @@ static void bad_engines_fail_their_task_and_nothing_else(void **state)
     }
     MUST(take_lock(&w, &w.lock_fd));
     struct engines_settings s = world_settings(&w, isolation);
-    s.start_timeout_ms = 1500;
+    s.start_timeout_ms = 4000; /* enough for the good ones on a busy machine */
+    s.grace_ms = 3000;
     world_open_with(&w, &s);
     for (size_t i = 0; i < COUNT; i++) {
         run_code(&w, &b[i], bad_engines[i].name, "code");

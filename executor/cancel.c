@@ -143,8 +143,10 @@ static void cancel_work(struct request *r)
 {
     struct cancel_request *q = (struct cancel_request *)r;
     struct error e;
-    r->ok = ledger_find(&q->x->ledger, q->ids, q->count, &q->memory, &q->runs, &e) &&
-            ledger_cancels(&q->x->ledger, q->ids, q->count, q->cancels, &q->memory, &e);
+    request_result(r,
+        ledger_find(&q->x->ledger, q->ids, q->count, &q->memory, &q->runs, &e) &&
+            ledger_cancels(&q->x->ledger, q->ids, q->count, q->cancels, &q->memory, &e),
+        &e);
 }
 
 static void cancel_found(struct executor *x, const struct run *run, const struct ledger_cancel *c)

@@ -54,6 +54,13 @@ int desk_fd(const struct desk *d)
     return d->fd;
 }
 
+void request_result(struct request *r, bool ok, const struct error *e)
+{
+    if (!ok && !error_is(e, "stopping"))
+        log_fatal("ledger_refused", "code=%s error=%s", e->code, log_quote(bytes_of(e->text)));
+    r->ok = ok;
+}
+
 int desk_serve(struct desk *d)
 {
     uint64_t count;

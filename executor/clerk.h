@@ -33,6 +33,11 @@ int desk_serve(struct desk *d);
 /* Puts an answer there from any thread; `done` will be called in the loop's. */
 void desk_post(struct desk *d, struct request *r);
 
+/* For `work`: ok as the call told. A call that fails although the process goes on (the server refuses for good) ends the process: nothing of
+ * it is done, a restart recovers. */
+struct error;
+void request_result(struct request *r, bool ok, const struct error *e);
+
 struct clerk;
 struct clerk *clerk_new(struct desk *d, const char *name);
 /* Waits until its last request is done. */

@@ -156,8 +156,10 @@ static void elsewhere_work(struct request *r)
     struct bytes *instances = arena_array(&q->memory, q->count, sizeof *instances);
     for (size_t i = 0; i < q->count; i++)
         instances[i] = q->known[i].instance;
-    r->ok = ledger_find(&x->ledger, q->ids, q->count, &q->memory, &q->runs, &e) &&
-            ledger_leases(&x->ledger, instances, q->count, &q->memory, q->leases, &e);
+    request_result(r,
+        ledger_find(&x->ledger, q->ids, q->count, &q->memory, &q->runs, &e) &&
+            ledger_leases(&x->ledger, instances, q->count, &q->memory, q->leases, &e),
+        &e);
     if (!r->ok)
         return;
     end_still_leases(q);
@@ -177,7 +179,7 @@ static void elsewhere_work(struct request *r)
             (struct ledger_requeue){run->id, run->attempt, run->instance, true, false};
     }
     if (q->requeue_count)
-        r->ok = ledger_requeue(&x->ledger, q->requeues, q->requeue_count, &e);
+        request_result(r, ledger_requeue(&x->ledger, q->requeues, q->requeue_count, &e), &e);
 }
 
 static bool event_of_lost(struct executor *x, const struct run *run, enum job_phase phase, const char *reason,
@@ -317,8 +319,10 @@ static void requeue_work(struct request *r)
     struct uuid *ids = arena_array(&q->memory, q->count, sizeof *ids);
     for (size_t i = 0; i < q->count; i++)
         ids[i] = q->items[i].id;
-    r->ok = ledger_requeue(&q->x->ledger, q->items, q->count, &e) &&
-            ledger_find(&q->x->ledger, ids, q->count, &q->memory, &q->runs, &e);
+    request_result(r,
+        ledger_requeue(&q->x->ledger, q->items, q->count, &e) &&
+            ledger_find(&q->x->ledger, ids, q->count, &q->memory, &q->runs, &e),
+        &e);
 }
 
 static void tell_given_back(struct executor *x, const struct running *r)

@@ -123,7 +123,7 @@ static void finish_work(struct request *r)
 {
     struct finish_request *f = (struct finish_request *)r;
     struct error e;
-    r->ok = ledger_finish(&f->x->ledger, f->items, f->count, f->now, f->outcome, &e);
+    request_result(r, ledger_finish(&f->x->ledger, f->items, f->count, f->now, f->outcome, &e), &e);
 }
 
 static void end_acknowledged(
@@ -209,8 +209,9 @@ static void settle_work(struct request *r)
 {
     struct settle_request *s = (struct settle_request *)r;
     struct error e;
-    r->ok =
-        ledger_settle(&s->x->ledger, (const char(*)[UUID_TEXT_LEN + 1]) s->outcomes, s->count, s->now, &e);
+    request_result(r,
+        ledger_settle(&s->x->ledger, (const char(*)[UUID_TEXT_LEN + 1]) s->outcomes, s->count, s->now, &e),
+        &e);
 }
 
 static void settle_done(struct request *r)
@@ -251,7 +252,8 @@ static void unsent_work(struct request *r)
 {
     struct unsent_request *u = (struct unsent_request *)r;
     struct error e;
-    r->ok = ledger_unsent(&u->x->ledger, u->older_than, RESEND_BATCH, &u->memory, &u->items, &u->count, &e);
+    request_result(r,
+        ledger_unsent(&u->x->ledger, u->older_than, RESEND_BATCH, &u->memory, &u->items, &u->count, &e), &e);
 }
 
 static void unsent_done(struct request *r)

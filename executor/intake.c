@@ -67,7 +67,8 @@ static void page_work(struct request *r)
     struct page_request *p = (struct page_request *)r;
     struct error e;
     arena_reset(&p->memory);
-    r->ok = ledger_page(&p->x->ledger, p->partition, p->after, PAGE_RUNS, &p->memory, &p->runs, &e);
+    request_result(
+        r, ledger_page(&p->x->ledger, p->partition, p->after, PAGE_RUNS, &p->memory, &p->runs, &e), &e);
 }
 
 static void page_done(struct request *r)
@@ -181,8 +182,10 @@ static void intake_work(struct request *r)
 {
     struct intake_request *q = (struct intake_request *)r;
     struct error e;
-    r->ok = q->item_count == 0 ||
-            ledger_intake(&q->x->ledger, q->items, q->item_count, q->now, q->outcome, &q->memory, &e);
+    request_result(r,
+        q->item_count == 0 ||
+            ledger_intake(&q->x->ledger, q->items, q->item_count, q->now, q->outcome, &q->memory, &e),
+        &e);
 }
 
 static struct bytes rejected_event(struct intake_request *q, struct intake_record *r, struct bytes group)
@@ -401,7 +404,7 @@ static void look_work(struct request *r)
 {
     struct look_request *q = (struct look_request *)r;
     struct error e;
-    r->ok = ledger_look(&q->x->ledger, q->group, q->limit, &q->memory, &q->runs, &e);
+    request_result(r, ledger_look(&q->x->ledger, q->group, q->limit, &q->memory, &q->runs, &e), &e);
 }
 
 static void look_done(struct request *r)

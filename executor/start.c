@@ -27,7 +27,7 @@ static void start_work(struct request *r)
 {
     struct start_request *s = (struct start_request *)r;
     struct error e;
-    r->ok = ledger_start(&s->x->ledger, s->items, s->count, s->now, &s->memory, &e);
+    request_result(r, ledger_start(&s->x->ledger, s->items, s->count, s->now, &s->memory, &e), &e);
 }
 
 void start_launch(struct executor *x, struct task *t, struct bytes payload,

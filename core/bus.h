@@ -146,6 +146,9 @@ bool consumer_commit_wait(struct consumer *c, int timeout_ms);
 const char *consumer_committed_metadata(struct consumer *c, const char *topic, int32_t partition);
 /* Age-free lag: sum over assigned partitions of (high watermark - position). */
 int64_t consumer_lag(struct consumer *c);
+/* Has the group given this reader's partitions to others (or nobody) because it was not heard of? Known before consumer_poll
+ * tells `revoked`; nothing can be committed then, and only polling leads on. */
+bool consumer_is_lost(const struct consumer *c);
 
 /* Follows all partitions of a topic from its end, without a group (jobs.control). Same reading calls. Waits until Kafka has
  * told the ends, and says so; NULL also when *stop is set meanwhile. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -158,4 +159,10 @@ int32_t bus_ready_partitions(const struct rd_kafka_metadata *md, const char *ful
         return t->partition_cnt;
     }
     return 0;
+}
+
+void bus_pause_ms(int64_t ms)
+{
+    const struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+    nanosleep(&t, NULL);
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/bus_client.h"
 #include "core/clock.h"
@@ -192,8 +191,6 @@ out:
 
 static bool wait_for_leaders(struct creation *c, int *counts, struct error *e)
 {
-    const struct timespec pause = {0, 50 * 1000000L};
-
     for (;;) {
         const struct rd_kafka_metadata *md = NULL;
         rd_kafka_resp_err_t err = rd_kafka_metadata(c->rk, 1, NULL, &md, STEP_MS);
@@ -208,7 +205,7 @@ static bool wait_for_leaders(struct creation *c, int *counts, struct error *e)
             return true;
         if (time_left(c) == 0)
             return error_set(e, "kafka", "topics have no leaders yet: %s", rd_kafka_err2str(err));
-        nanosleep(&pause, NULL);
+        bus_pause_ms(50);
     }
 }
 

@@ -22,8 +22,8 @@
 
 enum {
     FLUSH_MS = 10000,
-    FULL_WAIT_MS = 1000,  /* the local queue is full: wait so long for a delivery report, then look again */
-    PROBE_MS = 1000,      /* how long one question for metadata may take */
+    FULL_WAIT_MS = 1000, /* the local queue is full: wait so long for a delivery report, then look again */
+    PROBE_MS = 1000,     /* how long one question for metadata may take */
     PROBE_PAUSE_MS = 200 /* between two of them */
 };
 
@@ -459,8 +459,7 @@ bool producer_warm(struct producer *p, const char *const *topics, size_t count, 
     while (stop == NULL || !*stop) {
         if (warm_once(p, topics, count, &said_ms))
             return warm_handles(p, stop);
-        const struct timespec pause = {0, (long)PROBE_PAUSE_MS * 1000000};
-        nanosleep(&pause, NULL); /* asks again; a start-up wait, on no job's path */
+        bus_pause_ms(PROBE_PAUSE_MS); /* asks again; a start-up wait, on no job's path */
     }
     return false;
 }

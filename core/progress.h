@@ -4,8 +4,9 @@
  * metadata text of the committed offset:
  *
  *   clean    the last reader left in order (SIGTERM, revoke)
- *   run      a reader is at work, or died at work: its successor is careful with the first records, one at a
- * time try=N    N readers went into the step of the record at this very offset and did not come out
+ *   run ID   the reader of this id is at work, or died at work: its successor is careful with the first
+ *            records, one at a time. A reader that gets back what it had lost finds its own id and goes on
+ *   try=N    N readers went into the step of the record at this very offset and did not come out
  *
  * A careful reader commits try=N+1 and waits for it before it touches the record, and takes it back as soon
  * as the step is over, so that only a death inside the step counts. A partition without any of these words
@@ -18,8 +19,8 @@
 
 enum {
     POISON_DEATHS = 3, /* inside the step of one record: it goes to jobs.dead */
-    CAREFUL_RECORDS =
-        256, /* taken one at a time after an unclean end; a killer further back costs one more death */
+    /* Taken one at a time after an unclean end; a killer further back costs one more death. */
+    CAREFUL_RECORDS = 256,
     ENTER_WAIT_MS = 5000 /* how long a careful reader waits for its commit */
 };
 

@@ -28,6 +28,7 @@ enum {
 };
 
 enum attempt { ATTEMPT_DONE, ATTEMPT_AGAIN, ATTEMPT_AGAIN_NOW, ATTEMPT_STOPPED };
+enum batch_end { BATCH_DONE, BATCH_LOST, BATCH_STOPPED };
 
 struct item {
     struct loop *loop;
@@ -434,7 +435,10 @@ static bool pause_before_retry(struct loop *l, int64_t ms)
     return !stopping(l);
 }
 
-static bool process(struct loop *l)
+/* Until it is done, or the process is to stop, or the partitions are lost: then whoever has them next begins where the last
+ * commit stands, and this reader must poll to get partitions again. A careful batch could not go on in any case: its mark is
+ * a commit. */
+static enum batch_end process(struct loop *l)
 {
     int64_t pause = PAUSE_LEAST_MS;
     struct error e;
@@ -443,13 +447,13 @@ static bool process(struct loop *l)
         error_clear(&e);
         switch (attempt(l, &e)) {
         case ATTEMPT_DONE:
-            return true;
+            return BATCH_DONE;
         case ATTEMPT_STOPPED:
-            return false;
+            return BATCH_STOPPED;
         case ATTEMPT_AGAIN_NOW:
             metric_add(&l->metrics[STAGE_RETRIES], 1);
             if (stopping(l))
-                return false;
+                return BATCH_STOPPED;
             continue;
         case ATTEMPT_AGAIN:
             break;
@@ -458,7 +462,12 @@ static bool process(struct loop *l)
         log_warn("retry", "pause_ms=%lld code=%s reason=%s", (long long)pause, e.code,
             log_quote(bytes_of(e.text)));
         if (!pause_before_retry(l, pause))
-            return false;
+            return BATCH_STOPPED;
+        if (consumer_is_lost(l->consumer)) {
+            log_warn(
+                "batch_lost", "records=%zu text=\"its partitions are lost; it is read again\"", l->count);
+            return BATCH_LOST;
+        }
         pause = pause * 2 < PAUSE_MOST_MS ? pause * 2 : PAUSE_MOST_MS;
     }
 }
@@ -550,20 +559,20 @@ bool stage_loop(struct stage_world *w, void *self, struct metric *metrics, struc
     l.steps = array_of(l.settings->batch_records, sizeof(*l.steps));
     l.step_items = array_of(l.settings->batch_records, sizeof(*l.step_items));
     atomic_store(&w->pulse->ready, true);
-    bool whole = true;
-    while (whole && !stopping(&l)) {
+    enum batch_end end = BATCH_DONE;
+    while (end != BATCH_STOPPED && !stopping(&l)) {
         housekeeping(&l);
         collect(&l);
         if (l.count == 0)
             continue;
         int64_t started_us = clock_boot_us();
         progress_mark(&l.progress, MARK_MS);
-        whole = process(&l);
-        if (whole)
+        end = process(&l);
+        if (end == BATCH_DONE)
             commit(&l, started_us);
         release_batch(&l);
     }
-    if (!whole) {
+    if (end == BATCH_STOPPED) {
         l.given_up = true;
         log_warn(
             "batch_given_up", "text=\"asked to stop while a server does not answer; it is repeated later\"");

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * consumer_group: partitions come and go, and commits.
+ *
+ * At assignment the committed offsets are read first and handed to librdkafka explicitly, so that our view of where reading
+ * starts is the true one. Commits are gathered: one request carries all partitions, and the next goes out when it is
+ * answered.
+ */
+#include "core/consumer_group.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+
+enum {
+    COMMIT_EVERY_MS = 50,   /* least time between two commits; costs repeats after a crash, no latency */
+    COMMIT_AGAIN_MS = 1000, /* after a commit that failed */
+    REJOIN_MS = 10000,      /* how long commits stand back at most while the group finds its new assignment */
+    REVOKE_COMMIT_MS = 1000, /* how long a partition that goes away waits for its last commit */
+    PAUSE_NS = ASK_PAUSE_MS * 1000000
+};
+
+/* ---- slots ---- */
+
+const char *consumer_topic(const struct consumer *c, const char *full)
+{
+    size_t prefix = strlen(c->prefix);
+
+    for (size_t i = 0; i < c->topic_count; i++) {
+        if (strncmp(full, c->prefix, prefix) == 0 && strcmp(c->topics[i], full + prefix) == 0)
+            return c->topics[i];
+    }
+    return NULL;
+}
+
+struct slot *slot_find(struct consumer *c, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (c->slots[i].partition == partition && strcmp(c->slots[i].topic, topic) == 0)
+            return &c->slots[i];
+    }
+    return NULL;
+}
+
+static void release_slot(struct slot *s)
+{
+    free(s->committed_metadata);
+    free(s->commit_metadata);
+    if (s->queue != NULL)
+        rd_kafka_queue_destroy(s->queue);
+}
+
+void slots_release(struct consumer *c)
+{
+    for (size_t i = 0; i < c->slot_count; i++)
+        release_slot(&c->slots[i]);
+    free(c->slots);
+}
+
+static void remove_slot(struct consumer *c, struct slot *s)
+{
+    c->dirty_count -= s->dirty ? 1 : 0;
+    release_slot(s);
+    *s = c->slots[--c->slot_count];
+}
+
+struct slot *slot_add(struct consumer *c, const char *topic, int32_t partition)
+{
+    struct slot *old = slot_find(c, topic, partition);
+
+    if (old != NULL)
+        remove_slot(c, old);
+    struct slot *grown = realloc(c->slots, (c->slot_count + 1) * sizeof(*grown));
+    if (grown == NULL)
+        log_fatal("out_of_memory", "what=partitions");
+    c->slots = grown;
+    struct slot *s = &c->slots[c->slot_count++];
+    *s = (struct slot){.topic = topic, .partition = partition, .assignment = ++c->assignments};
+    return s;
+}
+
+/* ---- commits ---- */
+
+static void on_committed(
+    rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *offsets, void *opaque)
+{
+    struct consumer *c = opaque;
+
+    (void)rk;
+    c->commit_in_flight = false;
+    c->failed = false;
+    for (int i = 0; offsets != NULL && i < offsets->cnt; i++) {
+        const rd_kafka_topic_partition_t *o = &offsets->elems[i];
+        rd_kafka_resp_err_t code = err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : o->err;
+        const char *topic = consumer_topic(c, o->topic);
+        struct slot *s = topic ? slot_find(c, topic, o->partition) : NULL;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR || s == NULL)
+            continue;
+        log_warn("commit_failed", "topic=%s partition=%d offset=%lld code=%s", topic, (int)o->partition,
+            (long long)o->offset, rd_kafka_err2name(code));
+        c->failed = true;
+        /* Between the group's answers to join and sync it takes no commits; that is over in a moment. */
+        c->commit_not_before =
+            clock_boot_ms() +
+            (code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ? COMMIT_EVERY_MS : COMMIT_AGAIN_MS);
+        if (!s->dirty && s->commit_metadata != NULL) { /* nothing newer: this one again */
+            s->dirty = true;
+            c->dirty_count++;
+        }
+    }
+}
+
+static void send_commits(struct consumer *c)
+{
+    if (c->dirty_count == 0 || c->commit_in_flight)
+        return;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)c->dirty_count);
+    for (size_t i = 0; i < c->slot_count; i++) {
+        struct slot *s = &c->slots[i];
+        if (!s->dirty)
+            continue;
+        char *full = bus_full_name(c->prefix, s->topic);
+        rd_kafka_topic_partition_t *o = rd_kafka_topic_partition_list_add(list, full, s->partition);
+        free(full);
+        o->offset = s->commit_offset;
+        o->metadata = bus_copy(s->commit_metadata); /* freed with the list */
+        o->metadata_size = strlen(s->commit_metadata);
+        s->dirty = false;
+    }
+    c->dirty_count = 0;
+    c->commit_in_flight = true;
+    c->commit_not_before = clock_boot_ms() + COMMIT_EVERY_MS;
+    rd_kafka_resp_err_t err = rd_kafka_commit_queue(c->rk, list, c->commits, on_committed, c);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        on_committed(c->rk, err, list, c);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void consumer_serve_commits(struct consumer *c)
+{
+    rd_kafka_queue_poll_callback(c->commits, 0);
+    if (c->dirty_count == 0)
+        return;
+    int64_t now = clock_boot_ms();
+    if (now >= c->commit_not_before && now >= c->rejoining_until)
+        send_commits(c);
+}
+
+void consumer_commit(
+    struct consumer *c, const char *topic, int32_t partition, int64_t offset, const char *metadata)
+{
+    struct slot *s = slot_find(c, topic, partition);
+
+    if (s == NULL)
+        return;
+    if (!s->dirty)
+        c->dirty_count++;
+    s->dirty = true;
+    s->commit_offset = offset;
+    if (s->commit_metadata == NULL || strcmp(s->commit_metadata, metadata) != 0) {
+        free(s->commit_metadata);
+        s->commit_metadata = bus_copy(metadata);
+    }
+}
+
+bool consumer_commit_wait(struct consumer *c, int timeout_ms)
+{
+    int64_t until = clock_boot_ms() + timeout_ms;
+
+    c->commit_not_before = 0; /* now; only what fails in here waits before it is repeated */
+    for (;;) {
+        int64_t now = clock_boot_ms();
+        if (now >= c->commit_not_before || !c->failed)
+            send_commits(c);
+        if (!c->commit_in_flight && c->dirty_count == 0)
+            return true;
+        int64_t left = until - now;
+        if (left <= 0)
+            return false;
+        if (!c->commit_in_flight && left > COMMIT_EVERY_MS)
+            left = COMMIT_EVERY_MS; /* the last one failed and is repeated soon */
+        rd_kafka_queue_poll_callback(c->commits, (int)left);
+    }
+}
+
+/* ---- assignment ---- */
+
+bool consumer_asked_to_stop(const struct consumer *c)
+{
+    return c->stop != NULL && *c->stop;
+}
+
+/* The earliest record for partitions without a committed offset. */
+static rd_kafka_resp_err_t fill_earliest(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_topic_partition_t *p = &list->elems[i];
+        int64_t low = 0;
+        int64_t high = 0;
+        if (p->offset >= 0)
+            continue;
+        rd_kafka_resp_err_t err =
+            rd_kafka_query_watermark_offsets(c->rk, p->topic, p->partition, &low, &high, ASK_MS);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return err;
+        p->offset = low;
+    }
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t fill_committed(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = rd_kafka_committed(c->rk, list, ASK_MS);
+
+    for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
+        err = list->elems[i].err;
+    return err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : fill_earliest(c, list);
+}
+
+/* Asks until it is answered; gives up when the group has taken the partitions back meanwhile, or at shutdown.
+ */
+static bool learn_offsets(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+{
+    for (;;) {
+        rd_kafka_resp_err_t err = fill_committed(c, list);
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return true;
+        if (rd_kafka_assignment_lost(c->rk) || consumer_asked_to_stop(c) || c->leaving)
+            return false;
+        char detail[256];
+        snprintf(detail, sizeof(detail), "text=\"waiting for committed offsets\" group=%s error=%s", c->group,
+            rd_kafka_err2name(err));
+        bus_say_waiting(&c->said_ms, "waiting", detail);
+        bus_pause_ms(ASK_PAUSE_MS);
+    }
+}
+
+static bool is_eager(struct consumer *c)
+{
+    return strcmp(rd_kafka_rebalance_protocol(c->rk), "EAGER") == 0;
+}
+
+static void check(rd_kafka_error_t *error, const char *what)
+{
+    if (error == NULL)
+        return;
+    log_warn("rebalance", "what=%s error=%s", what, log_quote(bytes_of(rd_kafka_error_string(error))));
+    rd_kafka_error_destroy(error);
+}
+
+static void assign(struct consumer *c, const rd_kafka_topic_partition_list_t *list)
+{
+    if (is_eager(c))
+        rd_kafka_assign(c->rk, list);
+    else
+        check(rd_kafka_incremental_assign(c->rk, list), "assign");
+}
+
+static rd_kafka_queue_t *separate_queue(struct consumer *c, const rd_kafka_topic_partition_t *p)
+{
+    static const uint64_t one = 1;
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(c->rk, p->topic, p->partition);
+
+    MUST(queue != NULL);
+    rd_kafka_queue_forward(queue, NULL);
+    rd_kafka_queue_io_event_enable(queue, c->fd, &one, sizeof(one));
+    return queue;
+}
+
+static void on_assigned(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+{
+    bool known = learn_offsets(c, list);
+
+    if (c->assigns_awaited > 0 && --c->assigns_awaited == 0)
+        c->rejoining_until = 0;
+    for (int i = 0; known && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        const char *topic = consumer_topic(c, p->topic);
+        MUST(topic != NULL);
+        struct slot *s = slot_add(c, topic, p->partition);
+        s->position = p->offset;
+        char *metadata = bus_alloc(p->metadata_size + 1, 1);
+        if (p->metadata_size > 0)
+            memcpy(metadata, p->metadata, p->metadata_size);
+        s->committed_metadata = metadata;
+        if (c->by_partition)
+            s->queue = separate_queue(c, p);
+    }
+    assign(c,
+        list); /* also when not known: the group waits for the answer; records without a slot are dropped */
+    for (int i = 0; known && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        const char *topic = consumer_topic(c, p->topic);
+        const struct slot *s = slot_find(c, topic, p->partition);
+        log_info("assigned", "topic=%s partition=%d offset=%lld assignment=%lld", topic, (int)p->partition,
+            (long long)p->offset, (long long)s->assignment);
+        if (c->events != NULL && c->events->assigned != NULL)
+            c->events->assigned(c->self, topic, p->partition, s->assignment, p->offset);
+    }
+}
+
+static void on_revoked(struct consumer *c, const rd_kafka_topic_partition_list_t *list)
+{
+    bool lost = rd_kafka_assignment_lost(c->rk);
+
+    for (int i = 0; i < list->cnt; i++) {
+        const char *topic = consumer_topic(c, list->elems[i].topic);
+        if (topic == NULL || slot_find(c, topic, list->elems[i].partition) == NULL)
+            continue;
+        log_info("revoked", "topic=%s partition=%d lost=%d", topic, (int)list->elems[i].partition, lost);
+        if (c->events != NULL && c->events->revoked != NULL)
+            c->events->revoked(c->self, topic, list->elems[i].partition, lost);
+    }
+    if (!lost && !consumer_commit_wait(c, REVOKE_COMMIT_MS))
+        log_warn("commit_unanswered", "group=%s", c->group); /* repeats follow; all effects are idempotent */
+    for (int i = 0; i < list->cnt; i++) {
+        const char *topic = consumer_topic(c, list->elems[i].topic);
+        struct slot *s = topic ? slot_find(c, topic, list->elems[i].partition) : NULL;
+        if (s != NULL)
+            remove_slot(c, s);
+    }
+    /* After a cooperative revoke comes the assignment of this round, then the group joins once more and assigns again. */
+    c->assigns_awaited = 2;
+    c->rejoining_until = clock_boot_ms() + REJOIN_MS;
+    if (is_eager(c))
+        rd_kafka_assign(c->rk, NULL);
+    else
+        check(rd_kafka_incremental_unassign(c->rk, list), "unassign");
+}
+
+static void lose_all(struct consumer *c)
+{
+    for (size_t i = 0; i < c->slot_count; i++) {
+        if (c->events != NULL && c->events->revoked != NULL)
+            c->events->revoked(c->self, c->slots[i].topic, c->slots[i].partition, true);
+        release_slot(&c->slots[i]);
+    }
+    c->slot_count = 0;
+    c->dirty_count = 0;
+}
+
+void consumer_rebalance(
+    rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct consumer *c = opaque;
+
+    if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        on_assigned(c, list);
+    } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+        on_revoked(c, list);
+    } else {
+        log_warn("rebalance", "what=failed error=%s", rd_kafka_err2name(err));
+        lose_all(c);
+        rd_kafka_assign(rk, NULL);
+    }
+}

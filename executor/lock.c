@@ -21,7 +21,7 @@
 struct neighbours {
     char folder[512], pool[64], instance[LEDGER_INSTANCE_MAX];
     int number, fd;
-    char static_name[128];
+    char static_name[128], incoming[512];
     bool dead_before_us; /* our own file still names dead ones */
 };
 
@@ -98,7 +98,7 @@ static int file_lock(const char *path, int flags)
 }
 
 struct neighbours *neighbours_open(
-    const char *state_dir, const char *pool, const char *instance, struct error *e)
+    const char *state_dir, const char *pool, const char *instance, const char *results_dir, struct error *e)
 {
     char path[640], before[FILE_MAX], now[FILE_MAX + LEDGER_INSTANCE_MAX];
     if (!make_folder(state_dir, e))
@@ -109,6 +109,7 @@ struct neighbours *neighbours_open(
     snprintf(n->folder, sizeof n->folder, "%s", state_dir);
     snprintf(n->pool, sizeof n->pool, "%s", pool);
     snprintf(n->instance, sizeof n->instance, "%s", instance);
+    snprintf(n->incoming, sizeof n->incoming, "%s/.incoming", results_dir);
     n->fd = -1;
     for (n->number = 0; n->number < NEIGHBOURS_MAX && n->fd < 0; n->number++) {
         path_of(n, n->number, path, sizeof path);
@@ -172,6 +173,7 @@ static bool bury_all(
         if (!*name || strcmp(name, n->instance) == 0)
             continue;
         size_t killed = leftovers_kill(name);
+        leftovers_clean(n->incoming, name);
         if (!ledger_end_lease(l, bytes_of(name), -1, now, &ended, e))
             return false;
         log_info("neighbour_buried", "instance=%s leftovers=%zu lease_ended=%d", name, killed, ended);

@@ -12,9 +12,10 @@
 #include "core/ledger.h"
 
 struct neighbours;
-/* Takes the first lock that is free and writes our name into the file. state_dir is made if it is missing. */
+/* Takes the first lock that is free and writes our name into the file. state_dir is made if it is missing. Below
+ * results_dir engines write files before they are adopted: what the dead left there is removed with their leases. */
 struct neighbours *neighbours_open(
-    const char *state_dir, const char *pool, const char *instance, struct error *e);
+    const char *state_dir, const char *pool, const char *instance, const char *results_dir, struct error *e);
 /* Removes our name from the file; the lock goes with the descriptor. */
 void neighbours_close(struct neighbours *n);
 int neighbours_lock_fd(const struct neighbours *n);

@@ -130,7 +130,7 @@ bool executor_prepare(void *settings, void **self, struct error *e)
     TAILQ_INIT(&x->running);
     TAILQ_INIT(&x->dirty);
     name_instance(x);
-    x->neighbours = neighbours_open(s->state_dir, s->pool, x->instance, e);
+    x->neighbours = neighbours_open(s->state_dir, s->pool, x->instance, s->results_dir, e);
     if (!x->neighbours)
         return false;
     if (mkdir(s->results_dir, 0755) != 0 && access(s->results_dir, W_OK) != 0)

@@ -2,11 +2,14 @@
 """The world breaks while 500 jobs of 20 groups are on their way: each stage and each server is killed (SIGKILL) in the
 middle and started again. Every accepted job reaches exactly one final state, the order inside each group holds, nothing is
 lost, and effects in the outside world are repeated only where the executor itself was killed."""
+import random
+
 import pytest
 
 from harness import servers as server_list
 from harness.load import Load
 from harness.stages import NAMES as STAGES
+from harness.stages import processes
 from harness.wait import wait_for
 
 # Enough that everything is under way, few enough that most is still to come.
@@ -57,13 +60,13 @@ def test_a_killed_server_loses_nothing(stack, servers, victim):
 
 def test_killed_engine_processes_die_with_their_executor(stack, make):
     rest, executor = stack.rest, stack["executor"]
-    job_id = rest.submit(make("sleep 1000 & setsid sleep 1000 & wait"))
-    rest.wait_state(job_id, "running")
+    nap = f"sleep {random.randrange(10**7, 10**8)}"
+    job_id = rest.submit(make(f"{nap} & setsid {nap} & wait"))
+    # Both, and the shell that has them in its own command line.
+    wait_for(lambda: len(processes(nap)) == 3, 20, "the job and its children run")
     instance = stack.db["runs"].find_one({"_id": job_id})["instance"]
-    sleepers = [pid for pid, command in stack.leftovers() if command.startswith("sleep 1000")]
-    assert len(sleepers) == 2, stack.leftovers()
     executor.kill()
-    wait_for(lambda: not {p for p, _ in stack.leftovers()} & set(sleepers), 15, f"the guard of {instance} kills the job's tree")
+    wait_for(lambda: not processes(nap), 15, f"the guard of {instance} kills the job's tree")
     executor.start()
     # The next executor takes the job over: another attempt.
     again = wait_for(lambda: stack.db["runs"].find_one({"_id": job_id, "state": "running", "attempt": 2}), 30,

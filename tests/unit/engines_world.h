@@ -289,8 +289,8 @@ static inline struct engine_task task_of(struct probe *b, const char *engine, co
         .attempt = 1,
         .now_utc = 1767225600000,
         .self = b};
-    (void)snprintf(t.run, sizeof(t.run), "%s", b->run);
     memcpy(t.run, b->run, sizeof(t.run)); /* the same size */
+    return t;
 }
 
 static inline void run_code(struct world *w, struct probe *b, const char *engine, const char *code)

@@ -17,21 +17,22 @@
 #include "core/error.h"
 
 struct bus_settings {
-    const char *brokers;         /* kafka.brokers, "127.0.0.1:9092" */
-    const char *topic_prefix;    /* before all topic names */
-    int64_t session_timeout_ms;  /* kafka.session_timeout */
-    struct config_pairs kafka;   /* kafka.*: passed to librdkafka as they are, last word */
+    const char *brokers;        /* kafka.brokers, "127.0.0.1:9092" */
+    const char *topic_prefix;   /* before all topic names */
+    int64_t session_timeout_ms; /* kafka.session_timeout */
+    struct config_pairs kafka;  /* kafka.*: passed to librdkafka as they are, last word */
 };
 /* Rows for a program's settings table; `base` is the offset of its struct bus_settings. */
-#define BUS_SETTINGS(type, member)                                                                                    \
-    {"kafka.brokers", SETTING_TEXT, offsetof(type, member.brokers), "127.0.0.1:9092", 0, 0,                           \
-        "Kafka's addresses, host:port, with commas between"},                                                         \
-        {"topic_prefix", SETTING_TEXT, offsetof(type, member.topic_prefix), "", 0, 64, "goes before all topic names"}, \
-        {"kafka.session_timeout", SETTING_MS, offsetof(type, member.session_timeout_ms), "10s", 1000, 300000,         \
-            "after this long without a heartbeat a consumer's partitions go to others"},                              \
-    {                                                                                                                 \
-        "kafka.", SETTING_PASS, offsetof(type, member.kafka), "", 0, 0,                                               \
-            "any other setting of librdkafka, e.g. kafka.security.protocol"                                           \
+#define BUS_SETTINGS(type, member)                                                                           \
+    {"kafka.brokers", SETTING_TEXT, offsetof(type, member.brokers), "127.0.0.1:9092", 0, 0,                  \
+        "Kafka's addresses, host:port, with commas between"},                                                \
+        {"topic_prefix", SETTING_TEXT, offsetof(type, member.topic_prefix), "", 0, 64,                       \
+            "goes before all topic names"},                                                                  \
+        {"kafka.session_timeout", SETTING_MS, offsetof(type, member.session_timeout_ms), "10s", 1000,        \
+            300000, "after this long without a heartbeat a consumer's partitions go to others"},             \
+    {                                                                                                        \
+        "kafka.", SETTING_PASS, offsetof(type, member.kafka), "", 0, 0,                                      \
+            "any other setting of librdkafka, e.g. kafka.security.protocol"                                  \
     }
 
 /* ---- topics: one table (DESIGN section 2) ---- */
@@ -58,13 +59,14 @@ struct bus_record {
     const char *topic; /* without prefix */
     int32_t partition;
     int64_t offset;
-    int64_t timestamp; /* the broker's, UTC ms */
+    int64_t timestamp;       /* the broker's, UTC ms */
     struct bytes key, value; /* value.data NULL: a null value */
     const struct bus_header *headers;
     size_t header_count;
     void *message; /* private to consumer.c */
 };
-struct bytes bus_record_header(const struct bus_record *r, const char *name); /* BYTES_NONE if absent; the last wins */
+struct bytes bus_record_header(
+    const struct bus_record *r, const char *name); /* BYTES_NONE if absent; the last wins */
 
 /* ---- producer ---- */
 struct producer;
@@ -86,7 +88,8 @@ struct bus_message {
 typedef void bus_delivered(void *self, const struct error *failure);
 /* Copies key, value and headers. When the local queue is full it polls until there is room. `done` may be NULL. False
  * (and no callback): the record can't be sent at all; e says why (code too_large, unknown_topic). */
-bool producer_send(struct producer *p, const struct bus_message *m, bus_delivered *done, void *self, struct error *e);
+bool producer_send(
+    struct producer *p, const struct bus_message *m, bus_delivered *done, void *self, struct error *e);
 /* Serves delivery reports; returns how many. timeout_ms -1: until one arrives. */
 int producer_poll(struct producer *p, int timeout_ms);
 /* An eventfd-like descriptor, readable when producer_poll has work (for epoll loops). Drained by producer_poll. */
@@ -113,17 +116,19 @@ struct consumer_events {
     void (*revoked)(void *self, const char *topic, int32_t partition, bool lost);
 };
 struct consumer_options {
-    const char *group; /* consumer group id, without prefix (the prefix is put before it) */
+    const char *group;         /* consumer group id, without prefix (the prefix is put before it) */
     const char *const *topics; /* without prefix */
     size_t topic_count;
-    bool by_partition; /* records are read with consumer_next_of only: not reading a partition is its backpressure */
-    const char *static_id; /* group.instance.id: a restart within the session takes over at once; NULL: none */
+    bool
+        by_partition; /* records are read with consumer_next_of only: not reading a partition is its backpressure */
+    const char
+        *static_id; /* group.instance.id: a restart within the session takes over at once; NULL: none */
     const struct consumer_events *events; /* NULL: none */
     void *self;
     const volatile int *stop; /* may be NULL; ends the wait for committed offsets at assignment */
 };
-struct consumer *consumer_open(const struct bus_settings *s, const char *client_id, const struct consumer_options *o,
-    struct error *e);
+struct consumer *consumer_open(
+    const struct bus_settings *s, const char *client_id, const struct consumer_options *o, struct error *e);
 /* Leaves the group (revoked is called for all partitions), closes. */
 void consumer_close(struct consumer *c);
 /* Next record of any partition, waiting up to timeout_ms; serves rebalances. True: *out is filled, borrowed until
@@ -139,7 +144,8 @@ void consumer_release(struct consumer *c, struct bus_record *r);
 /* Commits `offset` (the next one to read) of a partition with metadata text (may be ""), asynchronously: it goes out with
  * the next consumer_poll or consumer_commit_wait, one request for all partitions, one request at a time; failures are
  * logged and repeated. Ignored when the partition is not assigned any more. */
-void consumer_commit(struct consumer *c, const char *topic, int32_t partition, int64_t offset, const char *metadata);
+void consumer_commit(
+    struct consumer *c, const char *topic, int32_t partition, int64_t offset, const char *metadata);
 /* Waits until all commits are answered, up to timeout_ms. */
 bool consumer_commit_wait(struct consumer *c, int timeout_ms);
 /* The metadata text of the committed offset as it was at assignment ("" if none); arena-free, valid until revoked. */

@@ -33,7 +33,7 @@ bool bytes_equal_text(struct bytes a, const char *text);
 int bytes_compare(struct bytes a, struct bytes b); /* like memcmp, the shorter first */
 bool bytes_starts_with(struct bytes b, const char *prefix);
 struct bytes bytes_slice(struct bytes b, size_t from, size_t len); /* clamped to b */
-struct bytes bytes_trim(struct bytes b);                           /* without ASCII white space at both ends */
+struct bytes bytes_trim(struct bytes b); /* without ASCII white space at both ends */
 /* Index of the first byte that breaks UTF-8 (RFC 3629: no overlong forms, no surrogates), or b.len. */
 size_t bytes_utf8_valid_len(struct bytes b);
 bool bytes_is_utf8(struct bytes b);

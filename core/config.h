@@ -39,13 +39,16 @@ struct config_pairs {
 struct setting {
     const char *name; /* "slots", "kafka.brokers" */
     enum setting_type type;
-    size_t offset;       /* offsetof(struct ..., field) */
-    const char *value;   /* the default, as a user would write it; NULL: the setting must be given */
-    int64_t min, max;    /* for numbers; both 0: no limits. For text: length limits */
-    const char *help;    /* one line */
+    size_t offset;     /* offsetof(struct ..., field) */
+    const char *value; /* the default, as a user would write it; NULL: the setting must be given */
+    int64_t min, max;  /* for numbers; both 0: no limits. For text: length limits */
+    const char *help;  /* one line */
 };
 
-#define SETTING_END {.name = NULL}
+#define SETTING_END                                                                                          \
+    {                                                                                                        \
+        .name = NULL                                                                                         \
+    }
 
 enum config_verdict {
     CONFIG_RUN,  /* go on */
@@ -59,6 +62,7 @@ enum config_verdict config_load(const struct setting *const *tables, void *into,
     const char *about, int argc, char **argv, struct error *e);
 
 /* The page docs/reference/settings-<program>.md, to be compared with the committed one by a test. */
-void config_markdown(const struct setting *const *tables, const char *program, const char *about, struct buf *out);
+void config_markdown(
+    const struct setting *const *tables, const char *program, const char *about, struct buf *out);
 
 #endif

@@ -26,7 +26,8 @@ struct error {
 
 void error_clear(struct error *e);
 /* Sets code and text; always returns false, so that `return error_set(...)` reads well. Text is cut at a UTF-8 border. */
-bool error_set(struct error *e, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool error_set(struct error *e, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Puts "context: " before the text, keeps the code; returns false. */
 bool error_wrap(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool error_is(const struct error *e, const char *code);

@@ -38,10 +38,10 @@ struct http_route {
 struct http_options {
     const char *address;
     int port;
-    int workers;          /* threads for HTTP_WORKER, 0 when no route needs them */
-    int max_connections;  /* 1000 */
-    int idle_timeout_s;   /* 60 */
-    const char *program;  /* in the Server header and /version */
+    int workers;         /* threads for HTTP_WORKER, 0 when no route needs them */
+    int max_connections; /* 1000 */
+    int idle_timeout_s;  /* 60 */
+    const char *program; /* in the Server header and /version */
 };
 
 struct http_server;
@@ -50,7 +50,8 @@ struct http_table {
     const struct http_route *routes;
     void *self;
 };
-struct http_server *http_open(const struct http_options *o, const struct http_table *tables, size_t count, struct error *e);
+struct http_server *http_open(
+    const struct http_options *o, const struct http_table *tables, size_t count, struct error *e);
 /* The port that it listens on (options.port 0 takes a free one). */
 int http_port(const struct http_server *s);
 /* Stops taking connections, lets answers go out for up to 5 s, closes; requests that are not answered then get 503. Waits
@@ -60,10 +61,11 @@ void http_close(struct http_server *s);
 
 /* The request; everything is borrowed until it is answered. */
 struct bytes http_method(const struct http_request *r);
-struct bytes http_path(const struct http_request *r); /* as sent (not decoded), without the query */
+struct bytes http_path(const struct http_request *r);       /* as sent (not decoded), without the query */
 struct bytes http_request_id(const struct http_request *r); /* for logs */
 struct bytes http_param(const struct http_request *r, const char *name); /* of the path, percent-decoded */
-struct bytes http_query(const struct http_request *r, const char *name); /* first value; BYTES_NONE if absent; "" if empty */
+struct bytes http_query(
+    const struct http_request *r, const char *name); /* first value; BYTES_NONE if absent; "" if empty */
 /* Walks all query parameters, so that handlers can refuse unknown ones. index from 0; false at the end. */
 bool http_query_at(const struct http_request *r, size_t index, struct bytes *name, struct bytes *value);
 struct bytes http_header(const struct http_request *r, const char *name); /* any case */

@@ -14,7 +14,11 @@
 
 #include "core/bytes.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_SECONDS /* a histogram of durations, fixed buckets */ };
+enum metric_kind {
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_SECONDS /* a histogram of durations, fixed buckets */
+};
 
 #define METRIC_BUCKETS 16 /* 0.5 ms, doubling, the last is +Inf */
 

@@ -52,7 +52,8 @@ struct stage_world {
     struct codec *codec; /* of the loop's thread */
     struct http_server *http;
     volatile int *stop; /* counts SIGTERM and SIGINT: 1 drain, 2 end at once */
-    const char *const *outputs; /* topics to warm up: the stage's; open may set another list that lives as long */
+    const char *const
+        *outputs; /* topics to warm up: the stage's; open may set another list that lives as long */
     struct stage_pulse *pulse;
 };
 /* For programs with their own loop: call it on every turn. From its first call on, a loop that does not turn for
@@ -69,8 +70,8 @@ struct step_record {
     const struct shape *shape; /* what `value` is */
     void *value;               /* decoded, in the batch's arena */
     int64_t now;               /* UTC ms, one reading per batch */
-    bool misplaced; /* lies in another partition than its key belongs to, as far as known */
-    struct arena *arena; /* the batch's */
+    bool misplaced;            /* lies in another partition than its key belongs to, as far as known */
+    struct arena *arena;       /* the batch's */
 };
 
 struct stage_input {
@@ -82,7 +83,8 @@ struct stage_input {
 struct stage {
     const char *name;  /* "planner": also the consumer group and the log's stage= */
     const char *about; /* first line of --help */
-    const struct setting *settings; /* own rows, over `settings_size` bytes that begin with struct stage_settings */
+    const struct setting
+        *settings; /* own rows, over `settings_size` bytes that begin with struct stage_settings */
     size_t settings_size;
     const struct stage_input *inputs; /* ends with topic NULL; none for ingest */
     const char *const *outputs;       /* topics written, NULL-terminated: warmed up at start */
@@ -100,7 +102,8 @@ struct stage {
     void (*close)(void *self);
     /* Documents that the batch needs: read them with w->store (patience 0). Called before the steps; called again after a
      * lost guard. False: shutting down. */
-    bool (*load)(void *self, struct stage_world *w, struct step_record *records, size_t count, struct error *e);
+    bool (*load)(
+        void *self, struct stage_world *w, struct step_record *records, size_t count, struct error *e);
     enum step_verdict (*step)(void *self, struct step_record *r, struct outbox *out, struct error *e);
     /* After all steps of a batch: writes for the documents that changed (each guarded by its rev) go to the outbox. */
     void (*finish)(void *self, struct outbox *out);
@@ -115,28 +118,31 @@ int stage_main(const struct stage *stage, int argc, char **argv);
 /* ---- outbox ---- */
 /* Encodes now (the codec's framing), sends after the step's document writes. Headers: `job` always (job_id), `traceparent`
  * when trace has a value. topic without prefix; key is the group. */
-void outbox_send(struct outbox *o, const char *topic, struct bytes key, struct bytes job_id, struct bytes trace,
-    const struct shape *shape, const void *record);
+void outbox_send(struct outbox *o, const char *topic, struct bytes key, struct bytes job_id,
+    struct bytes trace, const struct shape *shape, const void *record);
 /* As above with further headers. */
-void outbox_send_with(struct outbox *o, const char *topic, struct bytes key, struct bytes job_id, struct bytes trace,
-    const struct shape *shape, const void *record, const struct bus_header *headers, size_t header_count);
+void outbox_send_with(struct outbox *o, const char *topic, struct bytes key, struct bytes job_id,
+    struct bytes trace, const struct shape *shape, const void *record, const struct bus_header *headers,
+    size_t header_count);
 /* Sends bytes as they are, with the original headers (re-keyed submissions). */
 void outbox_send_raw(struct outbox *o, const char *topic, struct bytes key, struct bytes value,
     const struct bus_header *headers, size_t header_count);
 /* Document writes (the outbox copies filter and update). A duplicate or missed guard makes the loop reload and step again
  * when `guarded`; inserts of deterministic ids pass guarded=false: a duplicate means it is already there. */
 void outbox_insert(struct outbox *o, const char *collection, const bson_t *doc);
-void outbox_replace(struct outbox *o, const char *collection, const bson_t *filter, const bson_t *doc, bool upsert);
+void outbox_replace(
+    struct outbox *o, const char *collection, const bson_t *filter, const bson_t *doc, bool upsert);
 /* A document that must be new: a duplicate is a lost guard, as in outbox_replace (and six times cheaper than an upsert). */
 void outbox_create(struct outbox *o, const char *collection, const bson_t *doc);
 /* Inserts; where the _id is taken, the stored document is replaced if it matches `filter`. That it does not match is fine. */
-void outbox_insert_or_replace(struct outbox *o, const char *collection, const bson_t *doc, const bson_t *filter);
+void outbox_insert_or_replace(
+    struct outbox *o, const char *collection, const bson_t *doc, const bson_t *filter);
 /* The size that the record just encoded would have; for checks against the derived-record limit. */
 size_t outbox_encoded_size(struct outbox *o, const struct shape *shape, const void *record);
 
 /* Original key, bytes and headers plus reason headers dead_stage, dead_code, dead_reason, dead_topic, dead_partition,
  * dead_offset, dead_at to jobs.dead. For programs with their own loop; the stage loop does it itself. */
-bool dead_letter(struct producer *p, const char *stage, const struct bus_record *r, const struct error *why, int64_t now,
-    bus_delivered *done, void *self, struct error *e);
+bool dead_letter(struct producer *p, const char *stage, const struct bus_record *r, const struct error *why,
+    int64_t now, bus_delivered *done, void *self, struct error *e);
 
 #endif

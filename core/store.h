@@ -23,11 +23,12 @@ struct store_settings {
     const char *uri;      /* mongo.uri */
     const char *database; /* mongo.database */
 };
-#define STORE_SETTINGS(type, member)                                                                                  \
-    {"mongo.uri", SETTING_TEXT, offsetof(type, member.uri), "mongodb://127.0.0.1:27017", 0, 0,                        \
-        "MongoDB's connection string"},                                                                               \
-    {                                                                                                                 \
-        "mongo.database", SETTING_TEXT, offsetof(type, member.database), "millrace", 1, 60, "the database's name"     \
+#define STORE_SETTINGS(type, member)                                                                         \
+    {"mongo.uri", SETTING_TEXT, offsetof(type, member.uri), "mongodb://127.0.0.1:27017", 0, 0,               \
+        "MongoDB's connection string"},                                                                      \
+    {                                                                                                        \
+        "mongo.database", SETTING_TEXT, offsetof(type, member.database), "millrace", 1, 60,                  \
+            "the database's name"                                                                            \
     }
 
 struct store;
@@ -40,8 +41,8 @@ bool store_ping(struct store *s, int64_t patience_ms, struct error *e);
 
 /* Unordered bulk insert. duplicate[i] (may be NULL) says whether _id (or a unique index) of docs[i] was taken; that is
  * not an error. */
-bool store_insert(struct store *s, const char *collection, const bson_t *const *docs, size_t count, bool *duplicate,
-    int64_t patience_ms, struct error *e);
+bool store_insert(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
+    bool *duplicate, int64_t patience_ms, struct error *e);
 
 /* One statement; counts may be NULL. upsert never. */
 bool store_update_many(struct store *s, const char *collection, const bson_t *filter, const bson_t *update,
@@ -58,8 +59,8 @@ struct store_write {
     bool duplicate;       /* out: refused as duplicate */
 };
 /* matched: how many filters matched or upserted in all; fewer than asked: read back which. */
-bool store_write(struct store *s, const char *collection, struct store_write *writes, size_t count, int64_t *matched,
-    int64_t patience_ms, struct error *e);
+bool store_write(struct store *s, const char *collection, struct store_write *writes, size_t count,
+    int64_t *matched, int64_t patience_ms, struct error *e);
 
 /* Calls row(self, doc) for each document (borrowed for the call) until it returns false. opts: sort, limit, projection,
  * as in find. With patience 0 a repeat starts from the beginning after row_reset(self) (may be NULL when row is
@@ -72,12 +73,12 @@ struct store_reader {
 bool store_find(struct store *s, const char *collection, const bson_t *filter, const bson_t *opts,
     const struct store_reader *reader, int64_t patience_ms, struct error *e);
 /* Copies the first match into out (initialised by the callee; bson_destroy it when *found). */
-bool store_find_one(struct store *s, const char *collection, const bson_t *filter, const bson_t *opts, bson_t *out,
-    bool *found, int64_t patience_ms, struct error *e);
-bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t *count, int64_t patience_ms,
-    struct error *e);
-bool store_aggregate(struct store *s, const char *collection, const bson_t *pipeline, const struct store_reader *reader,
+bool store_find_one(struct store *s, const char *collection, const bson_t *filter, const bson_t *opts,
+    bson_t *out, bool *found, int64_t patience_ms, struct error *e);
+bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t *count,
     int64_t patience_ms, struct error *e);
+bool store_aggregate(struct store *s, const char *collection, const bson_t *pipeline,
+    const struct store_reader *reader, int64_t patience_ms, struct error *e);
 
 /* All indexes of all collections: one table; idempotent. Called by `millrace topics create` (it sets up both) and by tests. */
 struct store_index {

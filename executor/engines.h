@@ -20,7 +20,8 @@
 #include "core/job.h"
 
 struct engine_task {
-    char run[64];  /* unique in this process: "<job id>/<attempt>/<node>" shortened is fine, the protocol's `run` */
+    char run
+        [64]; /* unique in this process: "<job id>/<attempt>/<node>" shortened is fine, the protocol's `run` */
     struct bytes creator, user, job_id, engine, target, code_type, code, node;
     struct pairs variables, conf;
     int64_t attempt;
@@ -37,10 +38,11 @@ enum task_end { TASK_SUCCEEDED, TASK_FAILED, TASK_CANCELLED, TASK_TIMED_OUT };
 
 struct task_outcome {
     enum task_end end;
-    struct job_error error; /* when not succeeded: code (engine's own code, engine_died, engine_unavailable, timed_out,
+    struct job_error
+        error; /* when not succeeded: code (engine's own code, engine_died, engine_unavailable, timed_out,
                                cancelled), message, line */
     bool retryable;
-    int64_t exit_code; /* NO_INT: none */
+    int64_t exit_code;                /* NO_INT: none */
     const struct job_result *results; /* complete files, also of failed tasks */
     size_t result_count;
 };
@@ -57,20 +59,21 @@ struct engine_events {
 struct engines_settings {
     const char *engines_dir; /* manifests and programs, core/engine_list.h */
     const char *results_dir;
-    const char *work_dir;    /* private working folders of jobs are made here and removed */
-    int64_t idle_ms;         /* an idle process ends after this */
-    int64_t max_processes;   /* of all engines; idle ones are ended to make room; a task waits when all are busy */
-    int64_t grace_ms;        /* between SIGTERM and SIGKILL */
+    const char *work_dir; /* private working folders of jobs are made here and removed */
+    int64_t idle_ms;      /* an idle process ends after this */
+    int64_t
+        max_processes; /* of all engines; idle ones are ended to make room; a task waits when all are busy */
+    int64_t grace_ms;  /* between SIGTERM and SIGKILL */
     int64_t start_timeout_ms; /* hello -> ready */
-    const char *isolation;   /* auto | none: PID namespaces where permitted, or never */
-    char instance[64];       /* goes to the environment mark MILLRACE_INSTANCE */
-    int lock_fd;             /* flock()ed descriptor that executor and guard hold; engines don't inherit it */
+    const char *isolation;    /* auto | none: PID namespaces where permitted, or never */
+    char instance[64];        /* goes to the environment mark MILLRACE_INSTANCE */
+    int lock_fd; /* flock()ed descriptor that executor and guard hold; engines don't inherit it */
 };
 
 struct engines;
 /* Starts the guard: call before any thread exists and before connections are opened. */
-struct engines *engines_open(const struct engines_settings *s, const struct engine_events *events, void *self,
-    struct error *e);
+struct engines *engines_open(
+    const struct engines_settings *s, const struct engine_events *events, void *self, struct error *e);
 /* Kills what is left, waits until the guard has reaped it. */
 void engines_close(struct engines *p);
 

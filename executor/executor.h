@@ -69,17 +69,18 @@ struct executor {
     struct watch *watch;
 
     /* under way: at most one of each */
-    bool intake_busy, start_busy, finish_busy, settle_busy, unsent_busy, elsewhere_busy, cancel_busy, requeue_busy, bury_busy;
-    size_t pages_due; /* assignments whose unfinished runs are being read */
+    bool intake_busy, start_busy, finish_busy, settle_busy, unsent_busy, elsewhere_busy, cancel_busy,
+        requeue_busy, bury_busy;
+    size_t pages_due;              /* assignments whose unfinished runs are being read */
     struct intake_request *intake; /* the one intake batch, reused */
-    int32_t intake_turn; /* which partition is read first next time */
+    int32_t intake_turn;           /* which partition is read first next time */
 
     struct ending_list ends;
-    size_t ends_under_way; /* ends from here to the acknowledgement */
+    size_t ends_under_way;              /* ends from here to the acknowledgement */
     struct running_list running, dirty; /* all; those with log text to send */
-    int64_t flush_at; /* boot ms: when dirty logs are sent next */
-    int64_t payload_bytes; /* cached for queued jobs */
-    size_t publications;   /* outcomes whose events are not all delivered */
+    int64_t flush_at;                   /* boot ms: when dirty logs are sent next */
+    int64_t payload_bytes;              /* cached for queued jobs */
+    size_t publications;                /* outcomes whose events are not all delivered */
 
     struct {
         char (*items)[UUID_TEXT_LEN + 1];
@@ -95,7 +96,7 @@ struct executor {
     } requeues; /* drained and forgotten starts */
 
     bool draining;
-    bool killing; /* drain is over: what ends now goes back to the queue */
+    bool killing;                     /* drain is over: what ends now goes back to the queue */
     int64_t drain_until, next_second; /* boot ms */
     int64_t seconds;
 };
@@ -114,12 +115,13 @@ void payload_drop(void *payload);
 /* ---- start.c ---- */
 void start_pump(struct executor *x);
 /* The ledger says that the task runs under our name: launch it, or end it when it was cancelled, or give it back while draining. */
-void start_launch(struct executor *x, struct task *t, struct bytes payload, const struct ledger_cancel *cancel, int64_t started_at);
+void start_launch(struct executor *x, struct task *t, struct bytes payload,
+    const struct ledger_cancel *cancel, int64_t started_at);
 
 /* ---- running.c ---- */
 /* With an order (it was cancelled before) it ends without running. */
-void running_launch(struct executor *x, struct task *t, struct bytes payload, const struct ledger_cancel *order,
-    int64_t started_at);
+void running_launch(struct executor *x, struct task *t, struct bytes payload,
+    const struct ledger_cancel *order, int64_t started_at);
 void running_cancel(struct running *r, struct bytes by, struct bytes reason);
 void running_free(struct running *r);
 void running_flush(struct executor *x, int64_t now_boot);

@@ -77,8 +77,7 @@ def test_a_frozen_executors_job_is_killed_before_it_starts_elsewhere(stack, make
     """The executor is stopped, its guard is not: the guard ends the tree when the lease is over."""
     job_id = stack.rest.submit(make(nap))
     holder, other = holder_of(stack, job_id)
-    before = processes(nap)
-    assert before
+    before = wait_for(lambda: processes(nap), LIMIT_S, "the first attempt lives")
     holder.hold()
     try:
         run = runs_again(stack, job_id)

@@ -43,6 +43,7 @@ def measure():
         "rate_per_s": round(p["rate_per_s"], 1),
         "drain_events_per_s": round(p["drain"]["events_per_s"]),
         "drain_documents_per_s": round(p["drain"]["documents_per_s"]),
+        "drain_cpu_us_per_job": p["drain"]["cpu_us_per_job"],
         "memory_idle": p["memory_idle"], "memory_after": p["memory_after"],
     }
     found["times_floor_p50"] = round(found["millrace"]["final_ms"]["p50"] / found["floor"]["latency_ms"]["p50"], 1)
@@ -62,7 +63,9 @@ def table(found):
     lines += [f"{'floor: drain':34} {f['drain_per_s']:9,} records/s",
               f"{'jobs: drain, to the final event':34} {m['drain_events_per_s']:9,} jobs/s",
               f"{'jobs: drain, to final documents':34} {m['drain_documents_per_s']:9,} jobs/s (aim: 1,000)", ""]
-    lines += [f"{'resident memory, MB':34} {'idle':>9} {'own':>9} {'after':>9} (aim: idle under 40)"]
+    lines += [f"{'processor time of the drain, a job':34} {sum(m['drain_cpu_us_per_job'].values()):9,} µs"]
+    lines += [f"{'  ' + name:34} {us:9,} µs" for name, us in m["drain_cpu_us_per_job"].items()]
+    lines += ["", f"{'resident memory, MB':34} {'idle':>9} {'own':>9} {'after':>9} (aim: idle under 40)"]
     for stage, idle in m["memory_idle"].items():
         after = m["memory_after"][stage]["rss_kb"]
         lines.append(f"{'  ' + stage:34} {idle['rss_kb'] / 1024:9.1f} {idle['own_kb'] / 1024:9.1f} {after / 1024:9.1f}")

@@ -157,6 +157,18 @@ bool bytes_parse_int64(struct bytes b, int64_t *out)
     return true;
 }
 
+char *bytes_dup(struct bytes b)
+{
+    char *copy = malloc(b.len + 1);
+
+    if (copy == NULL)
+        log_fatal("out_of_memory", "bytes=%zu", b.len + 1);
+    if (b.len > 0)
+        memcpy(copy, b.data, b.len);
+    copy[b.len] = '\0';
+    return copy;
+}
+
 uint64_t bytes_hash(struct bytes b)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -39,6 +39,9 @@ size_t bytes_utf8_valid_len(struct bytes b);
 bool bytes_is_utf8(struct bytes b);
 bool bytes_parse_int64(struct bytes b, int64_t *out); /* decimal, whole of b */
 
+/* malloc'ed copy, followed by a NUL byte (bytes are not C strings, so strndup is not for them). */
+char *bytes_dup(struct bytes b);
+
 /* FNV-1a, 64 bit: for hash maps, not against attackers. */
 uint64_t bytes_hash(struct bytes b);
 

@@ -41,13 +41,6 @@ struct registry {
 
 /* ---- life ---- */
 
-static char *copy_text(struct bytes text)
-{
-    char *copy = strndup(text.data ? text.data : "", text.len);
-    MUST(copy);
-    return copy;
-}
-
 struct registry *registry_new(const char *url, const char *topic_prefix)
 {
     MUST(curl_global_init(CURL_GLOBAL_DEFAULT) == 0);
@@ -56,8 +49,8 @@ struct registry *registry_new(const char *url, const char *topic_prefix)
     struct bytes base = bytes_of(url);
     while (base.len && base.data[base.len - 1] == '/')
         base.len--;
-    r->url = copy_text(base);
-    r->prefix = copy_text(bytes_of(topic_prefix));
+    r->url = bytes_dup(base);
+    r->prefix = bytes_dup(bytes_of(topic_prefix));
     MUST(pthread_mutex_init(&r->lock, NULL) == 0);
     r->curl = curl_easy_init();
     MUST(r->curl);
@@ -189,7 +182,7 @@ static enum registry_verdict fetch_text(
     } else {
         struct known_text *t = calloc(1, sizeof *t);
         MUST(t);
-        *t = (struct known_text){.next = r->texts, .id = id, .text = copy_text(bytes_of(text))};
+        *t = (struct known_text){.next = r->texts, .id = id, .text = bytes_dup(bytes_of(text))};
         r->texts = t;
         *out = t;
     }
@@ -248,7 +241,7 @@ static enum registry_verdict fetch_id(
     struct known_id *i = calloc(1, sizeof *i);
     MUST(i);
     *i = (struct known_id){
-        .next = r->ids, .topic = copy_text(bytes_of(topic)), .text = copy_text(text), .id = (uint32_t)id};
+        .next = r->ids, .topic = bytes_dup(bytes_of(topic)), .text = bytes_dup(text), .id = (uint32_t)id};
     r->ids = i;
     *out = i;
     return REGISTRY_OK;

@@ -248,9 +248,7 @@ static void copy_columns(struct result_writer *w, const struct result_column *co
     w->column_count = count;
     for (size_t i = 0; i < count; i++) {
         w->columns[i].type = result_type_of(columns[i].type);
-        w->columns[i].name =
-            strndup(columns[i].name.data == NULL ? "" : columns[i].name.data, columns[i].name.len);
-        MUST(w->columns[i].name != NULL);
+        w->columns[i].name = bytes_dup(columns[i].name);
     }
 }
 

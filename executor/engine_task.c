@@ -353,10 +353,8 @@ static void take_error(struct engines *p, struct engine_task_state *t, const str
     t->retryable = l->retryable && t->stop == STOP_NONE;
     t->line_number = l->line;
     t->exit_code = l->exit_code;
-    if (l->detail.len > 0) {
-        t->detail = strndup(l->detail.data, l->detail.len);
-        MUST(t->detail != NULL);
-    }
+    if (l->detail.len > 0)
+        t->detail = bytes_dup(l->detail);
     set_stopped(t, code, message.data);
     buf_release(&message);
     leave_process(p, t);

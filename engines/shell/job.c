@@ -119,13 +119,6 @@ static bool write_script(const char *path, struct bytes code, struct error *e)
     return ok;
 }
 
-static char *copy(struct bytes text)
-{
-    char *out = strndup(text.data == NULL ? "" : text.data, text.len);
-    MUST(out != NULL);
-    return out;
-}
-
 static bool build_command(struct launch *l, const json_t *line, struct error *e)
 {
     struct bytes code = engine_text(line, "code");
@@ -134,10 +127,10 @@ static bool build_command(struct launch *l, const json_t *line, struct error *e)
     if (code.data == NULL) {
         return error_set(e, "engine_error", "the run has no code");
     }
-    l->argv[0] = copy(bytes_of(shell));
+    l->argv[0] = bytes_dup(bytes_of(shell));
     if (code.len <= ARGUMENT_MAX && memchr(code.data, '\0', code.len) == NULL) {
-        l->argv[1] = copy(BYTES("-c"));
-        l->argv[2] = copy(code);
+        l->argv[1] = bytes_dup(BYTES("-c"));
+        l->argv[2] = bytes_dup(code);
         return true;
     }
     const char *home = getenv("HOME"); /* absolute: the shell starts in another folder */

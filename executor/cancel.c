@@ -5,6 +5,9 @@
  *
  * A job whose start is unanswered: the start looks up cancels after its compare-and-set, but that may have been before this cancel
  * was written; so the order is kept with the task until the launch.
+ *
+ * A bell may never ring (the ingest that wrote the cancel died, Kafka did not take the record): cancel_look asks for the jobs that run
+ * here. Queued ones need no bell: their start asks.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +130,7 @@ void cancel_poll(struct executor *x)
     }
 }
 
-/* ---- jobs that are not tasks here: queued, or none of ours ---- */
+/* ---- asking: jobs that are not tasks here (queued, or none of ours), and those that run, once in a while ---- */
 
 struct cancel_request {
     struct request request;
@@ -139,14 +142,21 @@ struct cancel_request {
     struct runs runs;
 };
 
+/* Most ids that are asked for were not cancelled; only of the others the runs are read. */
 static void cancel_work(struct request *r)
 {
     struct cancel_request *q = (struct cancel_request *)r;
+    const struct ledger *l = &q->x->ledger;
     struct error e;
-    request_result(r,
-        ledger_find(&q->x->ledger, q->ids, q->count, &q->memory, &q->runs, &e) &&
-            ledger_cancels(&q->x->ledger, q->ids, q->count, q->cancels, &q->memory, &e),
-        &e);
+    size_t found = 0;
+    bool ok = ledger_cancels(l, q->ids, q->count, q->cancels, &q->memory, &e);
+    for (size_t i = 0; ok && i < q->count; i++)
+        if (q->cancels[i].found) {
+            q->ids[found] = q->ids[i];
+            q->cancels[found++] = q->cancels[i];
+        }
+    q->count = found;
+    request_result(r, ok && (found == 0 || ledger_find(l, q->ids, found, &q->memory, &q->runs, &e)), &e);
 }
 
 static void cancel_found(struct executor *x, const struct run *run, const struct ledger_cancel *c)
@@ -165,11 +175,21 @@ static void cancel_done(struct request *r)
     q->x->cancel_busy = false;
     for (size_t i = 0; r->ok && i < q->runs.count; i++)
         for (size_t k = 0; k < q->count; k++)
-            if (q->cancels[k].found && memcmp(&q->ids[k], &q->runs.items[i].id, sizeof(struct uuid)) == 0)
+            if (memcmp(&q->ids[k], &q->runs.items[i].id, sizeof(struct uuid)) == 0)
                 cancel_found(q->x, &q->runs.items[i], &q->cancels[k]);
     arena_release(&q->memory);
     free(q->ids);
     free(q);
+}
+
+void cancel_look(struct executor *x)
+{
+    const struct running *r;
+    if (x->cancel_busy)
+        return;
+    TAILQ_FOREACH (r, &x->running, entry)
+        if (!r->cancelled && !r->concluded)
+            find_later(x, &r->id);
 }
 
 void cancel_pump(struct executor *x)

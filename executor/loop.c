@@ -24,6 +24,7 @@
 
 #define SECOND_MS 1000
 #define UNSENT_EVERY 5   /* seconds */
+#define CANCELS_EVERY 10 /* seconds */
 #define GIVE_UP_MS 15000 /* after the drain: the servers don't answer */
 
 #define ROW(name, type, field, value, min, max, help)                                                        \
@@ -286,6 +287,8 @@ static void every_second(struct executor *x, int64_t now)
     if (x->seconds % UNSENT_EVERY == 1)
         finish_unsent(x);
 }
+    if (x->seconds % CANCELS_EVERY == 2)
+        cancel_look(x);
 
 static void pump(struct executor *x)
 {

@@ -88,7 +88,7 @@ static bool look(struct ingest *in, struct http_request *r, const char *id, bool
     return found || request_not_found(r, "job", bytes_of(id));
 }
 
-/* A doorbell: executors that miss it find the cancel when they look by themselves. */
+/* A doorbell: without it the executor finds the cancel when it starts the job, or within seconds while it runs. */
 static void ring(
     struct ingest *in, struct http_request *r, const char *id, const struct wish *wish, int64_t now)
 {

@@ -48,8 +48,9 @@ struct stage_world {
     const struct stage *stage;
     void *settings; /* the program's struct */
     struct producer *producer;
-    struct store *store; /* NULL unless the stage uses it */
-    struct codec *codec; /* of the loop's thread */
+    struct store *store;       /* NULL unless the stage uses it */
+    struct codec *codec;       /* of the loop's thread */
+    struct registry *registry; /* for codecs of further threads (codec_new); NULL: none is configured */
     struct http_server *http;
     volatile int *stop; /* counts SIGTERM and SIGINT: 1 drain, 2 end at once */
     const char *const

@@ -72,7 +72,6 @@ struct program {
     struct stage_pulse pulse;
     struct metric metrics[STAGE_METRICS];
     struct http_health health;
-    struct registry *registry;
     void *self;
     bool opened;
     pthread_t caretaker;
@@ -320,8 +319,8 @@ static bool open_world(struct program *p, struct error *e)
 
     snprintf(client, sizeof(client), "millrace-%s", p->stage->name);
     if (p->settings->registry_url[0] != '\0')
-        p->registry = registry_new(p->settings->registry_url, p->settings->bus.topic_prefix);
-    w->codec = codec_new(p->registry);
+        w->registry = registry_new(p->settings->registry_url, p->settings->bus.topic_prefix);
+    w->codec = codec_new(w->registry);
     w->producer = producer_open(&p->settings->bus, client, e);
     if (w->producer == NULL)
         return false;
@@ -394,7 +393,7 @@ static void close_world(struct program *p)
     pthread_join(p->caretaker, NULL);
     store_close(w->store);
     codec_free(w->codec);
-    registry_free(p->registry);
+    registry_free(w->registry);
 }
 
 static bool work(struct program *p, struct error *e)

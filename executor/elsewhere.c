@@ -134,18 +134,22 @@ static void end_still_leases(struct elsewhere_request *q)
     watch_forget(x->watch);
 }
 
-static bool must_fail(struct elsewhere_request *q, const struct run *run)
+/* What becomes of a lost run. False: its payload can't be read now (the registry does not answer), the next round decides. */
+static bool decide_lost(struct elsewhere_request *q, const struct run *run, bool *fail)
 {
     struct job job;
     struct error e;
-    if (run->lost + 1 >= LOSSES_MAX)
+    *fail = run->lost + 1 >= LOSSES_MAX;
+    if (*fail)
         return true;
-    /* A codec belongs to one thread: this one has its own. */
-    struct codec *c = codec_new(NULL);
-    bool fail = codec_decode(c, &shape_planned, run->payload, false, &q->memory, &job, &e) == CODEC_OK &&
-                job.retry.on_lost == ON_LOST_FAIL;
-    codec_free(c);
-    return fail;
+    enum codec_verdict v =
+        codec_decode(q->x->house_codec, &shape_planned, run->payload, false, &q->memory, &job, &e);
+    if (v == CODEC_RETRY) {
+        log_warn("registry_away", "error=%s", log_quote(bytes_of(e.text)));
+        return false;
+    }
+    *fail = v == CODEC_OK && job.retry.on_lost == ON_LOST_FAIL;
+    return true;
 }
 
 static void elsewhere_work(struct request *r)
@@ -168,9 +172,10 @@ static void elsewhere_work(struct request *r)
         bool there = run && run->state == RUN_RUNNING && run->attempt == q->known[i].attempt &&
                      bytes_equal(run->instance, q->known[i].instance);
         bool gone = q->leases[i].over || !q->leases[i].exists;
-        if (!there || !gone || bytes_equal_text(run->instance, x->instance))
+        bool fail;
+        if (!there || !gone || bytes_equal_text(run->instance, x->instance) || !decide_lost(q, run, &fail))
             continue;
-        if (must_fail(q, run)) {
+        if (fail) {
             q->fails[q->fail_count++] = run;
             continue;
         }

@@ -64,6 +64,7 @@ struct executor {
     struct consumer *consumer, *control;
     struct desk *desk;
     struct clerk *intake_clerk, *start_clerk, *finish_clerk, *house_clerk;
+    struct codec *house_codec; /* the house clerk's own: a codec belongs to one thread */
     struct neighbours *neighbours;
     struct lease *lease;
     struct watch *watch;

@@ -210,6 +210,7 @@ bool executor_open(struct stage_world *w, void **self, struct error *e)
     x->intake_clerk = clerk_new(x->desk, "intake");
     x->start_clerk = clerk_new(x->desk, "start");
     x->finish_clerk = clerk_new(x->desk, "finish");
+    x->house_codec = codec_new(w->registry);
     x->house_clerk = clerk_new(x->desk, "house");
     x->watch = watch_new();
     return true;
@@ -393,6 +394,7 @@ void executor_close(void *self)
     clerk_free(x->start_clerk);
     clerk_free(x->finish_clerk);
     clerk_free(x->house_clerk);
+    codec_free(x->house_codec);
     /* What these threads have answered still speaks of all that is closed below. */
     lease_stop(x->lease);
     (void)desk_serve(x->desk);

@@ -140,13 +140,13 @@ bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, s
     return ok;
 }
 
-bool ledger_running_of(
-    const struct ledger *l, const char *instance, struct arena *a, struct runs *out, struct error *e)
+bool ledger_running_of(const struct ledger *l, const char *instance, int64_t patience_ms, struct arena *a,
+    struct runs *out, struct error *e)
 {
     bson_t *filter =
         BCON_NEW("instance", BCON_UTF8(instance), "state", BCON_UTF8("running"), "final", BCON_BOOL(false));
     bson_t *opts = order_opts("seq", 100000);
-    bool ok = runs_find(l->store, filter, opts, a, out, 0, e);
+    bool ok = runs_find(l->store, filter, opts, a, out, patience_ms, e);
     bson_destroy(filter);
     bson_destroy(opts);
     return ok;

@@ -150,8 +150,8 @@ bool ledger_requeue(const struct ledger *l, struct ledger_requeue *items, size_t
 bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, struct arena *a,
     struct runs *out, struct error *e);
 /* Unfinished runs that are `running` under an instance. */
-bool ledger_running_of(
-    const struct ledger *l, const char *instance, struct arena *a, struct runs *out, struct error *e);
+bool ledger_running_of(const struct ledger *l, const char *instance, int64_t patience_ms, struct arena *a,
+    struct runs *out, struct error *e);
 /* cancels by job id; out[i].found tells. */
 bool ledger_cancels(const struct ledger *l, const struct uuid *ids, size_t count, struct ledger_cancel *out,
     struct arena *a, struct error *e);

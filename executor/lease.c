@@ -56,7 +56,9 @@ static void tell(struct lease *l, bool over, int64_t until)
     n->until_boot = until;
     arena_init(&n->memory);
     n->request.done = news_done;
-    if (!over && !ledger_running_of(l->options.ledger, l->options.ledger->instance, &n->memory, &n->mine, &e))
+    /* Without an answer in time this round forgets nothing; the next renewal must not wait for it. */
+    const struct lease_options *o = &l->options;
+    if (!over && !ledger_running_of(o->ledger, o->ledger->instance, o->renew_ms, &n->memory, &n->mine, &e))
         n->mine = (struct runs){NULL, 0};
     desk_post(l->options.desk, &n->request);
 }

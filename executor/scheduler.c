@@ -304,11 +304,6 @@ void scheduler_drain(struct scheduler *s)
     s->draining = true;
 }
 
-struct task *scheduler_next_task(struct scheduler *s, size_t *cursor)
-{
-    return tasks_next(&s->tasks, cursor);
-}
-
 struct scheduler_figures scheduler_figures(const struct scheduler *s)
 {
     struct scheduler_figures f = groups_figures(&s->groups);

@@ -114,8 +114,6 @@ bool scheduler_owns(const struct scheduler *s, int32_t partition);
 /* ---- drain ---- */
 /* No more starts. */
 void scheduler_drain(struct scheduler *s);
-/* Walks the tasks; *cursor from 0. NULL at the end. */
-struct task *scheduler_next_task(struct scheduler *s, size_t *cursor);
 
 struct scheduler_figures {
     size_t groups, tasks, ready, looks, elsewhere, windowed;

@@ -144,9 +144,9 @@ void publication_close(struct publication *p);
 /* ---- cancel.c ---- */
 void cancel_poll(struct executor *x);
 void cancel_pump(struct executor *x);
-/* Ends a queued job (with its payload) as cancelled; it was taken out of its group's window already. */
 /* Asks for cancels of all jobs that run here: called every few seconds, for bells that never rang. */
 void cancel_look(struct executor *x);
+/* Ends a queued job (with its payload) as cancelled; it was taken out of its group's window already. */
 void cancel_queued(struct executor *x, const struct run *run, const struct ledger_cancel *c);
 void cancel_order_free(void *order);
 const struct ledger_cancel *cancel_order(const struct task *t);

@@ -287,9 +287,9 @@ static void every_second(struct executor *x, int64_t now)
     bury_pump(x);
     if (x->seconds % UNSENT_EVERY == 1)
         finish_unsent(x);
-}
     if (x->seconds % CANCELS_EVERY == 2)
         cancel_look(x);
+}
 
 static void pump(struct executor *x)
 {

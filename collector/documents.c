@@ -2,6 +2,7 @@
 /* documents: see documents.h. */
 #include "collector/documents.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define COLLECTION "jobs"
@@ -40,11 +41,19 @@ struct job_doc *documents_of(struct documents *d, struct bytes id)
 
 /* ---- reading ---- */
 
+/* A bson_t needs a greater alignment than the arena gives. */
+static bson_t *bson_space(struct arena *a)
+{
+    const uintptr_t align = _Alignof(bson_t);
+    char *space = arena_alloc(a, sizeof(bson_t) + align);
+    return (bson_t *)(void *)(space + (align - (uintptr_t)space % align) % align);
+}
+
 static bool document_row(void *self, const bson_t *doc)
 {
     struct documents *d = self;
     struct bytes copy = arena_copy(d->arena, (struct bytes){(const char *)bson_get_data(doc), doc->len});
-    bson_t *kept = arena_alloc(d->arena, sizeof *kept);
+    bson_t *kept = bson_space(d->arena);
     struct job_doc read;
     MUST(bson_init_static(kept, (const uint8_t *)copy.data, copy.len));
     job_doc_read(kept, d->arena, &read);

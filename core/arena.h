@@ -2,7 +2,7 @@
 /*
  * arena: the memory of a batch. Everything that lives as long as one batch of records (or one HTTP request) is
  * taken from an arena and goes at once with arena_reset. No single free, no destructor. Memory is zeroed and
- * aligned for any type. Running out of memory ends the process.
+ * aligned for any standard type (a bson_t needs more). Running out of memory ends the process.
  */
 #ifndef MILLRACE_CORE_ARENA_H
 #define MILLRACE_CORE_ARENA_H

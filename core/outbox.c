@@ -115,23 +115,6 @@ void outbox_send(struct outbox *o, const char *topic, struct bytes key, struct b
     outbox_send_with(o, topic, key, job_id, trace, shape, record, NULL, 0);
 }
 
-void outbox_send_raw(struct outbox *o, const char *topic, struct bytes key, struct bytes value,
-    const struct bus_header *headers, size_t header_count)
-{
-    struct bus_header *copy = arena_array(o->arena, header_count + 1, sizeof(*copy));
-
-    for (size_t i = 0; i < header_count; i++) {
-        copy[i].name = arena_copy(o->arena, headers[i].name);
-        copy[i].value = headers[i].value.data ? arena_copy(o->arena, headers[i].value) : BYTES_NONE;
-    }
-    add_record(o, &(struct bus_message){.topic = topic,
-                      .partition = -1,
-                      .key = key.data ? arena_copy(o->arena, key) : BYTES_NONE,
-                      .value = value.data ? arena_copy(o->arena, value) : BYTES_NONE,
-                      .headers = copy,
-                      .header_count = header_count});
-}
-
 size_t outbox_encoded_size(struct outbox *o, const struct shape *shape, const void *record)
 {
     return encode(o, shape, record) ? o->scratch.len : 0;

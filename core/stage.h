@@ -125,9 +125,6 @@ void outbox_send(struct outbox *o, const char *topic, struct bytes key, struct b
 void outbox_send_with(struct outbox *o, const char *topic, struct bytes key, struct bytes job_id,
     struct bytes trace, const struct shape *shape, const void *record, const struct bus_header *headers,
     size_t header_count);
-/* Sends bytes as they are, with the original headers (re-keyed submissions). */
-void outbox_send_raw(struct outbox *o, const char *topic, struct bytes key, struct bytes value,
-    const struct bus_header *headers, size_t header_count);
 /* Document writes (the outbox copies filter and update). A duplicate or missed guard makes the loop reload and step again
  * when `guarded`; inserts of deterministic ids pass guarded=false: a duplicate means it is already there. */
 void outbox_insert(struct outbox *o, const char *collection, const bson_t *doc);

@@ -299,10 +299,10 @@ bool store_ping(struct store *s, int64_t patience_ms, struct error *e)
 
 struct query {
     const char *database, *collection;
-    const bson_t *filter; /* or the pipeline */
+    const bson_t *filter;
     const bson_t *opts;
     const struct store_reader *reader;
-    bool aggregate, repeated;
+    bool repeated;
 };
 
 static bool query_once(void *self, mongoc_client_t *client, bson_error_t *why)
@@ -313,9 +313,7 @@ static bool query_once(void *self, mongoc_client_t *client, bson_error_t *why)
         r->reset(r->self);
     q->repeated = true;
     mongoc_collection_t *collection = mongoc_client_get_collection(client, q->database, q->collection);
-    mongoc_cursor_t *cursor =
-        q->aggregate ? mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, q->filter, q->opts, NULL)
-                     : mongoc_collection_find_with_opts(collection, q->filter, q->opts, NULL);
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, q->filter, q->opts, NULL);
     const bson_t *doc;
     bool more = true;
     while (more && mongoc_cursor_next(cursor, &doc))
@@ -337,29 +335,15 @@ static void query_opts(const bson_t *given, bson_t *out)
         BSON_APPEND_INT32(out, "batchSize", FIND_BATCH);
 }
 
-static bool query(struct store *s, struct query *q, const bson_t *given, int64_t patience_ms, struct error *e)
-{
-    bson_t opts;
-    query_opts(given, &opts);
-    q->database = s->database;
-    q->opts = &opts;
-    bool ok = store_patiently(s, q->collection, patience_ms, query_once, q, e);
-    bson_destroy(&opts);
-    return ok;
-}
-
 bool store_find(struct store *s, const char *collection, const bson_t *filter, const bson_t *opts,
     const struct store_reader *reader, int64_t patience_ms, struct error *e)
 {
-    struct query q = {.collection = collection, .filter = filter, .reader = reader};
-    return query(s, &q, opts, patience_ms, e);
-}
-
-bool store_aggregate(struct store *s, const char *collection, const bson_t *pipeline,
-    const struct store_reader *reader, int64_t patience_ms, struct error *e)
-{
-    struct query q = {.collection = collection, .filter = pipeline, .reader = reader, .aggregate = true};
-    return query(s, &q, NULL, patience_ms, e);
+    bson_t complete;
+    query_opts(opts, &complete);
+    struct query q = {s->database, collection, filter, &complete, reader, false};
+    bool ok = store_patiently(s, collection, patience_ms, query_once, &q, e);
+    bson_destroy(&complete);
+    return ok;
 }
 
 struct first {

@@ -47,8 +47,6 @@ bool store_insert(struct store *s, const char *collection, const bson_t *const *
 /* One statement; counts may be NULL. upsert never. */
 bool store_update_many(struct store *s, const char *collection, const bson_t *filter, const bson_t *update,
     int64_t *matched, int64_t *modified, int64_t patience_ms, struct error *e);
-bool store_delete_many(struct store *s, const char *collection, const bson_t *filter, int64_t *deleted,
-    int64_t patience_ms, struct error *e);
 
 /* One unordered bulk of guarded single-document writes. */
 struct store_write {
@@ -77,8 +75,6 @@ bool store_find_one(struct store *s, const char *collection, const bson_t *filte
     bson_t *out, bool *found, int64_t patience_ms, struct error *e);
 bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t *count,
     int64_t patience_ms, struct error *e);
-bool store_aggregate(struct store *s, const char *collection, const bson_t *pipeline,
-    const struct store_reader *reader, int64_t patience_ms, struct error *e);
 
 /* All indexes of all collections: one table; idempotent. Called by `millrace topics create` (it sets up both) and by tests. */
 struct store_index {

@@ -218,8 +218,8 @@ bool store_write(struct store *s, const char *collection, struct store_write *wr
 struct many {
     const char *database, *collection;
     const bson_t *filter;
-    const bson_t *update; /* NULL: delete */
-    int64_t matched, modified, deleted;
+    const bson_t *update;
+    int64_t matched, modified;
 };
 
 static bool many_once(void *self, mongoc_client_t *client, bson_error_t *why)
@@ -227,11 +227,9 @@ static bool many_once(void *self, mongoc_client_t *client, bson_error_t *why)
     struct many *m = self;
     bson_t reply;
     mongoc_collection_t *collection = mongoc_client_get_collection(client, m->database, m->collection);
-    bool ok = m->update ? mongoc_collection_update_many(collection, m->filter, m->update, NULL, &reply, why)
-                        : mongoc_collection_delete_many(collection, m->filter, NULL, &reply, why);
+    bool ok = mongoc_collection_update_many(collection, m->filter, m->update, NULL, &reply, why);
     m->matched = reply_int(&reply, "matchedCount");
     m->modified = reply_int(&reply, "modifiedCount");
-    m->deleted = reply_int(&reply, "deletedCount");
     bson_destroy(&reply);
     mongoc_collection_destroy(collection);
     return ok;
@@ -247,16 +245,5 @@ bool store_update_many(struct store *s, const char *collection, const bson_t *fi
         *matched = m.matched;
     if (modified)
         *modified = m.modified;
-    return true;
-}
-
-bool store_delete_many(struct store *s, const char *collection, const bson_t *filter, int64_t *deleted,
-    int64_t patience_ms, struct error *e)
-{
-    struct many m = {.database = s->database, .collection = collection, .filter = filter};
-    if (!store_patiently(s, collection, patience_ms, many_once, &m, e))
-        return false;
-    if (deleted)
-        *deleted = m.deleted;
     return true;
 }

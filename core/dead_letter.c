@@ -84,28 +84,37 @@ static bool identify(const struct bus_record *r, const struct job *known, struct
     return uuid_parse(out->job_id, &id) && names_of_key(r->key, out);
 }
 
+bool dead_letter_job(const struct bus_record *r, const struct job *known, const struct error *why,
+    struct job *out, struct job_error *error)
+{
+    const struct error_code *code = job_error_code(why->code);
+
+    if (!identify(r, known, out))
+        return false;
+    shape_clear(&shape_error, error);
+    error->code = bytes_of(why->code);
+    error->class = code != NULL ? code->class : CLASS_SYSTEM;
+    error->message = bytes_of(why->text);
+    error->statement = NO_INT;
+    error->line = NO_INT;
+    out->error = error;
+    out->pool = BYTES("default");
+    if (known != NULL && known->origin.timestamp > 0)
+        out->origin = known->origin;
+    else
+        out->origin = (struct origin){r->partition, r->offset, r->timestamp};
+    out->times.accepted = out->origin.timestamp;
+    return true;
+}
+
 bool outbox_send_refused(
     struct outbox *o, const struct bus_record *r, const struct job *known, const struct error *why)
 {
     struct job j;
     struct job_error error;
-    const struct error_code *code = job_error_code(why->code);
 
-    if (!identify(r, known, &j))
+    if (!dead_letter_job(r, known, why, &j, &error))
         return false;
-    shape_clear(&shape_error, &error);
-    error.code = bytes_of(why->code);
-    error.class = code != NULL ? code->class : CLASS_SYSTEM;
-    error.message = bytes_of(why->text);
-    error.statement = NO_INT;
-    error.line = NO_INT;
-    j.error = &error;
-    j.pool = BYTES("default");
-    if (known != NULL && known->origin.timestamp > 0)
-        j.origin = known->origin;
-    else
-        j.origin = (struct origin){r->partition, r->offset, r->timestamp};
-    j.times.accepted = j.origin.timestamp;
     outbox_send(o, "jobs.planned", job_group(o->arena, &j), j.job_id, j.trace, &shape_planned, &j);
     return true;
 }

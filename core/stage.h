@@ -142,5 +142,9 @@ size_t outbox_encoded_size(struct outbox *o, const struct shape *shape, const vo
  * dead_offset, dead_at to jobs.dead. For programs with their own loop; the stage loop does it itself. */
 bool dead_letter(struct producer *p, const char *stage, const struct bus_record *r, const struct error *why,
     int64_t now, bus_delivered *done, void *self, struct error *e);
+/* The job of such a record, refused for that reason, so that it still ends. `known`: the job, when the record could be decoded;
+ * NULL: the header `job` and the key must tell. Everything is borrowed. False: id or group can't be known. */
+bool dead_letter_job(const struct bus_record *r, const struct job *known, const struct error *why,
+    struct job *out, struct job_error *error);
 
 #endif

@@ -124,6 +124,7 @@ const struct consumer_events intake_events = {on_assigned, on_revoked};
 struct intake_record {
     struct bus_record raw;
     bool readable; /* item is valid */
+    bool dead;     /* it went to jobs.dead; the item is its job's refusal, where there is one */
     struct task *task;
     struct job job;
 };
@@ -201,6 +202,39 @@ static struct bytes rejected_event(struct intake_request *q, struct intake_recor
     return copy;
 }
 
+/* False: e says why this is no job that can run. */
+static bool read_job(struct intake_request *q, struct intake_record *r, struct uuid *id, struct error *e)
+{
+    struct executor *x = q->x;
+    if (!r->raw.value.data)
+        return error_set(e, "null_value", "the record has no value");
+    switch (codec_decode(x->world->codec, &shape_planned, r->raw.value, false, &q->memory, &r->job, e)) {
+    case CODEC_OK:
+        break;
+    case CODEC_BAD:
+        return false;
+    case CODEC_RETRY:
+        log_fatal("registry_away", "error=%s", log_quote(bytes_of(e->text)));
+    }
+    if (!uuid_parse(r->job.job_id, id))
+        return error_set(e, "bad_value", "job_id is not a UUID");
+    if (!job_name_is_valid(r->job.creator) || !job_name_is_valid(r->job.user))
+        return error_set(e, "bad_name", "creator or user is not a valid name");
+    return true;
+}
+
+/* To jobs.dead; and the job that the record carries, where that can be known, ends as refused (DESIGN 7.10). */
+static bool bury_and_refuse(
+    struct intake_request *q, struct intake_record *r, struct uuid *id, const struct error *e)
+{
+    struct error *why = arena_alloc(&q->memory, sizeof *why);
+    struct job_error *refusal = arena_alloc(&q->memory, sizeof *refusal);
+    *why = *e;
+    bury(q, &r->raw, why);
+    r->dead = true;
+    return dead_letter_job(&r->raw, NULL, why, &r->job, refusal) && uuid_parse(r->job.job_id, id);
+}
+
 /* Reads one record into an item, or buries it. */
 static void take_record(struct intake_request *q, struct intake_record *r)
 {
@@ -209,24 +243,12 @@ static void take_record(struct intake_request *q, struct intake_record *r)
     struct ledger_intake *item = &q->items[q->item_count];
     *item =
         (struct ledger_intake){.partition = r->raw.partition, .seq = r->raw.offset, .payload = r->raw.value};
-    enum codec_verdict v = CODEC_BAD;
-    r->readable = false;
-    if (!r->raw.value.data)
-        error_set(&e, "null_value", "the record has no value");
-    else
-        v = codec_decode(x->world->codec, &shape_planned, r->raw.value, false, &q->memory, &r->job, &e);
-    if (v == CODEC_RETRY)
-        log_fatal("registry_away", "error=%s", log_quote(bytes_of(e.text)));
-    if (v == CODEC_OK && !uuid_parse(r->job.job_id, &item->id))
-        v = CODEC_BAD, error_set(&e, "bad_value", "job_id is not a UUID");
-    if (v == CODEC_OK && (!job_name_is_valid(r->job.creator) || !job_name_is_valid(r->job.user)))
-        v = CODEC_BAD, error_set(&e, "bad_name", "creator or user is not a valid name");
-    if (v == CODEC_BAD) {
-        bury(q, &r->raw, &e);
-        return;
-    }
-    r->readable = true;
+    error_clear(&e);
+    r->dead = false;
     r->task = NULL;
+    r->readable = read_job(q, r, &item->id, &e) || bury_and_refuse(q, r, &item->id, &e);
+    if (!r->readable)
+        return;
     item->group = job_group(&q->memory, &r->job);
     item->state = RUN_QUEUED;
     if (r->job.error) {
@@ -265,7 +287,7 @@ static void settle_record(struct intake_request *q, struct intake_record *r, con
             assignment = q->offsets[i].assignment;
     if (item->duplicate)
         metric_add(&executor_metrics[M_DUPLICATES], 1);
-    if (item->other_group.data) {
+    if (item->other_group.data && !r->dead) {
         struct error why;
         error_set(&why, "group_conflict", "job %.*s belongs to group %.*s already", BYTES_ARG(r->job.job_id),
             BYTES_ARG(item->other_group));

@@ -326,8 +326,13 @@ bool consumer_next_of(struct consumer *c, int32_t partition, struct bus_record *
     for (size_t i = 0; i < c->slot_count; i++) {
         if (c->slots[i].partition != partition)
             continue;
-        rd_kafka_message_t *m = rd_kafka_consume_queue(c->slots[i].queue, 0);
-        return m != NULL && take_message(c, m, out);
+        /* What is no record (an error, one of an assignment that is over) must not hide the records behind it: nobody would
+         * be told of those again. */
+        rd_kafka_message_t *m;
+        while ((m = rd_kafka_consume_queue(c->slots[i].queue, 0)) != NULL)
+            if (take_message(c, m, out))
+                return true;
+        return false;
     }
     return false;
 }

@@ -21,6 +21,10 @@ demo() {
     demo_watch
     demo_show
     demo_where_next
+    if [ $once = yes ] && [ -n "$AT_EXIT" ]; then
+        say ""
+        say "Everything stops now; ./run up starts it again, with what these jobs left."
+    fi
     if [ $once = no ] && [ -n "$AT_EXIT" ]; then
         say ""
         say "Everything stays up until you press Ctrl-C."
@@ -37,7 +41,7 @@ demo_running() {
 }
 
 demo_end() {
-    say "stopping (data stays in $VAR)"
+    say "stopping"
     down
 }
 

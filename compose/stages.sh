@@ -23,6 +23,8 @@ stage_environment() {
     export MILLRACE_RESULTS_DIR=$VAR/results
     export MILLRACE_STATE_DIR=$VAR/state
     export MILLRACE_PYTHON=$VENV_DIR/bin/python
+    # A process that is killed -9 would leave the MongoDB driver's counters in /dev/shm for ever.
+    export MONGOC_DISABLE_SHM=1
     # So that ./run, called by a test, starts the same build.
     export MILLRACE_PRESET=$PRESET
 }

@@ -28,31 +28,6 @@ static void add(struct checking *c, struct bytes field, const char *code, struct
         c->problems->items[c->problems->count++] = (struct field_problem){field, code, detail};
 }
 
-static struct bytes shown(struct bytes b)
-{
-    struct bytes cut = bytes_slice(b, 0, SHOWN_MAX);
-    cut.len = bytes_utf8_valid_len(cut);
-    return cut;
-}
-
-static bool has_control(struct bytes b)
-{
-    for (size_t i = 0; i < b.len; i++) {
-        if ((unsigned char)b.data[i] < 0x20 || b.data[i] == 0x7f)
-            return true;
-    }
-    return false;
-}
-
-static size_t count_characters(struct bytes b)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < b.len; i++)
-        count += ((unsigned char)b.data[i] & 0xc0) != 0x80;
-    return count;
-}
-
 /* ---- names ---- */
 
 static void check_name_of(struct checking *c, const char *field, struct bytes name, bool required)
@@ -74,9 +49,10 @@ static void check_names(struct checking *c)
 
 static void check_name(struct checking *c)
 {
-    if (count_characters(c->job->name) > JOB_NAME_MAX)
-        add(c, BYTES("name"), "too_long", arena_printf(c->arena, "at most %d characters", JOB_NAME_MAX));
-    if (has_control(c->job->name))
+    if (bytes_characters(c->job->name) > JOB_NAME_CHARACTERS)
+        add(c, BYTES("name"), "too_long",
+            arena_printf(c->arena, "at most %d characters", JOB_NAME_CHARACTERS));
+    if (bytes_has_control(c->job->name))
         add(c, BYTES("name"), "bad_name", BYTES("no control characters"));
 }
 
@@ -181,13 +157,13 @@ static void check_engine(struct checking *c)
     } else if (engine == NULL) {
         struct bytes known = engine_names(c);
         add(c, BYTES("engine"), "unknown_engine",
-            arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s", BYTES_ARG(shown(j->engine)),
-                BYTES_ARG(known)));
+            arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s",
+                BYTES_ARG(bytes_cut(j->engine, SHOWN_MAX)), BYTES_ARG(known)));
     } else if (j->code_type.len > 0 && !engine_info_accepts(engine, j->code_type)) {
         struct bytes types = type_names(c, engine);
         add(c, BYTES("code_type"), "bad_code_type",
             arena_printf(c->arena, "engine '%.*s' does not run '%.*s', but: %.*s", BYTES_ARG(j->engine),
-                BYTES_ARG(shown(j->code_type)), BYTES_ARG(types)));
+                BYTES_ARG(bytes_cut(j->code_type, SHOWN_MAX)), BYTES_ARG(types)));
     }
 }
 
@@ -224,7 +200,7 @@ static void check_pairs(struct checking *c, const char *field, const struct pair
     }
     for (size_t i = 0; i < pairs->count; i++) {
         const struct pair *p = &pairs->items[i];
-        struct bytes path = arena_printf(c->arena, "%s.%.*s", field, BYTES_ARG(shown(p->key)));
+        struct bytes path = arena_printf(c->arena, "%s.%.*s", field, BYTES_ARG(bytes_cut(p->key, SHOWN_MAX)));
         if (!key_is_valid(p->key))
             add(c, path, "bad_name", bytes_of(wanted));
         if (p->value.len > value_max)
@@ -278,9 +254,9 @@ static void check_texts(struct checking *c)
     struct bytes key = c->job->idempotency_key;
     struct bytes zone = c->job->timezone;
 
-    if (key.data != NULL && (key.len == 0 || key.len > KEY_MAX || has_control(key)))
+    if (key.data != NULL && (key.len == 0 || key.len > JOB_KEY_BYTES || bytes_has_control(key)))
         add(c, BYTES("idempotency_key"), "bad_value", BYTES("1 to 255 bytes without control characters"));
-    if (zone.data != NULL && (zone.len == 0 || zone.len > ZONE_MAX || has_control(zone)))
+    if (zone.data != NULL && (zone.len == 0 || zone.len > ZONE_MAX || bytes_has_control(zone)))
         add(c, BYTES("timezone"), "bad_value", BYTES("a zone's name, such as Europe/Berlin"));
 }
 

@@ -9,7 +9,6 @@
 #include "core/engine_list.h"
 #include "core/job.h"
 
-#define JOB_NAME_MAX 256 /* characters */
 #define RETRY_ATTEMPTS_MAX 100
 
 struct convert_rules {

@@ -53,7 +53,8 @@ static void strip(struct job *j)
     j->strategy = NULL;
     j->statements.count = 0;
     j->callback_url = j->idempotency_key = j->timezone = BYTES_NONE;
-    if (j->name.len > JOB_NAME_MAX || (j->name.len > 0 && memchr(j->name.data, '\0', j->name.len) != NULL))
+    if (bytes_characters(j->name) > JOB_NAME_CHARACTERS ||
+        (j->name.len > 0 && memchr(j->name.data, '\0', j->name.len) != NULL))
         j->name = BYTES("");
     if (!job_name_is_valid(j->target))
         j->target = BYTES_NONE;

@@ -132,6 +132,29 @@ bool bytes_is_utf8(struct bytes b)
     return bytes_utf8_valid_len(b) == b.len;
 }
 
+size_t bytes_characters(struct bytes b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b.len; i++)
+        count += ((unsigned char)b.data[i] & 0xC0) != 0x80;
+    return count;
+}
+
+bool bytes_has_control(struct bytes b)
+{
+    for (size_t i = 0; i < b.len; i++)
+        if ((unsigned char)b.data[i] < 0x20 || b.data[i] == 0x7F)
+            return true;
+    return false;
+}
+
+struct bytes bytes_cut(struct bytes b, size_t max_bytes)
+{
+    struct bytes cut = bytes_slice(b, 0, max_bytes);
+    cut.len = bytes_utf8_valid_len(cut);
+    return cut;
+}
+
 bool bytes_parse_int64(struct bytes b, int64_t *out)
 {
     bool negative = b.len > 0 && b.data[0] == '-';

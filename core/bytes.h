@@ -37,7 +37,10 @@ struct bytes bytes_trim(struct bytes b); /* without ASCII white space at both en
 /* Index of the first byte that breaks UTF-8 (RFC 3629: no overlong forms, no surrogates), or b.len. */
 size_t bytes_utf8_valid_len(struct bytes b);
 bool bytes_is_utf8(struct bytes b);
-bool bytes_parse_int64(struct bytes b, int64_t *out); /* decimal, whole of b */
+size_t bytes_characters(struct bytes b);                  /* of UTF-8 text */
+bool bytes_has_control(struct bytes b);                   /* a byte below 0x20, or DEL */
+struct bytes bytes_cut(struct bytes b, size_t max_bytes); /* the beginning, up to a whole character */
+bool bytes_parse_int64(struct bytes b, int64_t *out);     /* decimal, whole of b */
 
 /* malloc'ed copy, followed by a NUL byte (bytes are not C strings, so strndup is not for them). */
 char *bytes_dup(struct bytes b);

@@ -183,6 +183,8 @@ struct bytes job_group(struct arena *a, const struct job *j);
 struct bytes job_statement_text(const struct job *j, const struct job_statement *s);
 /* [A-Za-z0-9._@-]{1,64}, and neither "." nor "..": names become folders. */
 bool job_name_is_valid(struct bytes creator_or_user);
+#define JOB_NAME_CHARACTERS 256 /* most of a job's own name */
+#define JOB_KEY_BYTES 255       /* most of an idempotency key */
 
 /* ---- results, events, logs, control ---- */
 

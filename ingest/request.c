@@ -15,8 +15,7 @@
 bool request_bad_query(struct http_request *r, const char *name, struct bytes value, const char *expected)
 {
     struct arena *a = http_arena(r);
-    struct bytes cut = bytes_slice(value, 0, 80);
-    cut.len = bytes_utf8_valid_len(cut);
+    struct bytes cut = bytes_cut(value, 80);
     struct field_problems problems = {.count = 1};
     struct bytes detail = arena_printf(a, "%s; got '%.*s'", expected, BYTES_ARG(cut));
     problems.items[0] = (struct field_problem){bytes_of(name), "bad_value", detail};
@@ -39,8 +38,7 @@ bool request_query_only(struct http_request *r, const char *const *names)
         buf_release(&list);
         if (known)
             continue;
-        struct bytes cut = bytes_slice(name, 0, 80);
-        cut.len = bytes_utf8_valid_len(cut);
+        struct bytes cut = bytes_cut(name, 80);
         struct field_problems problems = {.count = 1};
         problems.items[0] = (struct field_problem){
             cut, "unknown_field", arena_printf(http_arena(r), "known: %.*s", BYTES_ARG(expected))};

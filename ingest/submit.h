@@ -14,8 +14,6 @@
 #include "core/uuid.h"
 
 #define SUBMIT_HASH_SIZE 32
-#define SUBMIT_KEY_MAX 255
-#define SUBMIT_NAME_MAX 256
 
 enum engine_fit { ENGINE_FITS, ENGINE_UNKNOWN, ENGINE_OTHER_CODE };
 

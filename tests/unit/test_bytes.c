@@ -130,6 +130,33 @@ static void utf8_is_checked_as_rfc_3629_has_it(void **state)
     assert_true(bytes_is_utf8(BYTES_NONE));
 }
 
+static void texts_are_counted_and_cut_by_characters(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t characters, max, cut;
+        bool control;
+    } cases[] = {
+        {"", 0, 5, 0, false},
+        {"abc", 3, 2, 2, false},
+        {"abc", 3, 9, 3, false},
+        {"a\xc3\xa9z", 3, 2, 1, false}, /* e with an acute accent: two bytes */
+        {"a\xc3\xa9z", 3, 3, 3, false},
+        {"\xf0\x9f\x98\x80", 1, 3, 0, false}, /* one character of four bytes */
+        {"a\tb", 3, 9, 3, true},
+        {"a\x7f", 2, 9, 2, true},
+        {" ~", 2, 9, 2, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bytes text = bytes_of(cases[i].text);
+        assert_int_equal(bytes_characters(text), cases[i].characters);
+        assert_int_equal(bytes_cut(text, cases[i].max).len, cases[i].cut);
+        assert_int_equal(bytes_has_control(text), cases[i].control);
+    }
+}
+
 static void hashes_are_fnv_1a(void **state)
 {
     (void)state;
@@ -213,6 +240,7 @@ int main(void)
         cmocka_unit_test(slices_stay_inside),
         cmocka_unit_test(numbers_are_taken_whole_or_not_at_all),
         cmocka_unit_test(utf8_is_checked_as_rfc_3629_has_it),
+        cmocka_unit_test(texts_are_counted_and_cut_by_characters),
         cmocka_unit_test(hashes_are_fnv_1a),
         cmocka_unit_test(buffers_grow_and_keep_what_they_have),
         cmocka_unit_test(error_texts_are_cut_between_characters),

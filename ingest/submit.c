@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define MAX_ATTEMPTS 100
+#define PARTS_MAX 1000 /* each is compared with all before it */
+#define SHOWN_MAX 80   /* bytes of what came, in details */
 
 /* ---- refusals ---- */
 
@@ -62,33 +64,9 @@ static void problem(struct check *c, struct bytes field, const char *code, struc
         c->problems->items[c->problems->count++] = (struct field_problem){field, code, detail};
 }
 
-static bool has_control_characters(struct bytes b)
-{
-    for (size_t i = 0; i < b.len; i++)
-        if ((unsigned char)b.data[i] < 0x20 || b.data[i] == 0x7F)
-            return true;
-    return false;
-}
-
-static size_t count_characters(struct bytes b)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < b.len; i++)
-        count += ((unsigned char)b.data[i] & 0xC0) != 0x80;
-    return count;
-}
-
 static bool is_blank(struct bytes b)
 {
     return bytes_trim(b).len == 0;
-}
-
-/* For details: at most 80 bytes of what came. */
-static struct bytes shown(struct bytes b)
-{
-    struct bytes cut = bytes_slice(b, 0, 80);
-    cut.len = bytes_utf8_valid_len(cut);
-    return cut;
 }
 
 static void check_names(struct check *c)
@@ -101,10 +79,10 @@ static void check_names(struct check *c)
         if (names[i].value.data && !job_name_is_valid(names[i].value))
             problem(c, names[i].field, "bad_name",
                 BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -, and neither \".\" nor \"..\""));
-    if (count_characters(c->job->name) > SUBMIT_NAME_MAX)
-        problem(
-            c, BYTES("name"), "too_long", arena_printf(c->arena, "at most %d characters", SUBMIT_NAME_MAX));
-    if (has_control_characters(c->job->name))
+    if (bytes_characters(c->job->name) > JOB_NAME_CHARACTERS)
+        problem(c, BYTES("name"), "too_long",
+            arena_printf(c->arena, "at most %d characters", JOB_NAME_CHARACTERS));
+    if (bytes_has_control(c->job->name))
         problem(c, BYTES("name"), "bad_name", BYTES("no control characters"));
 }
 
@@ -118,13 +96,14 @@ static void check_engine(
         break;
     case ENGINE_UNKNOWN:
         problem(c, field, "unknown_engine",
-            arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s", BYTES_ARG(shown(engine)),
-                BYTES_ARG(buf_bytes(&hint))));
+            arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s",
+                BYTES_ARG(bytes_cut(engine, SHOWN_MAX)), BYTES_ARG(buf_bytes(&hint))));
         break;
     case ENGINE_OTHER_CODE:
         problem(c, type_field, "bad_code_type",
-            arena_printf(c->arena, "engine '%.*s' does not run '%.*s', but: %.*s", BYTES_ARG(shown(engine)),
-                BYTES_ARG(shown(code_type)), BYTES_ARG(buf_bytes(&hint))));
+            arena_printf(c->arena, "engine '%.*s' does not run '%.*s', but: %.*s",
+                BYTES_ARG(bytes_cut(engine, SHOWN_MAX)), BYTES_ARG(bytes_cut(code_type, SHOWN_MAX)),
+                BYTES_ARG(buf_bytes(&hint))));
         break;
     }
     buf_release(&hint);
@@ -160,7 +139,9 @@ static void check_code(struct check *c)
     if (j->parts.count == 0 && is_blank(j->code))
         problem(c, BYTES("code"), j->code.len ? "empty_code" : "missing",
             BYTES("what to run; it may not be blank"));
-    for (size_t i = 0; i < j->parts.count; i++)
+    if (j->parts.count > PARTS_MAX)
+        problem(c, BYTES("parts"), "too_many", arena_printf(c->arena, "at most %d parts", PARTS_MAX));
+    for (size_t i = 0; i < j->parts.count && i < PARTS_MAX; i++)
         check_part(c, i);
 }
 
@@ -199,12 +180,12 @@ static void check_strategy(struct check *c)
 static void check_texts(struct check *c)
 {
     struct bytes key = c->job->idempotency_key, url = c->job->callback_url;
-    if (key.data && (key.len == 0 || key.len > SUBMIT_KEY_MAX || has_control_characters(key)))
+    if (key.data && (key.len == 0 || key.len > JOB_KEY_BYTES || bytes_has_control(key)))
         problem(c, BYTES("idempotency_key"), "bad_value",
-            arena_printf(c->arena, "1 to %d bytes without control characters", SUBMIT_KEY_MAX));
+            arena_printf(c->arena, "1 to %d bytes without control characters", JOB_KEY_BYTES));
     if (url.data && !bytes_starts_with(url, "http://") && !bytes_starts_with(url, "https://"))
         problem(c, BYTES("callback_url"), "bad_value", BYTES("an http:// or https:// address"));
-    if (url.data && has_control_characters(url))
+    if (url.data && bytes_has_control(url))
         problem(c, BYTES("callback_url"), "bad_value", BYTES("no control characters"));
 }
 

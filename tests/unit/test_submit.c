@@ -104,6 +104,31 @@ static void told(const struct refusal *why, struct buf *out)
     buf_add_char(out, '\0');
 }
 
+/* Ids are compared with each other, so that an endless list would keep a thread busy for seconds. */
+static void too_many_parts_are_told_and_not_looked_at(void **state)
+{
+    const struct submit_rules large = {1024 * 1024, fit, NULL};
+    struct arena a;
+    struct submission s;
+    const struct refusal *why = NULL;
+    struct buf body, problems;
+    (void)state;
+    arena_init(&a);
+    buf_init(&body);
+    buf_init(&problems);
+    buf_add_text(&body, "{" WHO "\"engine\":\"noop\",\"code\":\"\",\"parts\":[");
+    for (int i = 0; i <= 1000; i++)
+        buf_printf(&body, "%s{\"id\":\"%d\",\"engine\":\"noop\",\"code\":\"%s\"}", i ? "," : "", i,
+            i < 1000 ? "x" : " ");
+    buf_add_text(&body, "]}");
+    assert_false(submit_parse(&large, buf_bytes(&body), BYTES_NONE, &a, &s, &why));
+    told(why, &problems);
+    assert_string_equal(problems.data, "parts:too_many");
+    buf_release(&problems);
+    buf_release(&body);
+    arena_release(&a);
+}
+
 static void a_body_is_accepted_or_told_what_is_wrong(void **state)
 {
     (void)state;
@@ -246,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_is_accepted_or_told_what_is_wrong),
+        cmocka_unit_test(too_many_parts_are_told_and_not_looked_at),
         cmocka_unit_test(a_large_submission_is_refused_before_it_is_read),
         cmocka_unit_test(a_key_gives_the_same_id_and_the_payload_the_same_hash),
         cmocka_unit_test(without_a_key_every_submission_is_a_job_of_its_own),

@@ -3,6 +3,7 @@
  * cancel: millrace cancel ID...: what each job was when it was cancelled.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/client.h"
 #include "cli/commands.h"
@@ -13,6 +14,18 @@ static const struct option own[] = {
     {0, "by", "NAME", false, "who; default MILLRACE_USER, else who you are"},
     OPTION_END,
 };
+
+/* "was" tells what the cancel met; "state" is that of the document, which follows a moment later. */
+static void print_answer(const struct reply *reply)
+{
+    const char *was = reply_text(reply, "was"), *id = reply_text(reply, "job_id");
+    const char *state = reply_text(reply, "state");
+    bool told = outcome_of_state(state) != OUTCOME_DONE || strcmp(state, "succeeded") == 0;
+    if (strcmp(was, "final") == 0)
+        printf("%s  had ended already%s%s\n", id, told ? ": " : "", told ? state : "");
+    else
+        printf("%s  was %s, will be cancelled\n", id, was);
+}
 
 static enum outcome cancel(const struct args *a)
 {
@@ -42,8 +55,7 @@ static enum outcome cancel(const struct args *a)
         else if (as_json)
             print_json(reply.json);
         else
-            printf("%s  was %s, is %s\n", reply_text(&reply, "job_id"), reply_text(&reply, "was"),
-                reply_text(&reply, "state"));
+            print_answer(&reply);
     }
     json_decref(wish);
     reply_release(&reply);
@@ -60,5 +72,6 @@ const struct command command_cancel = {
     .options = own,
     .asks_server = true,
     .run = cancel,
-    .notes = "A job that had ended stays as it is: \"was final\".",
+    .notes = "A job that had ended stays as it is, and the exit code is 0. Follow one with: millrace get ID "
+             "--wait",
 };

@@ -83,8 +83,9 @@ enum outcome reply_explain(const struct reply *r)
         return OUTCOME_UNREACHABLE;
     }
     const char *code = reply_text(r, "code"), *detail = reply_text(r, "detail");
+    const char *job = reply_text(r, "job_id");
     if (*code)
-        complain("%s (%s, HTTP %d)", *detail ? detail : code, code, r->status);
+        complain("%s (%s, HTTP %d)%s%s", *detail ? detail : code, code, r->status, *job ? ": job " : "", job);
     else
         complain("the server answered with HTTP %d", r->status);
     json_array_foreach(errors, index, problem)
@@ -92,6 +93,9 @@ enum outcome reply_explain(const struct reply *r)
         const char *field = json_string_value(json_object_get(problem, "field"));
         const char *what = json_string_value(json_object_get(problem, "detail"));
         const char *which = json_string_value(json_object_get(problem, "code"));
+        /* One problem of a query is told by the answer's own detail already. */
+        if (field && what && json_array_size(errors) == 1 && strstr(detail, what))
+            continue;
         complain("  %s: %s (%s)", field ? field : "", what ? what : "", which ? which : "");
     }
     return r->status == 503 ? OUTCOME_UNREACHABLE : OUTCOME_REFUSED;

@@ -256,7 +256,7 @@ static enum outcome dead(const struct args *a)
 const struct command command_dead = {
     .name = "dead",
     .words = "",
-    .about = "Show records that no stage could accept (jobs.dead), the oldest of the latest first",
+    .about = "Show the latest records that no stage could accept (jobs.dead), oldest first",
     .options = own,
     .settings = servers_settings,
     .run = dead,

@@ -18,15 +18,24 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
-static void help(int argc, char **argv)
+static enum outcome unknown_command(const char *name)
+{
+    complain("there is no command %s; millrace help lists them", name);
+    return OUTCOME_USAGE;
+}
+
+static enum outcome help(int argc, char **argv)
 {
     const struct command *c = argc > 0 ? find(argv[0]) : NULL;
-    if (argc > 0 && strcmp(argv[0], "--markdown") == 0)
+    if (argc == 0)
+        help_all();
+    else if (strcmp(argv[0], "--markdown") == 0)
         help_markdown();
     else if (c)
         help_command(c);
     else
-        help_all();
+        return unknown_command(argv[0]);
+    return OUTCOME_DONE;
 }
 
 static enum outcome run(const struct command *c, int argc, char **argv)
@@ -55,14 +64,12 @@ int main(int argc, char **argv)
         return OUTCOME_DONE;
     }
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        help(argc > 2 ? argc - 2 : 0, argv + 2);
-        return argc > 1 ? OUTCOME_DONE : OUTCOME_USAGE;
+        enum outcome told = help(argc > 2 ? argc - 2 : 0, argv + 2);
+        return argc > 1 ? (int)told : OUTCOME_USAGE;
     }
     const struct command *c = find(name);
-    if (!c) {
-        complain("there is no command %s; millrace help lists them", name);
-        return OUTCOME_USAGE;
-    }
+    if (!c)
+        return (int)unknown_command(name);
     enum outcome outcome = run(c, argc - 2, argv + 2);
     if (fflush(stdout) == 0 || outcome != OUTCOME_DONE)
         return (int)outcome;

@@ -167,7 +167,7 @@ static enum outcome print_all(const struct wish *w)
         print_json(reply.json);
     } else if (outcome == OUTCOME_DONE) {
         if (json_array_size(results) == 0)
-            (void)fprintf(stderr, "no results; the job is %s\n", reply_text(&reply, "state"));
+            (void)fprintf(stderr, "no results; the job's state: %s\n", reply_text(&reply, "state"));
         json_array_foreach(results, i, result)
         {
             int64_t n = (int64_t)json_integer_value(json_object_get(result, "n"));
@@ -223,4 +223,6 @@ const struct command command_results = {
     .options = own,
     .asks_server = true,
     .run = results,
+    .notes = "Without N all tables, one after the other; with --format json then the list of results, not "
+             "their rows.",
 };

@@ -78,14 +78,35 @@ static void add_results(struct table *t, const json_t *job)
 static void add_log(struct table *t, const json_t *job)
 {
     char text[96];
+    int64_t lines;
     const json_t *log = json_object_get(job, "log");
     if (!json_is_object(log))
         return;
-    (void)snprintf(text, sizeof text, "%lld bytes, %lld lines%s",
-        (long long)json_integer_value(json_object_get(log, "bytes")),
-        (long long)json_integer_value(json_object_get(log, "lines")),
+    lines = json_integer_value(json_object_get(log, "lines"));
+    (void)snprintf(text, sizeof text, "%lld bytes, %lld line%s%s",
+        (long long)json_integer_value(json_object_get(log, "bytes")), (long long)lines, lines == 1 ? "" : "s",
         json_is_true(json_object_get(log, "truncated")) ? ", the middle was dropped" : "");
     row(t, "log", text);
+}
+
+/* Why it has not started, in words: {"reason": "job_ahead", "job_id": ..., "state": ...} and the like. */
+static void add_waiting(struct table *t, const json_t *job)
+{
+    char text[256];
+    const json_t *waiting = json_object_get(job, "waiting_for");
+    const char *reason = show_text(waiting, "reason", NULL);
+    if (strcmp(reason, "job_ahead") == 0)
+        (void)snprintf(text, sizeof text, "job %s before it in its group, which is %s",
+            show_text(waiting, "job_id", NULL), show_text(waiting, "state", NULL));
+    else if (strcmp(reason, "not_before") == 0)
+        (void)snprintf(text, sizeof text, "its time: %s", show_text(waiting, "until", NULL));
+    else if (strcmp(reason, "slot") == 0)
+        (void)snprintf(text, sizeof text, "a free place: it is its turn");
+    else if (strcmp(reason, "pipeline") == 0)
+        (void)snprintf(text, sizeof text, "the pipeline: it is on its way to an executor");
+    else
+        (void)snprintf(text, sizeof text, "%s", reason);
+    row(t, "waits for", text);
 }
 
 void show_job(const json_t *job)
@@ -95,7 +116,7 @@ void show_job(const json_t *job)
     struct table *t = table_new(2, NULL);
     row(t, "job", show_text(job, "job_id", NULL));
     row(t, "state", show_text(job, "state", NULL));
-    row_json(t, "waiting for", json_object_get(job, "waiting_for"));
+    add_waiting(t, job);
     row(t, "group", show_text(job, "group", NULL));
     row(t, "name", show_text(job, "name", NULL));
     row(t, "engine", show_text(job, "engine", NULL));

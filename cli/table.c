@@ -156,7 +156,8 @@ struct bytes time_shown(const char *text, char out[32])
         return bytes_of(text);
     memcpy(out, text, 19);
     out[10] = ' ';
-    out[19] = '\0';
+    out[19] = 'Z';
+    out[20] = '\0';
     return bytes_of(out);
 }
 

@@ -22,7 +22,7 @@ void table_add_json(
     struct table *t, const json_t *value); /* a string as it is, null as "null", absent (NULL) as "" */
 void table_print(const struct table *t);
 
-/* "2026-01-31T08:30:00.123Z" as "2026-01-31 08:30:00"; other text as it is. */
+/* "2026-01-31T08:30:00.123Z" as "2026-01-31 08:30:00Z"; other text as it is. */
 struct bytes time_shown(const char *text, char out[32]);
 /* Pretty JSON and a line end. */
 void print_json(const json_t *value);

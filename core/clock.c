@@ -34,6 +34,19 @@ int64_t clock_boot_ms(void)
     return clock_boot_us() / 1000;
 }
 
+struct timespec clock_after(clockid_t clock, int64_t ms)
+{
+    struct timespec t;
+    MUST(clock_gettime(clock, &t) == 0);
+    t.tv_sec += (time_t)(ms / 1000);
+    t.tv_nsec += (long)(ms % 1000) * 1000000L;
+    if (t.tv_nsec >= 1000000000L) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000L;
+    }
+    return t;
+}
+
 /* Years are counted from March here, so that the leap day is the last of a year. */
 static int64_t days_of(int64_t year, int64_t month, int64_t day)
 {

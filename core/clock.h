@@ -8,12 +8,15 @@
 #define MILLRACE_CORE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "core/bytes.h"
 
 int64_t clock_utc_ms(void);
 int64_t clock_boot_ms(void);
 int64_t clock_boot_us(void);
+/* ms from now, as the clock tells it: for calls that wait until a time. */
+struct timespec clock_after(clockid_t clock, int64_t ms);
 
 #define CLOCK_TEXT_SIZE 32
 /* "2026-01-02T03:04:05.678Z" into out (CLOCK_TEXT_SIZE bytes); returns out. */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/bus_client.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 enum {
@@ -106,15 +107,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 
 static void wait_locked(struct producer *p, int64_t ms)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    const struct timespec until = clock_after(CLOCK_MONOTONIC, ms);
     pthread_cond_timedwait(&p->changed, &p->lock, &until);
 }
 

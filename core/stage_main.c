@@ -179,15 +179,7 @@ static void look_after_store(struct program *p)
 
 static void await_bell(int64_t ms)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    const struct timespec until = clock_after(CLOCK_REALTIME, ms);
     sem_timedwait(&bell, &until);
 }
 

@@ -90,14 +90,7 @@ static void *lease_main(void *self)
     int64_t counter = 3; /* 1 enlisted, 2 was renewed at the opening */
     pthread_mutex_lock(&l->lock);
     while (!l->closing && !atomic_load(&l->over)) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += (time_t)(l->options.renew_ms / 1000);
-        until.tv_nsec += (long)(l->options.renew_ms % 1000) * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000L;
-        }
+        const struct timespec until = clock_after(CLOCK_MONOTONIC, l->options.renew_ms);
         while (!l->closing && pthread_cond_timedwait(&l->wake, &l->lock, &until) != ETIMEDOUT)
             continue;
         if (l->closing)

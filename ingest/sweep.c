@@ -124,17 +124,10 @@ static bool sweep_stubs(struct sweep *s, int64_t now, struct error *e)
 /* Waits for the next round; at once when the last one was full: after an outage there is a lot. False: stopping. */
 static bool pause_round(struct sweep *s)
 {
-    struct timespec until;
     int64_t ms = s->o.after_ms / 4 < ROUND_MS_MOST ? s->o.after_ms / 4 : ROUND_MS_MOST;
     if (s->count == ROUND_MOST)
         ms = 0;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    const struct timespec until = clock_after(CLOCK_MONOTONIC, ms);
     pthread_mutex_lock(&s->lock);
     while (!s->stopping && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0) {
     }

@@ -88,6 +88,23 @@ static void texts_agree_with_the_c_library_over_400_years(void **state)
     assert_string_equal(clock_text(INT64_MIN, ours), "0000-01-01T00:00:00.000Z");
 }
 
+static void a_moment_from_now_is_a_time_that_calls_take(void **state)
+{
+    static const int64_t waits[] = {0, 1, 999, 1000, 1999, 86400001};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+        struct timespec before, then, after;
+        clock_gettime(CLOCK_MONOTONIC, &before);
+        then = clock_after(CLOCK_MONOTONIC, waits[i]);
+        clock_gettime(CLOCK_MONOTONIC, &after);
+        int64_t ns = (int64_t)then.tv_sec * 1000000000 + then.tv_nsec - waits[i] * 1000000;
+        assert_true(then.tv_nsec >= 0 && then.tv_nsec < 1000000000);
+        assert_true(ns >= (int64_t)before.tv_sec * 1000000000 + before.tv_nsec);
+        assert_true(ns <= (int64_t)after.tv_sec * 1000000000 + after.tv_nsec);
+    }
+}
+
 static void clocks_agree_with_the_system_and_do_not_go_back(void **state)
 {
     (void)state;
@@ -109,6 +126,7 @@ int main(void)
         cmocka_unit_test(texts_are_read_as_rfc_3339_has_them),
         cmocka_unit_test(everything_else_is_refused),
         cmocka_unit_test(texts_agree_with_the_c_library_over_400_years),
+        cmocka_unit_test(a_moment_from_now_is_a_time_that_calls_take),
         cmocka_unit_test(clocks_agree_with_the_system_and_do_not_go_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

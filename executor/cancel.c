@@ -61,7 +61,8 @@ static void cancel_task(struct task *t, const struct ledger_cancel *c)
 
 void cancel_queued(struct executor *x, const struct run *run, const struct ledger_cancel *c)
 {
-    struct ending end = {.finish = {.id = run->id, .attempt = run->attempt, .from = RUN_QUEUED}};
+    struct ending end = {
+        .finish = {.id = run->id, .attempt = run->attempt, .from = RUN_QUEUED}, .counts = M_CANCELLED};
     struct job job;
     struct error e;
     struct buf out;
@@ -79,7 +80,6 @@ void cancel_queued(struct executor *x, const struct run *run, const struct ledge
     end.finish.group = rep.group;
     end.finish.event = arena_copy(&end.memory, buf_bytes(&out));
     buf_release(&out);
-    metric_add(&executor_metrics[M_CANCELLED], 1);
     finish_add(x, &end);
 }
 

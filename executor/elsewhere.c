@@ -223,7 +223,8 @@ static void tell_lost(struct executor *x, const struct run *run, struct arena *a
 
 static void fail_lost(struct executor *x, const struct run *run)
 {
-    struct ending end = {.finish = {.id = run->id, .attempt = run->attempt, .from = RUN_RUNNING}};
+    struct ending end = {
+        .finish = {.id = run->id, .attempt = run->attempt, .from = RUN_RUNNING}, .counts = M_FAILED};
     arena_init(&end.memory);
     if (!event_of_lost(x, run, PHASE_FAILED, "its executor is gone, and it must not start again", &end.memory,
             &end.finish.event)) {
@@ -232,7 +233,6 @@ static void fail_lost(struct executor *x, const struct run *run)
     }
     end.finish.instance = arena_copy(&end.memory, run->instance);
     end.finish.group = arena_copy(&end.memory, run->group);
-    metric_add(&executor_metrics[M_FAILED], 1);
     finish_add(x, &end);
 }
 

@@ -42,11 +42,35 @@ struct lease;
 struct watch;
 TAILQ_HEAD(running_list, running);
 
+/* ---- metrics (loop.c) ---- */
+enum executor_metric {
+    M_STARTED,
+    M_SUCCEEDED,
+    M_FAILED,
+    M_CANCELLED,
+    M_TIMED_OUT,
+    M_REJECTED,
+    M_DISCARDED,
+    M_DUPLICATES,
+    M_TAKEOVERS,
+    M_REQUEUED,
+    M_RENEWALS,
+    M_RUNNING,
+    M_GROUPS,
+    M_READY,
+    M_QUEUE_SECONDS,
+    M_RUN_SECONDS,
+    M_LOG_BYTES,
+    EXECUTOR_METRICS
+};
+extern struct metric executor_metrics[EXECUTOR_METRICS];
+
 /* An end that the ledger does not know yet. */
 struct ending {
     struct ledger_finish finish; /* group and event are owned by `memory` */
     struct task *task;           /* NULL: the job was not running here */
     struct running *running;     /* or NULL */
+    enum executor_metric counts; /* which counter, once the ledger has closed it */
     struct arena memory;
     STAILQ_ENTRY(ending) entry;
 };
@@ -159,28 +183,5 @@ void requeue_add(struct executor *x, const struct uuid *id, int64_t attempt);
 void requeue_pump(struct executor *x);
 /* The lease thread's list of runs under our name: those that we do not have go back to the queue. */
 void elsewhere_reconcile(struct executor *x, const struct runs *mine);
-
-/* ---- metrics (loop.c) ---- */
-enum executor_metric {
-    M_STARTED,
-    M_SUCCEEDED,
-    M_FAILED,
-    M_CANCELLED,
-    M_TIMED_OUT,
-    M_REJECTED,
-    M_DISCARDED,
-    M_DUPLICATES,
-    M_TAKEOVERS,
-    M_REQUEUED,
-    M_RENEWALS,
-    M_RUNNING,
-    M_GROUPS,
-    M_READY,
-    M_QUEUE_SECONDS,
-    M_RUN_SECONDS,
-    M_LOG_BYTES,
-    EXECUTOR_METRICS
-};
-extern struct metric executor_metrics[EXECUTOR_METRICS];
 
 #endif

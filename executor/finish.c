@@ -130,6 +130,7 @@ static void end_acknowledged(
     struct executor *x, struct ending *end, const struct ledger_finish *f, struct publication *p)
 {
     if (f->closed) {
+        metric_add(&executor_metrics[end->counts], 1);
         publication_add(p, f->group, &f->id, f->event);
     } else {
         metric_add(&executor_metrics[M_DISCARDED], 1);

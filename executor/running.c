@@ -129,8 +129,10 @@ static void maybe_finish(struct running *r)
         requeue_add(r->x, &r->id, r->attempt);
         return;
     }
-    struct ending end = {
-        .finish = {.id = r->id, .attempt = r->attempt, .from = RUN_RUNNING}, .task = r->task, .running = r};
+    struct ending end = {.finish = {.id = r->id, .attempt = r->attempt, .from = RUN_RUNNING},
+        .task = r->task,
+        .running = r,
+        .counts = r->counts};
     arena_init(&end.memory);
     end.finish.instance = arena_copy(&end.memory, bytes_of(r->x->instance));
     end.finish.group = arena_copy(&end.memory, r->group);
@@ -138,16 +140,17 @@ static void maybe_finish(struct running *r)
     finish_add(r->x, &end);
 }
 
-static void count_end(enum job_phase phase)
+static enum executor_metric metric_of(enum job_phase phase)
 {
     static const struct {
         enum job_phase phase;
         enum executor_metric metric;
-    } rows[] = {{PHASE_SUCCEEDED, M_SUCCEEDED}, {PHASE_FAILED, M_FAILED}, {PHASE_CANCELLED, M_CANCELLED},
-        {PHASE_TIMED_OUT, M_TIMED_OUT}};
+    } rows[] = {
+        {PHASE_SUCCEEDED, M_SUCCEEDED}, {PHASE_CANCELLED, M_CANCELLED}, {PHASE_TIMED_OUT, M_TIMED_OUT}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].phase == phase)
-            metric_add(&executor_metrics[rows[i].metric], 1);
+            return rows[i].metric;
+    return M_FAILED;
 }
 
 static void conclude(struct running *r, enum job_phase phase, struct job_error *error, int64_t exit_code)
@@ -167,7 +170,7 @@ static void conclude(struct running *r, enum job_phase phase, struct job_error *
     if (phase == PHASE_CANCELLED)
         ev.reason = r->cancel_reason;
     report_encode(r->x->world->codec, &ev, &r->final);
-    count_end(phase);
+    r->counts = metric_of(phase);
     metric_observe_us(&executor_metrics[M_RUN_SECONDS], clock_boot_us() - r->began_us);
     log_debug("job_ended", "job=%.*s attempt=%lld phase=%s", BYTES_ARG(r->job.job_id), (long long)r->attempt,
         job_phase_names[phase]);

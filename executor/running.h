@@ -40,6 +40,7 @@ struct running {
     bool give_back;
     bool handed_over; /* to finish or requeue */
     struct buf final;
+    enum executor_metric counts; /* how it ended */
 
     TAILQ_ENTRY(running) entry, dirty_entry;
 };

@@ -401,6 +401,15 @@ static bool work(struct program *p, struct error *e)
     return stage_loop(&p->world, p->self, p->metrics, e);
 }
 
+/* A start that no restart can mend is told apart by its exit code. */
+static _Noreturn void fail_to_start(const struct error *e)
+{
+    if (!error_is(e, "bad_setting"))
+        log_fatal("start", "code=%s reason=%s", e->code, log_quote(bytes_of(e->text)));
+    log_error("start", "code=%s reason=%s", e->code, log_quote(bytes_of(e->text)));
+    _exit(EXIT_SETTINGS); /* as log_fatal: other threads may run */
+}
+
 int stage_main(const struct stage *stage, int argc, char **argv)
 {
     static struct program p; /* its metrics live in the registry */
@@ -422,9 +431,9 @@ int stage_main(const struct stage *stage, int argc, char **argv)
     catch_signals();
     register_metrics(&p);
     if (stage->prepare != NULL && !stage->prepare(p.world.settings, &p.self, &e))
-        log_fatal("start", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
+        fail_to_start(&e);
     if (!open_world(&p, &e))
-        log_fatal("start", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
+        fail_to_start(&e);
     start_caretaker(&p);
     log_info("started", "version=%s pid=%ld http=%s:%lld kafka=%s", MILLRACE_VERSION, (long)getpid(),
         p.settings->http_address, (long long)p.settings->http_port, p.settings->bus.brokers);

@@ -125,7 +125,7 @@ bool executor_prepare(void *settings, void **self, struct error *e)
         log_fatal("out_of_memory", "what=executor");
     *self = x;
     if (s->lease_watch_ms <= s->lease_hold_ms || s->lease_hold_ms <= s->lease_renew_ms)
-        return error_set(e, "bad_settings", "lease.renew < lease.hold < lease.watch must hold");
+        return error_set(e, "bad_setting", "lease.renew < lease.hold < lease.watch must hold");
     x->settings = s;
     STAILQ_INIT(&x->ends);
     TAILQ_INIT(&x->running);

@@ -133,9 +133,10 @@ started_at() {
 }
 
 alive() {
-    local pid
+    local pid now
     pid=$(pid_of "$1") || return 1
-    [ "$(started_at "$pid")" = "$(cat "$RUN_DIR/$1.started" 2>/dev/null)" ]
+    now=$(started_at "$pid") || return 1
+    [ "$now" = "$(cat "$RUN_DIR/$1.started" 2>/dev/null)" ]
 }
 
 # launch [-r] NAME command...: a daemon with its own session, its output in var/log/NAME.log, its pid in var/run;

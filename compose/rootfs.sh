@@ -53,6 +53,10 @@ execute() {
     local dir=$1 data=$2 user=$3
     shift 3
     mount_kernel "$dir"
+    # Shared memory of its own: the host's may be closed to others (a bare chroot), and what a killed server leaves in
+    # there is gone with it.
+    mount --make-rprivate "$dir/dev"
+    [ ! -d "$dir/dev/shm" ] || mount -t tmpfs -o mode=1777 tmpfs "$dir/dev/shm"
     mount --bind "$data" "$dir/data"
     [ ! -e "$dir/etc/resolv.conf" ] || mount --bind /etc/resolv.conf "$dir/etc/resolv.conf"
     # The host's certificates: its network may use a CA of its own. An empty folder on the host changes nothing.

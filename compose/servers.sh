@@ -229,12 +229,14 @@ servers_up() {
     say " ok servers: $(server_names) ($((SECONDS - began)) s)"
 }
 
+# One that can't be stopped does not keep the others up.
 servers_down() {
-    local name names
+    local name names rc=0
     names=$(server_names)
     for name in $(tac -s ' ' <<<"$names "); do
-        server_stop "$name"
+        (server_stop "$name") || rc=1
     done
+    return $rc
 }
 
 # ./run server start|stop|kill NAME

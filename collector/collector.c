@@ -16,6 +16,11 @@
 const struct setting collector_settings_table[] = {
     {"http.port", SETTING_INT, offsetof(struct collector_settings, stage.http_port), "8424", 0, 65535,
         "port of /metrics, /healthz, /readyz, /version; 0: any"},
+    /* Larger than the common one: events of one job that are ready together are one write of its document. */
+    {"batch_records", SETTING_INT, offsetof(struct collector_settings, stage.batch_records), "5000", 1,
+        100000, "most records of a batch; a batch is what is ready now"},
+    {"batch_bytes", SETTING_SIZE, offsetof(struct collector_settings, stage.batch_bytes), "8m", 65536,
+        1073741824, "most bytes of a batch"},
     {"jobs.keep", SETTING_MS, offsetof(struct collector_settings, keep_ms), "90d", 3600 * 1000,
         (int64_t)3650 * 24 * 3600 * 1000, "how long a job's document, events and log stay after its end"},
     SETTING_END,

@@ -5,6 +5,7 @@
  */
 #include "core/outbox.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,48 +173,64 @@ static size_t pick(
     return count;
 }
 
-static bool insert_documents(
-    struct outbox *o, struct store *store, const char *collection, bool *lost, struct error *e)
+/* One bulk: the writes of one phase to one collection, or a part of many. A job has at most one write in a batch and no
+ * collection needs another's, so the bulks go side by side, each in a thread of its own: the server has more than one
+ * processor, and a single job's batch waits for the slowest instead of the sum. */
+struct bulk {
+    struct store *store;
+    const char *collection;
+    bool inserts;
+    const struct outbox_write **writes;
+    size_t count;
+    const bson_t **docs; /* room for what the calls want, made before the threads: the arena is the loop's */
+    bool *duplicate;
+    struct store_write *changes;
+    bool ok, lost;
+    struct error e;
+    pthread_t thread;
+};
+enum { BULK_MOST = 1000, BULKS_AT_ONCE = 4 };
+
+static bool insert_documents(struct bulk *b)
 {
-    const struct outbox_write **writes = arena_array(o->arena, o->write_count, sizeof(*writes));
-    const bson_t **docs = arena_array(o->arena, o->write_count, sizeof(*docs));
-    bool *duplicate = arena_array(o->arena, o->write_count, sizeof(*duplicate));
-    struct store_write *again = arena_array(o->arena, o->write_count, sizeof(*again));
-    size_t count = pick(o, collection, true, writes);
-    size_t again_count = 0;
+    size_t again = 0;
     int64_t matched = 0; /* no match is fine: what is stored is preferred */
 
-    for (size_t i = 0; i < count; i++)
-        docs[i] = writes[i]->doc;
-    if (!store_insert(store, collection, docs, count, duplicate, 0, e))
+    for (size_t i = 0; i < b->count; i++)
+        b->docs[i] = b->writes[i]->doc;
+    if (!store_insert(b->store, b->collection, b->docs, b->count, b->duplicate, 0, &b->e))
         return false;
-    for (size_t i = 0; i < count; i++) {
-        if (duplicate[i] && writes[i]->kind == WRITE_CREATE)
-            *lost = true;
-        if (duplicate[i] && writes[i]->kind == WRITE_INSERT_OR_REPLACE)
-            again[again_count++] =
-                (struct store_write){.filter = writes[i]->filter, .update = writes[i]->doc, .replace = true};
+    for (size_t i = 0; i < b->count; i++) {
+        const struct outbox_write *w = b->writes[i];
+        if (b->duplicate[i] && w->kind == WRITE_CREATE)
+            b->lost = true;
+        if (b->duplicate[i] && w->kind == WRITE_INSERT_OR_REPLACE)
+            b->changes[again++] =
+                (struct store_write){.filter = w->filter, .update = w->doc, .replace = true};
     }
-    return again_count == 0 || store_write(store, collection, again, again_count, &matched, 0, e);
+    return again == 0 || store_write(b->store, b->collection, b->changes, again, &matched, 0, &b->e);
 }
 
-static bool replace_documents(
-    struct outbox *o, struct store *store, const char *collection, bool *lost, struct error *e)
+static bool replace_documents(struct bulk *b)
 {
-    const struct outbox_write **picked = arena_array(o->arena, o->write_count, sizeof(*picked));
-    struct store_write *writes = arena_array(o->arena, o->write_count, sizeof(*writes));
-    size_t count = pick(o, collection, false, picked);
     int64_t matched = 0;
 
-    for (size_t i = 0; i < count; i++)
-        writes[i] = (struct store_write){.filter = picked[i]->filter,
-            .update = picked[i]->doc,
+    for (size_t i = 0; i < b->count; i++)
+        b->changes[i] = (struct store_write){.filter = b->writes[i]->filter,
+            .update = b->writes[i]->doc,
             .replace = true,
-            .upsert = picked[i]->kind == WRITE_UPSERT};
-    if (!store_write(store, collection, writes, count, &matched, 0, e))
+            .upsert = b->writes[i]->kind == WRITE_UPSERT};
+    if (!store_write(b->store, b->collection, b->changes, b->count, &matched, 0, &b->e))
         return false;
-    *lost = *lost || (size_t)matched < count;
+    b->lost = (size_t)matched < b->count;
     return true;
+}
+
+static void *carry_out(void *self)
+{
+    struct bulk *b = self;
+    b->ok = b->inserts ? insert_documents(b) : replace_documents(b);
+    return NULL;
 }
 
 /* Is this the first write of its phase to its collection? Then it stands for all of them. */
@@ -229,17 +246,37 @@ static bool leads(const struct outbox *o, size_t index)
     return true;
 }
 
-static bool write_phase(struct outbox *o, struct store *store, bool inserts, bool *lost, struct error *e)
+static size_t add_bulks(struct outbox *o, struct store *store, size_t leader, struct bulk *out)
 {
-    for (size_t i = 0; i < o->write_count; i++) {
-        const char *collection = o->writes[i].collection;
-        if (is_insert(o->writes[i].kind) != inserts || !leads(o, i))
-            continue;
-        if (inserts ? !insert_documents(o, store, collection, lost, e)
-                    : !replace_documents(o, store, collection, lost, e))
-            return false;
+    const struct outbox_write *w = &o->writes[leader];
+    const struct outbox_write **writes = arena_array(o->arena, o->write_count, sizeof(*writes));
+    size_t count = pick(o, w->collection, is_insert(w->kind), writes);
+    size_t n = 0;
+
+    for (size_t from = 0; from < count; from += BULK_MOST, n++) {
+        size_t part = count - from < BULK_MOST ? count - from : BULK_MOST;
+        out[n] = (struct bulk){.store = store,
+            .collection = w->collection,
+            .inserts = is_insert(w->kind),
+            .writes = writes + from,
+            .count = part,
+            .docs = arena_array(o->arena, part, sizeof(bson_t *)),
+            .duplicate = arena_array(o->arena, part, sizeof(bool)),
+            .changes = arena_array(o->arena, part, sizeof(struct store_write))};
     }
-    return true;
+    return n;
+}
+
+/* Some bulks side by side, the last one in this thread. */
+static void carry_out_all(struct bulk *bulks, size_t count)
+{
+    for (size_t i = 0; i + 1 < count; i++) {
+        if (pthread_create(&bulks[i].thread, NULL, carry_out, &bulks[i]) != 0)
+            log_fatal("no_resources", "what=thread");
+    }
+    carry_out(&bulks[count - 1]);
+    for (size_t i = 0; i + 1 < count; i++)
+        pthread_join(bulks[i].thread, NULL);
 }
 
 bool outbox_write_documents(struct outbox *o, struct store *store, bool *lost, struct error *e)
@@ -248,5 +285,25 @@ bool outbox_write_documents(struct outbox *o, struct store *store, bool *lost, s
     if (o->write_count == 0)
         return true;
     MUST(store != NULL);
-    return write_phase(o, store, true, lost, e) && write_phase(o, store, false, lost, e);
+    size_t most = o->write_count / BULK_MOST;
+    for (size_t i = 0; i < o->write_count; i++)
+        most += leads(o, i) ? 1 : 0;
+    struct bulk *bulks = arena_array(o->arena, most, sizeof(*bulks));
+    size_t count = 0;
+    for (size_t i = 0; i < o->write_count; i++) {
+        if (leads(o, i))
+            count += add_bulks(o, store, i, bulks + count);
+    }
+    for (size_t from = 0; from < count; from += BULKS_AT_ONCE) {
+        size_t part = count - from < BULKS_AT_ONCE ? count - from : BULKS_AT_ONCE;
+        carry_out_all(bulks + from, part);
+        for (size_t i = from; i < from + part; i++) {
+            *lost = *lost || bulks[i].lost;
+            if (!bulks[i].ok) {
+                *e = bulks[i].e;
+                return false;
+            }
+        }
+    }
+    return true;
 }

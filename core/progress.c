@@ -21,6 +21,7 @@ void progress_init(struct progress *p)
     uuid_v7(&id, 0);
     uuid_format(&id, text);
     snprintf(p->mark, sizeof(p->mark), "run %s", text + UUID_TEXT_LEN - 8);
+    snprintf(p->again, sizeof(p->again), "again %s", text + UUID_TEXT_LEN - 8);
 }
 
 void progress_release(struct progress *p)
@@ -63,12 +64,13 @@ void progress_assigned(
         (struct partition_progress){.topic = topic, .partition = partition, .done = offset, .tried = offset};
     item->tries = parse_tries(metadata);
     bool died = strncmp(metadata, "run ", 4) == 0 && strcmp(metadata, p->mark) != 0;
-    if (item->tries > 0 || died) {
+    bool died_again = strncmp(metadata, "again ", 6) == 0 && strcmp(metadata, p->again) != 0;
+    if (item->tries > 0 || died_again) {
         item->careful_until = offset + CAREFUL_RECORDS;
         log_info("careful", "topic=%s partition=%d offset=%lld tries=%d records=%d", topic, (int)partition,
             (long long)offset, item->tries, CAREFUL_RECORDS);
     } else {
-        consumer_commit(p->consumer, topic, partition, offset, p->mark);
+        consumer_commit(p->consumer, topic, partition, offset, died ? p->again : p->mark);
         p->unmarked = true;
     }
 }

@@ -4,8 +4,11 @@
  * metadata text of the committed offset:
  *
  *   clean    the last reader left in order (SIGTERM, revoke)
- *   run ID   the reader of this id is at work, or died at work: its successor is careful with the first
- *            records, one at a time. A reader that gets back what it had lost finds its own id and goes on
+ *   run ID   the reader of this id is at work, or died at work. A reader that gets back what it had lost finds
+ *            its own id and goes on
+ *   again ID the same, but its predecessor died at this very offset too. When it dies as well before it got on,
+ *            the records themselves are suspected: the next reader takes the first ones one at a time. (One
+ *            death alone proves nothing, and caution costs a commit per record.)
  *   try=N    N readers went into the step of the record at this very offset and did not come out
  *
  * A careful reader commits try=N+1 and waits for it before it touches the record, and takes it back as soon
@@ -19,7 +22,7 @@
 
 enum {
     POISON_DEATHS = 3, /* inside the step of one record: it goes to jobs.dead */
-    /* Taken one at a time after an unclean end; a killer further back costs one more death. */
+    /* Taken one at a time after two unclean ends at one offset; a killer further back costs one more death. */
     CAREFUL_RECORDS = 256,
     ENTER_WAIT_MS = 5000 /* how long a careful reader waits for its commit */
 };
@@ -35,6 +38,7 @@ struct partition_progress {
 struct progress {
     struct consumer *consumer;
     char mark[16]; /* "run ID" */
+    char again[16];
     struct partition_progress *items;
     size_t count;
     bool unmarked; /* partitions came whose "run" is not committed yet: progress_mark before the first step */

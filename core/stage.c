@@ -9,6 +9,7 @@
  * A record that can't be accepted is marked dead with a reason and goes to jobs.dead at the end of the same
  * batch; so does the source of a record that Kafka refuses for good (too large).
  */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #include "core/stage_loop.h"
 
 enum {
+    GIVE_BACK_AFTER = 1000, /* records worth a malloc_trim */
     IDLE_MS = 250,        /* an idle loop looks around so often: stop flag, lag; a record wakes it at once */
     PAUSE_LEAST_MS = 100, /* before a batch is tried again; doubles */
     PAUSE_MOST_MS = 5000,
@@ -64,6 +66,7 @@ struct loop {
     bool given_up;     /* what is still in flight does not matter any more */
     int64_t stop_seen; /* boot ms */
     int64_t housekept;
+    size_t worked; /* records since memory was last given back */
 };
 
 static bool stopping(struct loop *l)
@@ -506,6 +509,15 @@ static void housekeeping(struct loop *l)
     metric_set(&l->metrics[STAGE_LAG], consumer_lag(l->consumer));
 }
 
+/* An idle stage is small: what a flood made the allocator keep goes back to the system. */
+static void give_back(struct loop *l)
+{
+    if (l->worked < GIVE_BACK_AFTER)
+        return;
+    l->worked = 0;
+    malloc_trim(0);
+}
+
 /* ---- the loop ---- */
 
 static bool open_consumer(struct loop *l, struct error *e)
@@ -563,8 +575,11 @@ bool stage_loop(struct stage_world *w, void *self, struct metric *metrics, struc
     while (end != BATCH_STOPPED && !stopping(&l)) {
         housekeeping(&l);
         collect(&l);
-        if (l.count == 0)
+        if (l.count == 0) {
+            give_back(&l);
             continue;
+        }
+        l.worked += l.count;
         int64_t started_us = clock_boot_us();
         progress_mark(&l.progress, MARK_MS);
         end = process(&l);

@@ -31,6 +31,15 @@ static bool take_text(const json_t *o, const char *field, struct bytes *out, str
     return true;
 }
 
+/* A text that ends up in the job's last event and its document, a thousand times perhaps: so it is short. */
+static bool take_word(const json_t *o, const char *field, struct bytes *out, struct error *e)
+{
+    if (!take_text(o, field, out, e)) {
+        return false;
+    }
+    return out->len <= ENGINE_WORD_MAX || wrong(e, field, "at most 255 bytes");
+}
+
 static bool need_text(const json_t *o, const char *field, struct bytes *out, struct error *e)
 {
     if (!take_text(o, field, out, e)) {
@@ -138,7 +147,7 @@ static bool take_columns(struct engine_line *l, struct error *e)
             return error_wrap(e, "column %zu", i + 1);
         }
     }
-    return take_text(l->root, "name", &l->name, e);
+    return take_word(l->root, "name", &l->name, e);
 }
 
 static bool take_rows(struct engine_line *l, struct error *e)
@@ -159,8 +168,8 @@ static bool take_result(struct engine_line *l, struct error *e)
 {
     static const char *const kinds[] = {"table", "text", "image", "html", "file"};
     l->kind = BYTES("file");
-    if (!need_text(l->root, "path", &l->path, e) || !take_text(l->root, "name", &l->name, e) ||
-        !take_text(l->root, "kind", &l->kind, e) || !take_text(l->root, "format", &l->format, e) ||
+    if (!need_text(l->root, "path", &l->path, e) || !take_word(l->root, "name", &l->name, e) ||
+        !take_text(l->root, "kind", &l->kind, e) || !take_word(l->root, "format", &l->format, e) ||
         !take_int(l->root, "rows", &l->row_count, e)) {
         return false;
     }

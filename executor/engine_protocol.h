@@ -16,6 +16,7 @@
 #define ENGINE_LINE_MAX (8 * 1024 * 1024)
 #define ENGINE_CONCURRENCY_MAX 1024
 #define ENGINE_COLUMNS_MAX 4096
+#define ENGINE_WORD_MAX 255 /* names and formats of results */
 
 /* ---- from the engine ---- */
 enum engine_line_type {

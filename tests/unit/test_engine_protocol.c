@@ -87,6 +87,37 @@ static void bad_lines_are_refused_with_a_reason(void **state)
     }
 }
 
+/* They go into the job's last event and its document, which have limits. */
+static void names_and_formats_of_results_are_short(void **state)
+{
+    static const char *const rows[] = {
+        "{\"type\":\"result\",\"run\":\"r\",\"path\":\"a\",\"name\":\"",
+        "{\"type\":\"result\",\"run\":\"r\",\"path\":\"a\",\"format\":\"",
+        "{\"type\":\"columns\",\"run\":\"r\",\"columns\":[{\"name\":\"a\"}],\"name\":\"",
+    };
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        bool fits = i % 2 == 0;
+        struct engine_line l;
+        struct error e;
+        struct buf line;
+        buf_init(&line);
+        buf_add_text(&line, rows[i / 2]);
+        for (size_t k = 0; k < (fits ? 255 : 256); k++) {
+            buf_add_char(&line, 'x');
+        }
+        buf_add_text(&line, "\"}");
+        error_clear(&e);
+        if (engine_line_parse(buf_bytes(&line), &l, &e) != fits) {
+            fail_msg("%s: %s", rows[i / 2], e.text);
+        }
+        if (fits) {
+            engine_line_release(&l);
+        }
+        buf_release(&line);
+    }
+}
+
 static void our_lines_are_json(void **state)
 {
     struct pair variables[] = {{BYTES("a\"b"), BYTES("line\nbreak \xff end")}};
@@ -168,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_lines_are_understood),
         cmocka_unit_test(bad_lines_are_refused_with_a_reason),
+        cmocka_unit_test(names_and_formats_of_results_are_short),
         cmocka_unit_test(our_lines_are_json),
         cmocka_unit_test(lines_come_whole_from_any_pieces),
         cmocka_unit_test(clean_text_has_no_nul_and_is_utf8),

@@ -42,8 +42,8 @@ enum request_kind {
     REQUEST_STOP
 };
 
-struct request {
-    STAILQ_ENTRY(request) link;
+struct disk_request {
+    STAILQ_ENTRY(disk_request) link;
     enum request_kind kind;
     struct disk_run *run;
     struct engine_line line; /* owns its root */
@@ -58,8 +58,8 @@ struct disk {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t more;
-    STAILQ_HEAD(, request) queue;     /* under the lock */
-    STAILQ_HEAD(, disk_run) finished; /* under the lock */
+    STAILQ_HEAD(, disk_request) queue; /* under the lock */
+    STAILQ_HEAD(, disk_run) finished;  /* under the lock */
 };
 
 /* ---- the thread's side ---- */
@@ -144,7 +144,7 @@ static void open_table(struct disk_run *r, const struct engine_line *l)
     r->table = result_create(&r->place, r->open.columns.items, count, &r->error);
 }
 
-static void add_rows(struct disk_run *r, const struct request *q)
+static void add_rows(struct disk_run *r, const struct disk_request *q)
 {
     if (!failed(r) && r->table == NULL) {
         error_set(&r->error, "engine_protocol", "the engine sent rows before columns");
@@ -157,7 +157,7 @@ static void add_rows(struct disk_run *r, const struct request *q)
     }
 }
 
-static void take_file(struct disk_run *r, const struct request *q)
+static void take_file(struct disk_run *r, const struct disk_request *q)
 {
     close_table(r, true);
     if (!may_add(r)) {
@@ -183,9 +183,8 @@ static void take_file(struct disk_run *r, const struct request *q)
 static void wake(const struct disk *d)
 {
     uint64_t one = 1;
-    while (write(d->wake, &one, sizeof(one)) < 0) {
-        /* only EINTR or a full counter, which is awake enough */
-        break;
+    if (write(d->wake, &one, sizeof(one)) < 0) {
+        return; /* the counter is full: awake enough */
     }
 }
 
@@ -198,7 +197,7 @@ static void finish(struct disk_run *r, bool complete)
     (void)pthread_mutex_unlock(&d->lock);
 }
 
-static void perform(struct disk *d, struct request *q)
+static void perform(struct disk *d, struct disk_request *q)
 {
     switch (q->kind) {
     case REQUEST_COLUMNS:
@@ -226,7 +225,7 @@ static void perform(struct disk *d, struct request *q)
     }
 }
 
-static void request_free(struct request *q)
+static void request_free(struct disk_request *q)
 {
     json_decref(q->line.root);
     free(q->path);
@@ -241,7 +240,7 @@ static void *thread_main(void *self)
         while (STAILQ_EMPTY(&d->queue)) {
             (void)pthread_cond_wait(&d->more, &d->lock);
         }
-        struct request *q = STAILQ_FIRST(&d->queue);
+        struct disk_request *q = STAILQ_FIRST(&d->queue);
         STAILQ_REMOVE_HEAD(&d->queue, link);
         (void)pthread_mutex_unlock(&d->lock);
         perform(d, q);
@@ -253,16 +252,16 @@ static void *thread_main(void *self)
 
 /* ---- the loop's side ---- */
 
-static struct request *request_new(enum request_kind kind, struct disk_run *run)
+static struct disk_request *request_new(enum request_kind kind, struct disk_run *run)
 {
-    struct request *q = calloc(1, sizeof(*q));
+    struct disk_request *q = calloc(1, sizeof(*q));
     MUST(q != NULL);
     q->kind = kind;
     q->run = run;
     return q;
 }
 
-static void ask(struct disk *d, struct request *q)
+static void ask(struct disk *d, struct disk_request *q)
 {
     (void)pthread_mutex_lock(&d->lock);
     STAILQ_INSERT_TAIL(&d->queue, q, link);
@@ -270,9 +269,10 @@ static void ask(struct disk *d, struct request *q)
     (void)pthread_mutex_unlock(&d->lock);
 }
 
-static struct request *request_of_line(enum request_kind kind, struct disk_run *run, struct engine_line *l)
+static struct disk_request *request_of_line(
+    enum request_kind kind, struct disk_run *run, struct engine_line *l)
 {
-    struct request *q = request_new(kind, run);
+    struct disk_request *q = request_new(kind, run);
     q->line = *l;
     l->root = NULL; /* taken */
     return q;
@@ -323,7 +323,7 @@ void disk_close(struct disk *d)
 
 void disk_remove_folder(struct disk *d, const char *path)
 {
-    struct request *q = request_new(REQUEST_REMOVE, NULL);
+    struct disk_request *q = request_new(REQUEST_REMOVE, NULL);
     q->path = strdup(path);
     MUST(q->path != NULL);
     ask(d, q);
@@ -357,7 +357,7 @@ void disk_columns(struct disk_run *r, struct engine_line *l)
 
 void disk_rows(struct disk_run *r, struct engine_line *l, size_t keep, size_t cost_bytes)
 {
-    struct request *q = request_of_line(REQUEST_ROWS, r, l);
+    struct disk_request *q = request_of_line(REQUEST_ROWS, r, l);
     q->keep = keep;
     q->cost_bytes = cost_bytes;
     atomic_fetch_add(&r->waiting_bytes, cost_bytes);
@@ -370,14 +370,14 @@ void disk_file(struct disk_run *r, struct engine_line *l, const char *folder)
     buf_init(&path);
     buf_printf(&path, "%s/%.*s", folder, BYTES_ARG(l->path));
     buf_add_char(&path, '\0');
-    struct request *q = request_of_line(REQUEST_FILE, r, l);
+    struct disk_request *q = request_of_line(REQUEST_FILE, r, l);
     q->path = path.data; /* handed over */
     ask(r->disk, q);
 }
 
 void disk_finish(struct disk_run *r, bool complete)
 {
-    struct request *q = request_new(REQUEST_FINISH, r);
+    struct disk_request *q = request_new(REQUEST_FINISH, r);
     q->complete = complete;
     ask(r->disk, q);
 }

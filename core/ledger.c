@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ledger: runs and outcomes. The rules stand in ledger.h; here is how each becomes few statements: one bulk insert for an
- * intake, one updateMany per attempt number for starts, finishes and requeues (a batch nearly always has one), and a read-back
- * only when fewer documents changed than were asked for.
+ * ledger: runs, from the intake to the start and back to the queue (their ends: ledger_finish.c). The rules stand in ledger.h; here is
+ * how each becomes few statements: one bulk insert for an intake, one updateMany per attempt number for starts and requeues (a batch
+ * nearly always has one), and a read-back only when fewer documents changed than were asked for.
  */
 #include "core/ledger.h"
 
@@ -148,87 +148,6 @@ bool ledger_running_of(const struct ledger *l, const char *instance, int64_t pat
     bson_t *opts = order_opts("seq", 100000);
     bool ok = runs_find(l->store, filter, opts, a, out, patience_ms, e);
     bson_destroy(filter);
-    bson_destroy(opts);
-    return ok;
-}
-
-/* ---- outcomes ---- */
-
-struct outcome_item {
-    const struct uuid *id;
-    struct bytes group, event;
-    int64_t attempt;
-    const char *from;
-};
-
-static void outcome_append(bson_t *items, uint32_t index, const struct outcome_item *o)
-{
-    char text[UUID_TEXT_LEN + 1];
-    char key_space[16];
-    const char *key;
-    bson_uint32_to_string(index, &key, key_space, sizeof key_space);
-    bson_t item;
-    bson_append_document_begin(items, key, -1, &item);
-    uuid_format(o->id, text);
-    BSON_APPEND_UTF8(&item, "job", text);
-    ledger_append_text(&item, "group", o->group);
-    BSON_APPEND_INT64(&item, "attempt", o->attempt);
-    BSON_APPEND_UTF8(&item, "from", o->from);
-    ledger_append_binary(&item, "event", o->event);
-    bson_append_document_end(items, &item);
-}
-
-/* A new outcomes document, its items array open: close with outcome_write. */
-static void outcome_begin(const struct ledger *l, int64_t now, char *outcome, bson_t *doc, bson_t *items)
-{
-    struct uuid id;
-    uuid_v7(&id, now);
-    uuid_format(&id, outcome);
-    bson_init(doc);
-    BSON_APPEND_UTF8(doc, "_id", outcome);
-    BSON_APPEND_UTF8(doc, "pool", l->pool);
-    BSON_APPEND_UTF8(doc, "instance", l->instance);
-    BSON_APPEND_DATE_TIME(doc, "at", now);
-    BSON_APPEND_BOOL(doc, "unsent", true);
-    bson_append_array_begin(doc, "items", -1, items);
-}
-
-static bool outcome_write(const struct ledger *l, bson_t *doc, bson_t *items, struct error *e)
-{
-    bson_append_array_end(doc, items);
-    const bson_t *docs[1] = {doc};
-    bool ok = store_insert(l->store, "outcomes", docs, 1, NULL, 0, e);
-    bson_destroy(doc);
-    return ok;
-}
-
-/* Which of these runs name this outcome as the one that closed them. */
-struct closed_reader {
-    const char *outcome;
-    void (*closed)(void *self, struct uuid id);
-    void *self;
-};
-
-static bool closed_row(void *self, const bson_t *doc)
-{
-    struct closed_reader *r = self;
-    bson_iter_t it;
-    struct uuid id;
-    bool ours = bson_iter_init_find(&it, doc, "out") && bytes_equal_text(ledger_text_of(&it), r->outcome);
-    if (ours && bson_iter_init_find(&it, doc, "_id") && uuid_parse(ledger_text_of(&it), &id))
-        r->closed(r->self, id);
-    return true;
-}
-
-static bool read_closed(const struct ledger *l, const struct uuid *ids, size_t count, size_t stride,
-    struct closed_reader *r, struct error *e)
-{
-    bson_t filter = BSON_INITIALIZER;
-    ledger_append_ids(&filter, ids, count, stride);
-    bson_t *opts = BCON_NEW("projection", "{", "out", BCON_INT32(1), "}");
-    struct store_reader reader = {closed_row, NULL, r};
-    bool ok = store_find(l->store, "runs", &filter, opts, &reader, 0, e);
-    bson_destroy(&filter);
     bson_destroy(opts);
     return ok;
 }
@@ -457,101 +376,6 @@ bool ledger_start(const struct ledger *l, struct ledger_start *items, size_t cou
     for (size_t i = 0; i < count; i++)
         items[i].cancel = cancels[i];
     return true;
-}
-
-/* ---- finish ---- */
-
-static bool same_guard(const struct ledger_finish *a, const struct ledger_finish *b)
-{
-    return a->attempt == b->attempt && a->from == b->from &&
-           (a->from != RUN_RUNNING || bytes_equal(a->instance, b->instance));
-}
-
-static bool finish_write(const struct ledger *l, const struct ledger_finish *items, size_t count,
-    const struct ledger_finish *like, int64_t now, const char *outcome, bool *all, struct error *e)
-{
-    bson_t filter = BSON_INITIALIZER, in, array;
-    int64_t asked = 0, modified = 0;
-    bson_append_document_begin(&filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
-    for (size_t i = 0; i < count; i++)
-        if (same_guard(&items[i], like))
-            ledger_append_id(&array, (uint32_t)asked++, &items[i].id);
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(&filter, &in);
-    BSON_APPEND_UTF8(&filter, "state", run_state_name(like->from));
-    BSON_APPEND_INT64(&filter, "attempt", like->attempt);
-    if (like->from == RUN_RUNNING)
-        ledger_append_text(&filter, "instance", like->instance);
-    bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("ended"), "final", BCON_BOOL(true), "out",
-        BCON_UTF8(outcome), "ended_at", BCON_DATE_TIME(now), "expire_at", BCON_DATE_TIME(now + l->keep_ms),
-        "}", "$unset", "{", "payload", BCON_INT32(1), "}");
-    bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
-    *all = ok && modified == asked;
-    bson_destroy(&filter);
-    bson_destroy(update);
-    return ok;
-}
-
-struct finish_list {
-    struct ledger_finish *items;
-    size_t count;
-};
-
-static void finish_closed(void *self, struct uuid id)
-{
-    struct finish_list *list = self;
-    for (size_t i = 0; i < list->count; i++)
-        if (memcmp(&list->items[i].id, &id, sizeof id) == 0)
-            list->items[i].closed = true;
-}
-
-bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t count, int64_t now,
-    char *outcome, struct error *e)
-{
-    bson_t doc, array;
-    outcome_begin(l, now, outcome, &doc, &array);
-    for (size_t i = 0; i < count; i++) {
-        struct outcome_item o = {
-            &items[i].id, items[i].group, items[i].event, items[i].attempt, run_state_name(items[i].from)};
-        outcome_append(&array, (uint32_t)i, &o);
-    }
-    if (!outcome_write(l, &doc, &array, e))
-        return false;
-    bool all_closed = true;
-    for (size_t i = 0; i < count; i++) {
-        bool seen = false, all = true;
-        for (size_t k = 0; k < i && !seen; k++)
-            seen = same_guard(&items[k], &items[i]);
-        if (!seen && !finish_write(l, items, count, &items[i], now, outcome, &all, e))
-            return false;
-        all_closed = all_closed && all;
-    }
-    for (size_t i = 0; i < count; i++)
-        items[i].closed = all_closed;
-    if (all_closed)
-        return true;
-    struct finish_list list = {items, count};
-    struct closed_reader reader = {outcome, finish_closed, &list};
-    return read_closed(l, &items[0].id, count, sizeof items[0], &reader, e);
-}
-
-bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN + 1], size_t count,
-    int64_t now, struct error *e)
-{
-    bson_t filter = BSON_INITIALIZER, in, array;
-    bson_append_document_begin(&filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
-    for (size_t i = 0; i < count; i++)
-        ledger_append_item(&array, (uint32_t)i, bytes_of(outcomes[i]));
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(&filter, &in);
-    bson_t *update = BCON_NEW("$unset", "{", "unsent", BCON_INT32(1), "}", "$set", "{", "expire_at",
-        BCON_DATE_TIME(now + l->keep_ms), "}");
-    bool ok = store_update_many(l->store, "outcomes", &filter, update, NULL, NULL, 0, e);
-    bson_destroy(&filter);
-    bson_destroy(update);
-    return ok;
 }
 
 /* ---- back to the queue ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ledger_private: small BSON helpers shared by ledger.c and ledger_lease.c. Text is appended by length, never as an operator. */
+/* ledger_private: what the files of the ledger share: small BSON helpers (text is appended by length, never as an operator), and outcomes. */
 #ifndef MILLRACE_CORE_LEDGER_PRIVATE_H
 #define MILLRACE_CORE_LEDGER_PRIVATE_H
 
@@ -20,5 +20,18 @@ void ledger_append_id(bson_t *array, uint32_t index, const struct uuid *id);
 void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride);
 /* One document of `runs`, whichever fields it has. */
 void ledger_run_read(const bson_t *doc, struct arena *a, struct run *r);
+
+/* ---- outcomes (ledger_finish.c) ---- */
+struct outcome_item {
+    const struct uuid *id;
+    struct bytes group, event;
+    int64_t attempt;
+    const char *from;
+};
+/* A new outcomes document, its items array open: close with outcome_write. `outcome`: UUID_TEXT_LEN + 1 bytes for its id. */
+void outcome_begin(const struct ledger *l, int64_t now, char *outcome, bson_t *doc, bson_t *items);
+void outcome_append(bson_t *items, uint32_t index, const struct outcome_item *o);
+/* Inserts it, and destroys doc in any case. */
+bool outcome_write(const struct ledger *l, bson_t *doc, bson_t *items, struct error *e);
 
 #endif

@@ -9,11 +9,6 @@
 #define LOG_SLACK_MS (8 * 24 * 3600 * (int64_t)1000)
 #define ATTEMPT_MAX 1000000000
 
-static void append_text(bson_t *out, const char *key, struct bytes text)
-{
-    bson_append_utf8(out, key, -1, text.len ? text.data : "", (int)text.len);
-}
-
 /* ---- events ---- */
 
 /* <job>/<attempt>/<phase>, and what tells the events of one phase apart. */
@@ -44,7 +39,7 @@ static void append_later(bson_t *filter, const struct event *e)
     bson_append_document_begin(&either, "1", -1, &one);
     bson_append_date_time(&one, "at", -1, e->at);
     bson_append_document_begin(&one, "instance", -1, &range);
-    append_text(&range, e->instance.data ? "$gt" : "$gte", e->instance);
+    bson_add_text(&range, e->instance.data ? "$gt" : "$gte", e->instance);
     bson_append_document_end(&one, &range);
     bson_append_document_end(&either, &one);
     bson_append_array_end(filter, &either);
@@ -54,10 +49,10 @@ void history_add_event(const struct event *event, int64_t keep_ms, struct arena 
 {
     bson_t doc = BSON_INITIALIZER, later = BSON_INITIALIZER;
     struct bytes id = event_id(event, a);
-    append_text(&doc, "_id", id);
+    bson_add_text(&doc, "_id", id);
     shape_to_bson(&shape_event, event, SHAPE_COMPACT, &doc);
     bson_append_date_time(&doc, "expire_at", -1, event->at + keep_ms);
-    append_text(&later, "_id", id);
+    bson_add_text(&later, "_id", id);
     append_later(&later, event);
     outbox_insert_or_replace(out, "job_events", &doc, &later);
     bson_destroy(&doc);
@@ -82,19 +77,19 @@ bool history_accepts_log(const struct job_log *log, struct error *e)
 void history_add_log(const struct job_log *log, int64_t keep_ms, struct arena *a, struct outbox *out)
 {
     bson_t doc = BSON_INITIALIZER;
-    append_text(&doc, "_id",
+    bson_add_text(&doc, "_id",
         arena_printf(
             a, "%.*s/%lld/%08lld", BYTES_ARG(log->job_id), (long long)log->attempt, (long long)log->seq));
-    append_text(&doc, "job_id", log->job_id);
+    bson_add_text(&doc, "job_id", log->job_id);
     bson_append_int64(&doc, "attempt", -1, log->attempt);
     bson_append_int64(&doc, "seq", -1, log->seq);
     bson_append_int64(&doc, "offset", -1, log->offset);
     bson_append_int64(&doc, "bytes", -1, (int64_t)log->text.len);
-    append_text(&doc, "level", log->level);
+    bson_add_text(&doc, "level", log->level);
     bson_append_date_time(&doc, "at", -1, log->at);
     if (log->node.data)
-        append_text(&doc, "node", log->node);
-    append_text(&doc, "text", log->text);
+        bson_add_text(&doc, "node", log->node);
+    bson_add_text(&doc, "text", log->text);
     bson_append_date_time(&doc, "expire_at", -1, log->at + keep_ms + LOG_SLACK_MS);
     outbox_insert(out, "job_logs", &doc);
     bson_destroy(&doc);

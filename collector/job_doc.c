@@ -115,11 +115,6 @@ static void append_field(bson_t *out, const struct shape *s, const void *record,
     shape_to_bson(&one, record, SHAPE_COMPACT, out);
 }
 
-static void append_text(bson_t *out, const char *key, struct bytes text)
-{
-    bson_append_utf8(out, key, -1, text.len ? text.data : "", (int)text.len);
-}
-
 /* ---- writing ---- */
 
 /* Before its specification is known a job is known by its group. */
@@ -127,9 +122,9 @@ static void write_names(const struct job_view *v, bson_t *out)
 {
     const char *slash = memchr(v->group.data, '/', v->group.len);
     size_t len = slash ? (size_t)(slash - v->group.data) : v->group.len;
-    append_text(out, "creator", bytes_slice(v->group, 0, len));
-    append_text(out, "user", bytes_slice(v->group, len + 1, v->group.len));
-    append_text(out, "group", v->group);
+    bson_add_text(out, "creator", bytes_slice(v->group, 0, len));
+    bson_add_text(out, "user", bytes_slice(v->group, len + 1, v->group.len));
+    bson_add_text(out, "group", v->group);
 }
 
 static void write_spec(const struct job_view *v, bson_t *out)
@@ -139,7 +134,7 @@ static void write_spec(const struct job_view *v, bson_t *out)
         return;
     }
     append_part(out, &shape_submitted, &v->spec, "creator", "submitter", 0);
-    append_text(out, "group", v->group);
+    bson_add_text(out, "group", v->group);
     append_part(out, &shape_submitted, &v->spec, "submitter", "parts", 0);
     append_part(out, &shape_submitted, &v->spec, "parts", NULL, SHAPE_COMPACT);
 }
@@ -173,7 +168,7 @@ static void write_nodes(const struct job_view *v, bson_t *out)
         bson_append_document_begin(&array, key, -1, &node);
         shape_to_bson(shape, &plan->nodes.items[i], SHAPE_COMPACT, &node);
         if (state) {
-            append_text(&node, "state", state->state);
+            bson_add_text(&node, "state", state->state);
             bson_append_int64(&node, "attempt", -1, state->attempt);
         }
         bson_append_document_end(&array, &node);
@@ -214,7 +209,7 @@ static void write_view(
     append_field(out, &shape_event, &v->shown, "reason");
     append_field(out, &shape_event, &v->shown, "next_at");
     if (v->fold.instance.data && bytes_equal_text(v->fold.stage, "executor"))
-        append_text(out, "instance", v->fold.instance);
+        bson_add_text(out, "instance", v->fold.instance);
     append_field(out, &shape_event, &v->shown, "log");
     write_fold(v, others, count, out);
 }
@@ -282,7 +277,7 @@ void job_doc_write(const struct job_doc *doc, int64_t keep_ms, bson_t *out)
     MUST(doc->count > 0);
     const struct job_view *owner = doc->views[0];
     enum job_state state = job_phase_state((enum job_phase)owner->fold.phase);
-    append_text(out, "_id", doc->id);
+    bson_add_text(out, "_id", doc->id);
     bson_append_int64(out, "rev", -1, doc->rev + 1);
     bson_append_utf8(out, "state", -1, job_state_name(state), -1);
     bson_append_bool(out, "final", -1, job_state_is_final(state));

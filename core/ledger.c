@@ -121,7 +121,7 @@ bool ledger_look(const struct ledger *l, struct bytes group, size_t limit, struc
 {
     bson_t filter = BSON_INITIALIZER;
     BSON_APPEND_UTF8(&filter, "pool", l->pool);
-    ledger_append_text(&filter, "group", group);
+    bson_add_text(&filter, "group", group);
     BSON_APPEND_BOOL(&filter, "final", false);
     bson_t *opts = order_opts("seq", limit);
     bool ok = runs_find(l->store, &filter, opts, a, out, 0, e);
@@ -164,7 +164,7 @@ static void intake_document(
     BSON_APPEND_UTF8(doc, "pool", l->pool);
     BSON_APPEND_INT32(doc, "partition", i->partition);
     BSON_APPEND_INT64(doc, "seq", i->seq);
-    ledger_append_text(doc, "group", i->group);
+    bson_add_text(doc, "group", i->group);
     BSON_APPEND_UTF8(doc, "state", run_state_name(i->state));
     BSON_APPEND_BOOL(doc, "final", ended);
     BSON_APPEND_INT64(doc, "attempt", running ? 1 : 0);
@@ -399,7 +399,7 @@ static bool requeue_write(const struct ledger *l, const struct ledger_requeue *i
     bson_append_document_end(&filter, &in);
     BSON_APPEND_UTF8(&filter, "state", "running");
     BSON_APPEND_INT64(&filter, "attempt", like->attempt);
-    ledger_append_text(&filter, "instance", like->instance);
+    bson_add_text(&filter, "instance", like->instance);
     /* The attempt is over, but not charged: tries goes back. */
     bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("queued"), "}", "$unset", "{", "instance",
         BCON_INT32(1), "started_at", BCON_INT32(1), "}", "$inc", "{", "tries", BCON_INT64(-1), "lost",

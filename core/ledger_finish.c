@@ -20,7 +20,7 @@ void outcome_append(bson_t *items, uint32_t index, const struct outcome_item *o)
     bson_append_document_begin(items, key, -1, &item);
     uuid_format(o->id, text);
     BSON_APPEND_UTF8(&item, "job", text);
-    ledger_append_text(&item, "group", o->group);
+    bson_add_text(&item, "group", o->group);
     BSON_APPEND_INT64(&item, "attempt", o->attempt);
     BSON_APPEND_UTF8(&item, "from", o->from);
     ledger_append_binary(&item, "event", o->event);
@@ -108,7 +108,7 @@ static bool finish_write(const struct ledger *l, const struct ledger_finish *ite
     BSON_APPEND_UTF8(&filter, "state", run_state_name(like->from));
     BSON_APPEND_INT64(&filter, "attempt", like->attempt);
     if (like->from == RUN_RUNNING)
-        ledger_append_text(&filter, "instance", like->instance);
+        bson_add_text(&filter, "instance", like->instance);
     bson_t *update = BCON_NEW("$set", "{", "state", BCON_UTF8("ended"), "final", BCON_BOOL(true), "out",
         BCON_UTF8(outcome), "ended_at", BCON_DATE_TIME(now), "expire_at", BCON_DATE_TIME(now + l->keep_ms),
         "}", "$unset", "{", "payload", BCON_INT32(1), "}");

@@ -29,11 +29,6 @@ struct bytes ledger_binary_of(const bson_iter_t *it)
     return (struct bytes){(const char *)data, len};
 }
 
-void ledger_append_text(bson_t *doc, const char *key, struct bytes text)
-{
-    bson_append_utf8(doc, key, -1, text.data ? text.data : "", (int)text.len);
-}
-
 void ledger_append_binary(bson_t *doc, const char *key, struct bytes data)
 {
     bson_append_binary(
@@ -45,7 +40,7 @@ void ledger_append_item(bson_t *array, uint32_t index, struct bytes text)
     char key_space[16];
     const char *key;
     bson_uint32_to_string(index, &key, key_space, sizeof key_space);
-    ledger_append_text(array, key, text);
+    bson_add_text(array, key, text);
 }
 
 void ledger_append_id(bson_t *array, uint32_t index, const struct uuid *id)
@@ -128,8 +123,8 @@ static bool cancel_insert(struct store *store, const struct uuid *id, struct byt
     BSON_APPEND_UTF8(&doc, "_id", key);
     BSON_APPEND_UTF8(&doc, "kind", "cancel");
     BSON_APPEND_UTF8(&doc, "job_id", key + strlen(CANCEL_PREFIX));
-    ledger_append_text(&doc, "by", by);
-    ledger_append_text(&doc, "reason", reason);
+    bson_add_text(&doc, "by", by);
+    bson_add_text(&doc, "reason", reason);
     BSON_APPEND_DATE_TIME(&doc, "at", now);
     BSON_APPEND_DATE_TIME(&doc, "expire_at", now + CANCEL_KEEP_MS);
     const bson_t *docs[1] = {&doc};
@@ -250,7 +245,7 @@ bool ledger_end_lease(
 {
     int64_t matched = 0;
     bson_t filter = BSON_INITIALIZER;
-    ledger_append_text(&filter, "_id", instance);
+    bson_add_text(&filter, "_id", instance);
     if (counter >= 0)
         BSON_APPEND_INT64(&filter, "counter", counter);
     bson_t *update = BCON_NEW("$set", "{", "over", BCON_BOOL(true), "over_at", BCON_DATE_TIME(now),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ledger_private: what the files of the ledger share: small BSON helpers (text is appended by length, never as an operator), and outcomes. */
+/* ledger_private: what the files of the ledger share: small BSON helpers, and outcomes. */
 #ifndef MILLRACE_CORE_LEDGER_PRIVATE_H
 #define MILLRACE_CORE_LEDGER_PRIVATE_H
 
@@ -8,11 +8,11 @@
 #include "core/arena.h"
 #include "core/bytes.h"
 #include "core/ledger.h"
+#include "core/shape_bson.h"
 #include "core/uuid.h"
 
 struct bytes ledger_text_of(const bson_iter_t *it);   /* BYTES_NONE unless it is text */
 struct bytes ledger_binary_of(const bson_iter_t *it); /* BYTES_NONE unless it is binary */
-void ledger_append_text(bson_t *doc, const char *key, struct bytes text);
 void ledger_append_binary(bson_t *doc, const char *key, struct bytes data);
 void ledger_append_item(bson_t *array, uint32_t index, struct bytes text);
 void ledger_append_id(bson_t *array, uint32_t index, const struct uuid *id);

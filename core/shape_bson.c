@@ -58,6 +58,11 @@ static void unescape_key(struct bytes key, struct buf *out)
 
 /* ---- writing ---- */
 
+void bson_add_text(bson_t *doc, const char *key, struct bytes text)
+{
+    bson_append_utf8(doc, key, -1, text.len ? text.data : "", (int)text.len);
+}
+
 static void text_to_bson(bson_t *doc, const char *key, int key_len, struct bytes text)
 {
     if (bytes_is_utf8(text)) {

@@ -17,6 +17,8 @@ void shape_to_bson(const struct shape *s, const void *record, unsigned options, 
 /* Fills record (cleared first) by name; unknown fields and fields of an unexpected type are ignored; strings are copied
  * into the arena. */
 void shape_from_bson(const struct shape *s, const bson_t *doc, struct arena *a, void *record);
+/* User text as a value, by its length; nothing becomes the empty text. */
+void bson_add_text(bson_t *doc, const char *key, struct bytes text);
 /* Any BSON value as JSON for REST: dates as RFC 3339 text, binary left out, int64 as number. New reference. */
 json_t *bson_to_json(const bson_t *doc);
 

@@ -32,8 +32,8 @@ static bool find_ahead(struct ingest *in, const bson_t *run, const char *id, jso
     bson_t ahead;
     bool found = false;
     bson_t filter = BSON_INITIALIZER;
-    doc_append_text(&filter, "pool", doc_text(run, "pool"));
-    doc_append_text(&filter, "group", doc_text(run, "group"));
+    bson_add_text(&filter, "pool", doc_text(run, "pool"));
+    bson_add_text(&filter, "group", doc_text(run, "group"));
     BSON_APPEND_BOOL(&filter, "final", false);
     bson_t *opts = BCON_NEW("sort", "{", "seq", BCON_INT32(1), "}", "limit", BCON_INT64(1), "projection", "{",
         "payload", BCON_INT32(0), "}");

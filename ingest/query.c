@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/shape_bson.h"
 #include "ingest/cursor.h"
 #include "ingest/ingest.h"
 #include "ingest/job.h"
@@ -40,9 +41,9 @@ static bool add_group(struct http_request *r, bson_t *filter)
         return request_bad_query(r, "group", group, "creator/user");
     size_t len = (size_t)(slash - group.data);
     if (!http_query(r, "creator").data)
-        doc_append_text(filter, "creator", bytes_slice(group, 0, len));
+        bson_add_text(filter, "creator", bytes_slice(group, 0, len));
     if (!http_query(r, "user").data)
-        doc_append_text(filter, "user", bytes_slice(group, len + 1, group.len));
+        bson_add_text(filter, "user", bytes_slice(group, len + 1, group.len));
     return true;
 }
 
@@ -56,7 +57,7 @@ static bool add_texts(struct http_request *r, bson_t *filter)
         if (value.len == 0 || value.len > f->most || !bytes_is_utf8(value) ||
             memchr(value.data, 0, value.len))
             return request_bad_query(r, f->name, value, f->expected);
-        doc_append_text(filter, f->name, value);
+        bson_add_text(filter, f->name, value);
     }
     return add_group(r, filter);
 }

@@ -190,8 +190,3 @@ bool doc_flag(const bson_t *doc, const char *path)
     bson_iter_t it;
     return doc_find(doc, path, &it) && BSON_ITER_HOLDS_BOOL(&it) && bson_iter_bool(&it);
 }
-
-void doc_append_text(bson_t *doc, const char *name, struct bytes text)
-{
-    bson_append_utf8(doc, name, -1, text.data ? text.data : "", (int)text.len);
-}

@@ -44,7 +44,5 @@ struct bytes doc_text(const bson_t *doc, const char *path);
 struct bytes doc_binary(const bson_t *doc, const char *path);
 int64_t doc_number(const bson_t *doc, const char *path, int64_t otherwise);
 bool doc_flag(const bson_t *doc, const char *path);
-/* User text as a value, never as an operator. */
-void doc_append_text(bson_t *doc, const char *name, struct bytes text);
 
 #endif

@@ -52,7 +52,7 @@ bson_t *stub_new(const struct submission *s, struct bytes framed, int64_t now, i
     BSON_APPEND_INT64(doc, "rev", 0);
     BSON_APPEND_UTF8(doc, "state", job_state_name(JOB_ACCEPTED));
     BSON_APPEND_BOOL(doc, "final", false);
-    doc_append_text(doc, "group", s->group);
+    bson_add_text(doc, "group", s->group);
     shape_to_bson(&stub_shape, &s->job, 0, doc);
     BSON_APPEND_DOCUMENT_BEGIN(doc, "times", &inner);
     BSON_APPEND_DATE_TIME(&inner, "accepted", now);
@@ -62,7 +62,7 @@ bson_t *stub_new(const struct submission *s, struct bytes framed, int64_t now, i
     append_binary(&inner, "hash", s->hash, sizeof s->hash);
     append_binary(&inner, "submission", framed.data, framed.len);
     if (s->job.trace.data)
-        doc_append_text(&inner, "trace", s->job.trace);
+        bson_add_text(&inner, "trace", s->job.trace);
     BSON_APPEND_DATE_TIME(&inner, "next_at", next_at);
     BSON_APPEND_INT64(&inner, "tries", 0);
     bson_append_document_end(doc, &inner);

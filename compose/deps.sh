@@ -101,7 +101,7 @@ check_network() {
 debian_mirror() {
     # shellcheck disable=SC2016
     apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(SITE)' 'Created-By: Packages' 2>/dev/null |
-        awk -F'|' '$1 == "Debian" && $2 == "Debian" {print $3; exit}' | grep . || apt_sources_mirror
+        awk -F'|' '$1 == "Debian" && $2 == "Debian" && !seen++ {print $3}' | grep . || apt_sources_mirror
 }
 
 # Before the first "apt-get update" apt knows no labels: take the first address in its sources.

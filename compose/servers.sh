@@ -66,7 +66,8 @@ start_kafka() {
     kafka_java launch_kafka kafka.Kafka "$VAR/kafka/server.properties"
 }
 
-ready_kafka() { timeout 10 kcat -b "127.0.0.1:$KAFKA_PORT" -L -m 5 2>&1 | grep -q '^ 1 brokers'; }
+# Never grep -q behind a pipe: it goes at the first hit, and with pipefail the writer's SIGPIPE would count.
+ready_kafka() { timeout 10 kcat -b "127.0.0.1:$KAFKA_PORT" -L -m 5 2>&1 | grep '^ 1 brokers' >/dev/null; }
 
 # --- PostgreSQL ----------------------------------------------------------------------------------------------------
 

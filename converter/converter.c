@@ -18,7 +18,7 @@
 #define OF(member) offsetof(struct converter_settings, member)
 const struct setting converter_settings_table[] = {
     {"http.port", SETTING_INT, OF(stage.http_port), "8421", 0, 65535, "port of /metrics, /healthz, ..."},
-    {"engines.dir", SETTING_TEXT, OF(engines_dir), "build/dev/engines", 1, 4096,
+    {"engines.dir", SETTING_TEXT, OF(engines_dir), "engines", 1, 4096,
         "folder with one folder per engine, each with an engine.json"},
     {"submission.max_bytes", SETTING_SIZE, OF(submission_max_bytes), "1m", 1024, 8 * 1024 * 1024,
         "most bytes of one submission"},

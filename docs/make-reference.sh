@@ -3,7 +3,7 @@
 # Makes docs/reference/*.md from what the programs themselves print: settings, routes, records, errors, the command line.
 # A flow test compares the committed pages with it.
 #
-#     docs/make-reference.sh [OUT]      OUT: the folder, default docs/reference; programs: MILLRACE_BUILD_DIR (build/release)
+#     docs/make-reference.sh [OUT]      OUT: the folder, default docs/reference; programs: MILLRACE_BUILD_DIR (build/release, by ./run build)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=${MILLRACE_BUILD_DIR:-build/release}/bin

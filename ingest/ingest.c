@@ -25,8 +25,7 @@
 const struct setting ingest_settings_table[] = {
     {"http.port", SETTING_INT, offsetof(struct ingest_settings, stage.http_port), "8420", 0, 65535,
         "port of REST, /metrics and /healthz"},
-    {"engines.dir", SETTING_TEXT, AT(engines_dir), "engines", 1, 4096,
-        "folder of the engines' manifests"},
+    {"engines.dir", SETTING_TEXT, AT(engines_dir), "engines", 1, 4096, "folder of the engines' manifests"},
     {"results.dir", SETTING_TEXT, AT(results_dir), "var/results", 1, 4096, "folder of the result store"},
     {"submission.max_bytes", SETTING_SIZE, AT(submission_max_bytes), "1m", 1024, 8 * 1024 * 1024,
         "largest submission; larger ones are refused (413)"},

@@ -106,11 +106,20 @@ status() {
     return $all
 }
 
+# A stage tells by itself why it is not ready.
+why_not_ready() {
+    local why=""
+    case " ${STAGES[*]} " in
+    *" $1 "*) why=$(curl -s --max-time 5 "http://127.0.0.1:$(stage_port "$1")/readyz" | jq -r '.detail // empty' 2>/dev/null) || true ;;
+    esac
+    printf 'no%s' "${why:+: $why}"
+}
+
 status_line() {
     local pid=- ready=no
     if "$3" "$1"; then
         pid=$(pid_of "$1") || pid=container
-        ! "$4" "$1" >/dev/null 2>&1 || ready=yes
+        if "$4" "$1" >/dev/null 2>&1; then ready=yes; else ready=$(why_not_ready "$1"); fi
     elif pid_of "$1" >/dev/null 2>&1; then
         ready="no: died (./run logs $1)"
     fi

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * job_doc: see job_doc.h. The order of the fields is that of the design's list, for people who look at documents.
+ * job_doc: see job_doc.h. The order of the fields is made for people who look at documents.
  *
  *   _id, rev, state, final, <view>, <fields of others>, expire_at, stub
  *   view: creator ... source, times, attempt, progress, plan, results, error, exit_code, reason, next_at, instance, log, fold

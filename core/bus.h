@@ -35,7 +35,7 @@ struct bus_settings {
             "any other setting of librdkafka, e.g. kafka.security.protocol"                                  \
     }
 
-/* ---- topics: one table (DESIGN section 2) ---- */
+/* ---- topics: one table ---- */
 struct bus_topic {
     const char *name; /* without prefix */
     int64_t retention_ms;

@@ -67,8 +67,8 @@ bool job_state_may_follow(enum job_state from, enum job_state to)
 
 /* ---- phases ---- */
 
-/* Of two events with the same attempt, the one with the higher rank gives the document its state (DESIGN
- * section 4). Equal ranks: the fold decides by time. */
+/* Of two events with the same attempt, the one with the higher rank gives the document its state.
+ * Equal ranks: the fold decides by time. */
 static const struct {
     int rank;
     enum job_state state;

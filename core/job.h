@@ -17,7 +17,7 @@
 #include "core/error.h"
 #include "core/shape.h"
 
-/* ---- states (DESIGN section 4) ---- */
+/* ---- states ---- */
 
 enum job_state {
     JOB_ACCEPTED,

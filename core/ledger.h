@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ledger: the collections runs, outcomes, instances and cancels: the truth about what may start (DESIGN section 7).
+ * ledger: the collections runs, outcomes, instances and cancels: the truth about what may start.
  *
  * One document per job in `runs`. `attempt` is the fence: it rises with every start and every write is guarded by what its
  * writer believes (state and attempt; a finish also by instance). There is no other lock. The rules, and what goes wrong

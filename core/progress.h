@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * progress: how far each assigned partition is, and the poison rule (DESIGN 7.10). It speaks through the
+ * progress: how far each assigned partition is, and the poison rule. It speaks through the
  * metadata text of the committed offset:
  *
  *   clean    the last reader left in order (SIGTERM, revoke)

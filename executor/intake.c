@@ -223,7 +223,7 @@ static bool read_job(struct intake_request *q, struct intake_record *r, struct u
     return true;
 }
 
-/* To jobs.dead; and the job that the record carries, where that can be known, ends as refused (DESIGN 7.10). */
+/* To jobs.dead; and the job that the record carries, where that can be known, ends as refused. */
 static bool bury_and_refuse(
     struct intake_request *q, struct intake_record *r, struct uuid *id, const struct error *e)
 {

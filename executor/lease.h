@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lease: this executor's proof of life (DESIGN 7.7). A thread of its own raises the counter of our `instances` document every
+ * lease: this executor's proof of life. A thread of its own raises the counter of our `instances` document every
  * renew_ms. The lease lasts hold_ms from the *sending* of the last acknowledged renewal, by our own CLOCK_BOOTTIME; then nothing is
  * launched any more, the engines are killed (the guard does so even if we can't) and the process ends. A renewal that finds `over`
  * means another executor has ended it: the same.

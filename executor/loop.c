@@ -3,7 +3,7 @@
  * loop: one executor process. One epoll loop owns the scheduler, the engines and the Kafka clients; clerks and the lease's thread do
  * what blocks and answer through the desk. Every turn serves what is there, then hands out the next batch of each kind.
  *
- * Stopping (DESIGN 7.9): no more starts and no more intake; running jobs have drain_ms; then engines are killed, and once they are dead
+ * Stopping: no more starts and no more intake; running jobs have drain_ms; then engines are killed, and once they are dead
  * their jobs go back to the queue, uncharged. A second signal ends the wait at once.
  */
 #include "executor/loop.h"

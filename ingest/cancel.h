@@ -2,8 +2,8 @@
 /*
  * cancel: POST /v1/jobs/{id}/cancel, body optional: {"reason": text, "by": text}.
  *
- * The cancel is written with majority, then the ledger is read, and the answer goes by that (DESIGN section
- * 5). 202 {"job_id", "was": pending|queued|running, "state"}: nothing of the job starts any more, what runs
+ * The cancel is written with majority, then the ledger is read, and the answer goes by that.
+ * 202 {"job_id", "was": pending|queued|running, "state"}: nothing of the job starts any more, what runs
  * is being killed; or it ended in this very moment. 200 {"was": "final", "state"}: it had ended, nothing was
  * changed. A repeat is answered like the first.
  */

@@ -13,7 +13,7 @@
 
 #define LIMIT_DEFAULT (1024 * 1024)
 #define LIMIT_MOST (16 * 1024 * 1024)
-#define CHUNK_MOST (64 * 1024) /* bytes of one document of job_logs (DESIGN section 3) */
+#define CHUNK_MOST (64 * 1024) /* bytes of one document of job_logs */
 #define WAIT_MS 2000
 #define WAIT_STEP_MS 20
 

@@ -231,7 +231,7 @@ static void codes_that_other_modules_set_are_in_the_table(void **state)
         "bad_utf8", "bad_json", "bad_value", "null_value", "registry_away",
         /* shape_from_json */
         "unknown_field", "wrong_type", "missing", "nul_byte", "too_long",
-        /* DESIGN */
+        /* stages */
         "unknown_pool", "unknown_outcome", "too_old", "poison", "lost"};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (!job_error_code(codes[i]))

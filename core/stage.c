@@ -20,7 +20,7 @@
 #include "core/stage_loop.h"
 
 enum {
-    GIVE_BACK_AFTER = 1000, /* records worth a malloc_trim */
+    GIVE_BACK_AFTER = 1000, /* records since the last idle turn are worth a malloc_trim */
     IDLE_MS = 250,        /* an idle loop looks around so often: stop flag, lag; a record wakes it at once */
     PAUSE_LEAST_MS = 100, /* before a batch is tried again; doubles */
     PAUSE_MOST_MS = 5000,
@@ -512,10 +512,9 @@ static void housekeeping(struct loop *l)
 /* An idle stage is small: what a flood made the allocator keep goes back to the system. */
 static void give_back(struct loop *l)
 {
-    if (l->worked < GIVE_BACK_AFTER)
-        return;
+    if (l->worked >= GIVE_BACK_AFTER)
+        malloc_trim(0);
     l->worked = 0;
-    malloc_trim(0);
 }
 
 /* ---- the loop ---- */

@@ -57,7 +57,7 @@ struct stage_world {
         *outputs; /* topics to warm up: the stage's; open may set another list that lives as long */
     struct stage_pulse *pulse;
 };
-/* For programs with their own loop: call it on every turn. From its first call on, a loop that does not turn for
+/* For programs with their own loop: call it on every turn. From its first call on they are ready, and a loop that does not turn for
  * step_limit ends the process, and /healthz says so before. (The stage loop counts only time inside decode and step: waiting
  * for a server is not ill health.) */
 void stage_tick(struct stage_world *w);

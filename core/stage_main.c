@@ -164,6 +164,7 @@ static bool is_ready(void *self, struct error *e)
 void stage_tick(struct stage_world *w)
 {
     atomic_store(&w->pulse->turned_at, clock_boot_ms());
+    atomic_store(&w->pulse->ready, true);
 }
 
 /* ---- the caretaker ---- */
@@ -393,7 +394,6 @@ static bool work(struct program *p, struct error *e)
     if (p->stage->run != NULL) {
         if (p->stage->inputs == NULL && !wait_for_servers(p))
             return true;
-        atomic_store(&p->pulse.ready, true);
         return p->stage->run(p->self, &p->world, e);
     }
     if (!wait_for_servers(p))

@@ -111,7 +111,7 @@ def test_an_executor_that_starts_again_on_its_host_takes_over_at_once(stack, mak
     dead = stack.db["runs"].find_one({"_id": job_id})["instance"]
     holder.kill()
     holder.start()
-    assert stack.db["instances"].find_one({"_id": dead}).get("over") is True
+    wait_for(lambda: stack.db["instances"].find_one({"_id": dead}).get("over"), LIMIT_S, "the dead one's lease is ended")
     runs_again(stack, job_id)
     end(stack, job_id)
 

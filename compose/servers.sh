@@ -244,7 +244,7 @@ servers_down() {
 server_command() {
     case " $(server_names) " in
     *" ${2:-} "*) ;;
-    *) die "no server is called '${2:-}': $(server_names)" ;;
+    *) die "usage: ./run server start|stop|kill NAME, where NAME is one of: $(server_names)" ;;
     esac
     case $1 in
     start) server_start "$2"; server_wait "$2" ;;

@@ -72,7 +72,7 @@ stage_command() {
     stage_environment
     case " ${STAGES[*]} " in
     *" ${2:-} "*) ;;
-    *) die "no stage is called '${2:-}': ${STAGES[*]}" ;;
+    *) die "usage: ./run stage start|stop|kill NAME, where NAME is one of: ${STAGES[*]}" ;;
     esac
     case $1 in
     start) stage_start "$2"; stage_wait "$2" ;;

@@ -188,6 +188,16 @@ def test_cancel_of_several_jobs(submit, cli, rest):
     assert {rest.end_of(i)["state"] for i in ids} == {"cancelled"}
     again = cli.json("cancel", ids[0])
     assert (again["was"], again["state"]) == ("final", "cancelled")
+    assert "had ended already: cancelled" in cli("cancel", ids[1]).stdout
+
+
+def test_get_tells_in_words_what_a_job_waits_for(submit, cli, rest):
+    first, second = (submit("sleep 1000").stdout.strip() for _ in range(2))
+    rest.wait_state(first, "running")
+    rest.wait_state(second, "queued")
+    assert f"job {first} before it in its group, which is running" in cli("get", second).stdout
+    assert cli("cancel", first, second).returncode == DONE
+    assert {rest.end_of(i)["state"] for i in (first, second)} == {"cancelled"}
 
 
 def test_an_unknown_job_is_told(cli):
@@ -239,7 +249,7 @@ def test_a_server_that_is_not_there_is_told(cli):
 @pytest.mark.parametrize("words", [
     ["no-such-command"], [], ["get"], ["get", "a", "b"], ["submit"], ["submit", "--no-such-option", "x"], ["submit", "--wait"],
     ["list", "--limit", "many"], ["get", "x", "--output", "xml"], ["submit", "--var", "novalue", "x"], ["topics", "destroy"],
-    ["dead", "--limit", "0"]])
+    ["dead", "--limit", "0"], ["help", "no-such-command"]])
 def test_wrong_words_are_usage_errors(cli, words):
     done = cli(*words)
     assert done.returncode == USAGE, done

@@ -15,61 +15,21 @@
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "core/outbox.h"
-#include "core/progress.h"
-#include "core/stage_loop.h"
+#include "core/stage_batch.h"
 
 enum {
     GIVE_BACK_AFTER = 1000, /* records since the last idle turn are worth a malloc_trim */
     IDLE_MS = 250,        /* an idle loop looks around so often: stop flag, lag; a record wakes it at once */
     PAUSE_LEAST_MS = 100, /* before a batch is tried again; doubles */
     PAUSE_MOST_MS = 5000,
-    MARK_MS = 2000,    /* the wait for the marks of new partitions */
-    GIVE_UP_MS = 2000, /* after SIGTERM: how long delivery reports are waited for */
+    MARK_MS = 2000, /* the wait for the marks of new partitions */
     HOUSEKEEPING_MS = 1000
 };
 
 enum attempt { ATTEMPT_DONE, ATTEMPT_AGAIN, ATTEMPT_AGAIN_NOW, ATTEMPT_STOPPED };
 enum batch_end { BATCH_DONE, BATCH_LOST, BATCH_STOPPED };
 
-struct item {
-    struct loop *loop;
-    struct bus_record raw;
-    size_t bytes;
-    const struct stage_input *input;
-    bool decoded; /* in this attempt */
-    void *value;
-    bool dead;      /* goes to jobs.dead: why */
-    bool dead_sent; /* acknowledged there */
-    bool forwarded; /* its job was sent on as refused */
-    struct error why;
-};
-
-struct loop {
-    struct stage_world *world;
-    const struct stage *stage;
-    const struct stage_settings *settings;
-    void *self;
-    struct metric *metrics;
-    struct consumer *consumer;
-    struct progress progress;
-    struct arena arena;
-    struct outbox outbox;
-    struct item *items;
-    struct step_record *steps; /* of the decoded items, in order */
-    size_t *step_items;        /* their items */
-    size_t count;
-    struct item stashed; /* read, but belongs to the next batch */
-    bool has_stashed;
-    bool careful; /* the batch is one record of a partition whose last reader died */
-    size_t in_flight;
-    bool given_up;     /* what is still in flight does not matter any more */
-    int64_t stop_seen; /* boot ms */
-    int64_t housekept;
-    size_t worked; /* records since memory was last given back */
-};
-
-static bool stopping(struct loop *l)
+bool batch_stopping(struct loop *l)
 {
     if (!*l->world->stop)
         return false;
@@ -149,7 +109,7 @@ static void collect(struct loop *l)
     }
 }
 
-static void bury(struct loop *l, struct item *item, const struct error *why)
+void batch_bury(struct loop *l, struct item *item, const struct error *why)
 {
     if (item->dead)
         return;
@@ -177,7 +137,7 @@ static bool decode(struct loop *l, struct item *item, struct error *e)
         return true;
     if (item->raw.value.data == NULL) {
         error_set(&why, "null_value", "the record has no value");
-        bury(l, item, &why);
+        batch_bury(l, item, &why);
         return true;
     }
     item->value = arena_alloc(&l->arena, item->input->shape->size);
@@ -188,7 +148,7 @@ static bool decode(struct loop *l, struct item *item, struct error *e)
         return false;
     }
     if (verdict == CODEC_BAD)
-        bury(l, item, &why);
+        batch_bury(l, item, &why);
     item->decoded = verdict == CODEC_OK;
     return true;
 }
@@ -229,7 +189,7 @@ static bool step_all(struct loop *l, size_t decoded, struct error *e)
             break;
         case STEP_REJECT:
             outbox_rewind(&l->outbox, mark);
-            bury(l, item, e);
+            batch_bury(l, item, e);
             break;
         case STEP_RETRY:
             return false;
@@ -245,102 +205,6 @@ static bool step_all(struct loop *l, size_t decoded, struct error *e)
     return true;
 }
 
-/* ---- sending ---- */
-
-static void on_delivered(void *self, const struct error *failure)
-{
-    struct item *item = self;
-
-    item->loop->in_flight--;
-    if (failure == NULL || item->loop->given_up)
-        return;
-    if (!error_is(failure, "too_large"))
-        log_fatal("not_delivered", "topic=%s partition=%d offset=%lld reason=%s", item->raw.topic,
-            (int)item->raw.partition, (long long)item->raw.offset, log_quote(bytes_of(failure->text)));
-    bury(item->loop, item, failure);
-}
-
-/* A record without a source must go out as it is. */
-static void on_delivered_anonymous(void *self, const struct error *failure)
-{
-    struct loop *l = self;
-
-    l->in_flight--;
-    if (failure != NULL && !l->given_up)
-        log_fatal("not_delivered", "reason=%s", log_quote(bytes_of(failure->text)));
-}
-
-static void on_dead_delivered(void *self, const struct error *failure)
-{
-    struct item *item = self;
-
-    item->loop->in_flight--;
-    if (failure != NULL && !item->loop->given_up)
-        log_fatal("dead_not_delivered", "topic=%s partition=%d offset=%lld reason=%s", item->raw.topic,
-            (int)item->raw.partition, (long long)item->raw.offset, log_quote(bytes_of(failure->text)));
-    item->dead_sent = true;
-}
-
-static void send_from(struct loop *l, size_t first)
-{
-    struct error e;
-
-    for (size_t i = first; i < l->outbox.record_count; i++) {
-        const struct outbox_record *r = &l->outbox.records[i];
-        struct item *item = r->source == OUTBOX_NO_SOURCE ? NULL : &l->items[r->source];
-        error_clear(&e);
-        l->in_flight++;
-        bool sent = producer_send(l->world->producer, &r->message,
-            item != NULL ? on_delivered : on_delivered_anonymous, item != NULL ? (void *)item : (void *)l,
-            &e);
-        if (sent)
-            continue;
-        if (item != NULL)
-            on_delivered(item, &e);
-        else
-            on_delivered_anonymous(l, &e);
-    }
-}
-
-/* False: shutting down while Kafka does not answer. */
-static bool wait_for_delivery(struct loop *l)
-{
-    while (l->in_flight > 0) {
-        producer_poll(l->world->producer, IDLE_MS);
-        if (l->in_flight > 0 && stopping(l) && clock_boot_ms() - l->stop_seen > GIVE_UP_MS)
-            return false;
-    }
-    return true;
-}
-
-/* Dead letters, and the refusals of their jobs. Only a too large refusal could add to the dead ones, and it
- * is small. */
-static bool send_dead(struct loop *l, int64_t now)
-{
-    struct error e;
-    size_t first = l->outbox.record_count;
-
-    for (size_t i = 0; i < l->count; i++) {
-        struct item *item = &l->items[i];
-        if (!item->dead || item->dead_sent)
-            continue;
-        if (l->stage->forwards_dead && !item->forwarded) {
-            l->outbox.source = OUTBOX_NO_SOURCE;
-            item->forwarded =
-                outbox_send_refused(&l->outbox, &item->raw, item->decoded ? item->value : NULL, &item->why);
-        }
-        error_clear(&e);
-        l->in_flight++;
-        if (!dead_letter(
-                l->world->producer, l->stage->name, &item->raw, &item->why, now, on_dead_delivered, item, &e))
-            on_dead_delivered(item, &e);
-    }
-    if (l->outbox.failed.code[0] != '\0')
-        log_warn("refusal_not_sent", "reason=%s", log_quote(bytes_of(l->outbox.failed.text)));
-    send_from(l, first);
-    return wait_for_delivery(l);
-}
-
 /* ---- one try ---- */
 
 static bool poisoned(struct loop *l)
@@ -352,7 +216,7 @@ static bool poisoned(struct loop *l)
         return false;
     error_clear(&why);
     error_set(&why, "poison", "%s died %d times on this record", l->stage->name, POISON_DEATHS);
-    bury(l, item, &why);
+    batch_bury(l, item, &why);
     item->decoded = false;
     return true;
 }
@@ -419,8 +283,8 @@ static enum attempt attempt(struct loop *l, struct error *e)
         return *l->world->stop ? ATTEMPT_STOPPED : ATTEMPT_AGAIN;
     if (lost)
         return ATTEMPT_AGAIN_NOW;
-    send_from(l, 0);
-    if (!wait_for_delivery(l) || !send_dead(l, now))
+    batch_send(l, 0);
+    if (!batch_wait(l) || !batch_send_dead(l, now))
         return ATTEMPT_STOPPED;
     return ATTEMPT_DONE;
 }
@@ -431,11 +295,11 @@ static bool pause_before_retry(struct loop *l, int64_t ms)
     int64_t until = clock_boot_ms() + ms;
 
     for (int64_t left = ms; left > 0; left = until - clock_boot_ms()) {
-        if (stopping(l))
+        if (batch_stopping(l))
             return false;
         producer_poll(l->world->producer, (int)(left < IDLE_MS ? left : IDLE_MS));
     }
-    return !stopping(l);
+    return !batch_stopping(l);
 }
 
 /* Until it is done, or the process is to stop, or the partitions are lost: then whoever has them next begins where the last
@@ -455,7 +319,7 @@ static enum batch_end process(struct loop *l)
             return BATCH_STOPPED;
         case ATTEMPT_AGAIN_NOW:
             metric_add(&l->metrics[STAGE_RETRIES], 1);
-            if (stopping(l))
+            if (batch_stopping(l))
                 return BATCH_STOPPED;
             continue;
         case ATTEMPT_AGAIN:
@@ -571,7 +435,7 @@ bool stage_loop(struct stage_world *w, void *self, struct metric *metrics, struc
     l.step_items = array_of(l.settings->batch_records, sizeof(*l.step_items));
     atomic_store(&w->pulse->ready, true);
     enum batch_end end = BATCH_DONE;
-    while (end != BATCH_STOPPED && !stopping(&l)) {
+    while (end != BATCH_STOPPED && !batch_stopping(&l)) {
         housekeeping(&l);
         collect(&l);
         if (l.count == 0) {

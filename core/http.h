@@ -86,6 +86,9 @@ void http_answer_json_with(struct http_request *r, int status, json_t *body /* t
 /* application/problem+json; `problems` may be NULL. title and type follow from the code. */
 void http_problem(struct http_request *r, int status, const char *code, struct bytes detail,
     const struct field_problems *problems);
+/* The body of such an answer, for handlers that add to it. New reference. */
+json_t *http_problem_json(int status, const char *code, struct bytes detail, struct bytes request_id,
+    const struct field_problems *problems);
 /* 503 with Retry-After. */
 void http_unavailable(struct http_request *r, const char *code, struct bytes detail, int retry_after_s);
 

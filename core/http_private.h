@@ -148,9 +148,6 @@ void http_request_finish(struct http_request *r, unsigned status, struct MHD_Res
 void http_request_drop(struct http_request *r);
 
 /* ---- http_answer.c ---- */
-/* The body of a problem; taken by the caller. */
-json_t *http_problem_json(int status, const char *code, struct bytes detail, struct bytes request_id,
-    const struct field_problems *problems);
 
 /* ---- http_pool.c ---- */
 struct http_pool;

@@ -72,13 +72,10 @@ static void answer_accepted(struct post *p, const struct submission *s)
 /* As http_problem, and the job_id of a submission whose job may exist. */
 static void answer_named(struct post *p, const struct submission *s)
 {
-    char type[80];
     struct http_header_out retry = {"Retry-After", arena_printf(http_arena(p->request), "%d", RETRY_AFTER_S)};
-    json_t *body = refused_json(s);
-    (void)snprintf(type, sizeof type, "urn:millrace:problem:%s", s->refusal->code);
-    json_object_set_new(body, "type", json_string(type));
-    json_object_set_new(body, "title", json_string(s->refusal->code));
-    json_object_set_new(body, "request_id", text_of(http_request_id(p->request)));
+    json_t *body = http_problem_json(s->refusal->status, s->refusal->code, s->refusal->detail,
+        http_request_id(p->request), &s->refusal->problems);
+    json_object_set_new(body, "job_id", json_string(s->id_text));
     char *text = json_dumps(body, JSON_COMPACT);
     MUST(text != NULL);
     json_decref(body);

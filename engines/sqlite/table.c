@@ -178,6 +178,20 @@ static unsigned add_value(struct table *t, int i)
     }
 }
 
+/* Told before a value is spelled out: text and blobs may have 1 GB each, and JSON only makes them longer. */
+static bool is_too_long(struct table *t, int i, size_t so_far)
+{
+    int type = sqlite3_column_type(t->statement, i);
+    size_t size =
+        type == SQLITE_TEXT || type == SQLITE_BLOB ? (size_t)sqlite3_column_bytes(t->statement, i) : 0;
+    return so_far + size > LINE_MAX_SIZE;
+}
+
+static bool row_too_large(const struct table *t, struct error *e)
+{
+    return error_set(e, "result_too_large", "row %lld has more than 8 MiB", t->total);
+}
+
 bool table_add(struct table *t, struct buf *out, struct error *e)
 {
     size_t before = t->rows.len;
@@ -186,6 +200,9 @@ bool table_add(struct table *t, struct buf *out, struct error *e)
     for (int i = 0; i < t->column_count; i++) {
         if (i > 0) {
             buf_add_char(&t->rows, ',');
+        }
+        if (is_too_long(t, i, t->rows.len - before)) {
+            return row_too_large(t, e);
         }
         unsigned value = add_value(t, i);
         struct table_column *c = &t->columns[i];
@@ -201,7 +218,7 @@ bool table_add(struct table *t, struct buf *out, struct error *e)
     buf_add_char(&t->rows, ']');
     t->row_count++;
     if (t->rows.len - before > LINE_MAX_SIZE) {
-        return error_set(e, "result_too_large", "row %lld has more than 8 MiB", t->total);
+        return row_too_large(t, e);
     }
     if (t->rows.len >
         LINE_MAX_SIZE) { /* the last row made the batch too long for one line: it goes by itself */

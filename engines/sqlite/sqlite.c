@@ -333,6 +333,7 @@ int main(void)
     line_reader_init(&in);
     buf_init(&out);
     json_object_seed(0);
+    MUST(sqlite3_config(SQLITE_CONFIG_URI, 0) == SQLITE_OK); /* a database is a file, whatever its name */
     MUST(pthread_mutex_init(&w.lock, NULL) == 0 && pthread_cond_init(&w.more, NULL) == 0);
     MUST(pthread_create(&thread, NULL, work, &w) == 0);
     while (engine_read(&in)) {

@@ -407,6 +407,33 @@ static void a_failed_statement_tells_its_line_and_keeps_earlier_results(void **s
     world_close(&w);
 }
 
+/* "file:..." would be a URI to SQLite: in memory here, and elsewhere with options that no job should have. */
+static void a_database_is_a_file_whatever_its_name(void **state)
+{
+    struct world w;
+    struct probe b;
+    struct probe c;
+    struct pair name = {BYTES("database"), BYTES("file:a?mode=memory")};
+    (void)state;
+    world_start(&w);
+    probe_init(&b);
+    probe_init(&c);
+    struct engine_task t = task_of(&b, "sqlite", "create table t (n)");
+    t.conf = (struct pairs){&name, 1};
+    engines_run(w.p, &t);
+    AWAIT(&w, b.ended);
+    assert_int_equal(b.end, TASK_SUCCEEDED);
+    t = task_of(&c, "sqlite", "insert into t values (1)");
+    t.conf = (struct pairs){&name, 1};
+    engines_run(w.p, &t);
+    AWAIT(&w, c.ended);
+    assert_string_equal(c.message, "");
+    assert_int_equal(c.end, TASK_SUCCEEDED);
+    probe_release(&b);
+    probe_release(&c);
+    world_close(&w);
+}
+
 static const char endless[] = "with recursive r(n) as (select 1 union all select n + 1 from r) ";
 
 static void sqlite_stops_when_cancelled_and_stays_warm(void **state)
@@ -544,6 +571,7 @@ int main(void)
         cmocka_unit_test(sqlite_results_become_files),
         cmocka_unit_test(a_store_that_refuses_fails_the_task),
         cmocka_unit_test(a_failed_statement_tells_its_line_and_keeps_earlier_results),
+        cmocka_unit_test(a_database_is_a_file_whatever_its_name),
         cmocka_unit_test(sqlite_stops_when_cancelled_and_stays_warm),
         cmocka_unit_test(a_large_result_streams_and_rows_beyond_the_limit_are_dropped),
         cmocka_unit_test(kill_all_ends_every_task_as_lost),

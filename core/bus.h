@@ -121,8 +121,6 @@ struct consumer_options {
     size_t topic_count;
     bool
         by_partition; /* records are read with consumer_next_of only: not reading a partition is its backpressure */
-    const char
-        *static_id; /* group.instance.id: a restart within the session takes over at once; NULL: none */
     const struct consumer_events *events; /* NULL: none */
     void *self;
     const volatile int *stop; /* may be NULL; ends the wait for committed offsets at assignment */

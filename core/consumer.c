@@ -115,10 +115,6 @@ static struct consumer *new_consumer(
     rd_kafka_conf_t *conf = consumer_conf(s, client_id, c->group, e);
     if (conf == NULL)
         goto failed;
-    if (o->static_id != NULL) {
-        char why[128];
-        rd_kafka_conf_set(conf, "group.instance.id", o->static_id, why, sizeof(why));
-    }
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_rebalance_cb(conf, consumer_rebalance);
     c->rk = bus_handle(RD_KAFKA_CONSUMER, conf, e);

@@ -149,6 +149,17 @@ static const struct bus_property properties[] = {
     {NULL, NULL},
 };
 
+/* Before 2.3 librdkafka can lose count of an idempotent producer's sequence numbers when a broker dies with several
+ * requests under way (its issue 4438): a fatal error of a healthy process. With one at a time it can't. */
+enum { COUNTS_RIGHT_SINCE = 0x020300ff };
+
+static bool one_request_at_a_time(rd_kafka_conf_t *conf)
+{
+    char why[128];
+    return rd_kafka_version() >= COUNTS_RIGHT_SINCE ||
+           rd_kafka_conf_set(conf, "max.in.flight", "1", why, sizeof(why)) == RD_KAFKA_CONF_OK;
+}
+
 static bool start_watcher(struct producer *p)
 {
     pthread_condattr_t attr;
@@ -171,6 +182,7 @@ struct producer *producer_open(const struct bus_settings *s, const char *client_
         free(p);
         return NULL;
     }
+    MUST(one_request_at_a_time(conf));
     rd_kafka_conf_set_opaque(conf, p);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_error_cb(conf, on_error);

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/clock.h"
 #include "core/log.h"
 #include "executor/leftovers.h"
 
@@ -21,7 +20,7 @@
 struct neighbours {
     char folder[512], pool[64], instance[LEDGER_INSTANCE_MAX];
     int number, fd;
-    char static_name[128], incoming[512];
+    char incoming[512];
     bool dead_before_us; /* our own file still names dead ones */
 };
 
@@ -61,31 +60,6 @@ static bool make_folder(const char *path, struct error *e)
     return true;
 }
 
-/* The folder's own word: made by whoever comes first (link is atomic: the second finds it there). */
-static bool home_word(const struct neighbours *n, char *word, size_t size)
-{
-    char path[640], mine[700];
-    struct uuid u;
-    char text[UUID_TEXT_LEN + 1];
-    uuid_v7(&u, clock_utc_ms());
-    uuid_format(&u, text);
-    snprintf(path, sizeof path, "%s/home", n->folder);
-    snprintf(mine, sizeof mine, "%s.%s", path, text);
-    int fd = open(mine, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return false;
-    bool ok = file_write(fd, text + UUID_TEXT_LEN - 12) && (link(mine, path) == 0 || errno == EEXIST);
-    close(fd);
-    unlink(mine);
-    fd = ok ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return false;
-    ssize_t len = read(fd, word, size - 1);
-    close(fd);
-    word[len > 0 ? len : 0] = '\0';
-    return len > 0;
-}
-
 /* Opens and locks one file; -1: it is held, or can't be opened. */
 static int file_lock(const char *path, int flags)
 {
@@ -121,14 +95,6 @@ struct neighbours *neighbours_open(
         free(n);
         return NULL;
     }
-    char word[32];
-    n->dead_before_us = true; /* until the file says otherwise: what it names is not thrown away */
-    if (!home_word(n, word, sizeof word)) {
-        error_set(e, "no_lock", "can't write in %s: %s", state_dir, strerror(errno));
-        neighbours_close(n);
-        return NULL;
-    }
-    snprintf(n->static_name, sizeof n->static_name, "executor-%s-%s-%d", pool, word, n->number);
     n->dead_before_us = file_read(n->fd, before) > 0;
     snprintf(now, sizeof now, "%s\n%s", instance, before);
     if (!file_write(n->fd, now)) {
@@ -157,11 +123,6 @@ int neighbours_lock_fd(const struct neighbours *n)
 int neighbours_number(const struct neighbours *n)
 {
     return n->number;
-}
-
-const char *neighbours_static_name(const struct neighbours *n)
-{
-    return n->static_name;
 }
 
 static bool bury_all(

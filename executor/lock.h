@@ -20,8 +20,6 @@ struct neighbours *neighbours_open(
 void neighbours_close(struct neighbours *n);
 int neighbours_lock_fd(const struct neighbours *n);
 int neighbours_number(const struct neighbours *n);
-/* A name for us that lasts over restarts and is nobody else's: a word made once per state folder (file `home`), pool and number. */
-const char *neighbours_static_name(const struct neighbours *n);
 /* Ends the leases of the dead on this host: of those who had our lock before, and of those whose lock is free. Kills what
  * they left. Blocks on the ledger. Returns how many leases were ended; e says why when it could not go on. */
 size_t neighbours_bury(struct neighbours *n, const struct ledger *l, int64_t now, struct error *e);

@@ -187,7 +187,6 @@ static bool open_clients(struct executor *x, struct error *e)
         .topics = topics,
         .topic_count = 1,
         .by_partition = true,
-        .static_id = neighbours_static_name(x->neighbours),
         .events = &intake_events,
         .self = x,
         .stop = x->world->stop};

@@ -58,6 +58,19 @@ def test_a_killed_server_loses_nothing(stack, servers, victim):
         stage.wait_ready()
 
 
+def test_kafka_killed_again_and_again_ends_no_stage(stack, servers):
+    """A broker's death is an outage, for the clients' own state too: nobody gives up, nothing runs twice."""
+    pids = {stage.label: stage.pid for stage in stack.stages}
+    load = Load(stack, "kill-kafka-often", jobs=40)
+    load.start()
+    for kills in range(1, 5):
+        load.wait_ended(kills * KILL_AT, 90)
+        servers.kill("kafka")
+        servers.start("kafka")
+    all_of_it_arrives(load)
+    assert {stage.label: stage.pid for stage in stack.stages if stage.alive()} == pids
+
+
 def test_killed_engine_processes_die_with_their_executor(stack, make):
     rest, executor = stack.rest, stack["executor"]
     nap = f"sleep {random.randrange(10**7, 10**8)}"

@@ -22,7 +22,7 @@ RATE_PER_S = 50
 LATENCY_JOBS = 1000
 DRAIN_JOBS = 20_000
 GROUPS = 200
-LOOK_S = 0.25  # between two looks at the drain: a count costs the document store something
+LOOK_S = 0.5  # between two looks at the drain: each count reads all its documents in the store
 STAGES = ["ingest", "converter", "planner", "executor", "collector"]
 URL = urlsplit(os.environ.get("MILLRACE_URL", "http://127.0.0.1:8420"))
 

@@ -104,6 +104,8 @@ until_true() {
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+port_closed() { ! port_open "$1"; }
+
 # port_free NAME PORT: dies with one line when somebody else listens there.
 port_free() {
     port_open "$2" || return 0

@@ -214,6 +214,8 @@ server_stop() {
 
 server_kill() {
     if [ "$MILLRACE_SERVERS" = docker ]; then compose_files kill -s KILL "$1"; else kill_process "$1"; fi
+    # A process of many threads holds its port for a moment after its pid counts as dead; the next start would find it taken.
+    until_true 10 "the port of $1 to be free" port_closed "$(server_port "$1")" || true
 }
 
 # FerretDB needs PostgreSQL; Kafka boots meanwhile.

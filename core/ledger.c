@@ -319,22 +319,21 @@ static bool start_row(void *self, const bson_t *doc)
 static bool start_write(const struct ledger *l, const struct ledger_start *items, size_t count,
     int64_t attempt, int64_t now, bool *all, struct error *e)
 {
-    bson_t filter = BSON_INITIALIZER, in, array;
-    int64_t asked = 0, modified = 0;
-    bson_append_document_begin(&filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
+    bson_t filter = BSON_INITIALIZER;
+    struct id_list in;
+    int64_t modified = 0;
+    id_list_begin(&in, &filter);
     for (size_t i = 0; i < count; i++)
         if (items[i].attempt == attempt)
-            ledger_append_id(&array, (uint32_t)asked++, &items[i].id);
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(&filter, &in);
+            id_list_add(&in, &items[i].id);
+    id_list_end(&in, &filter);
     BSON_APPEND_UTF8(&filter, "state", "queued");
     BSON_APPEND_INT64(&filter, "attempt", attempt);
     bson_t *update =
         BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "instance", BCON_UTF8(l->instance), "started_at",
             BCON_DATE_TIME(now), "}", "$inc", "{", "attempt", BCON_INT64(1), "tries", BCON_INT64(1), "}");
     bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
-    *all = ok && modified == asked;
+    *all = ok && modified == in.count;
     bson_destroy(&filter);
     bson_destroy(update);
     return ok;
@@ -388,15 +387,14 @@ static bool same_requeue(const struct ledger_requeue *a, const struct ledger_req
 static bool requeue_write(const struct ledger *l, const struct ledger_requeue *items, size_t count,
     const struct ledger_requeue *like, bool *all, struct error *e)
 {
-    bson_t filter = BSON_INITIALIZER, in, array;
-    int64_t asked = 0, modified = 0;
-    bson_append_document_begin(&filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
+    bson_t filter = BSON_INITIALIZER;
+    struct id_list in;
+    int64_t modified = 0;
+    id_list_begin(&in, &filter);
     for (size_t i = 0; i < count; i++)
         if (same_requeue(&items[i], like))
-            ledger_append_id(&array, (uint32_t)asked++, &items[i].id);
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(&filter, &in);
+            id_list_add(&in, &items[i].id);
+    id_list_end(&in, &filter);
     BSON_APPEND_UTF8(&filter, "state", "running");
     BSON_APPEND_INT64(&filter, "attempt", like->attempt);
     bson_add_text(&filter, "instance", like->instance);
@@ -405,7 +403,7 @@ static bool requeue_write(const struct ledger *l, const struct ledger_requeue *i
         BCON_INT32(1), "started_at", BCON_INT32(1), "}", "$inc", "{", "tries", BCON_INT64(-1), "lost",
         BCON_INT64(like->lost ? 1 : 0), "}");
     bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
-    *all = ok && modified == asked;
+    *all = ok && modified == in.count;
     bson_destroy(&filter);
     bson_destroy(update);
     return ok;

@@ -27,29 +27,39 @@ void ledger_append_binary(bson_t *doc, const char *key, struct bytes data)
         doc, key, -1, BSON_SUBTYPE_BINARY, (const uint8_t *)(data.data ? data.data : ""), (uint32_t)data.len);
 }
 
-void ledger_append_item(bson_t *array, uint32_t index, struct bytes text)
+void id_list_begin(struct id_list *l, bson_t *filter)
+{
+    l->count = 0;
+    bson_append_document_begin(filter, "_id", -1, &l->in);
+    bson_append_array_begin(&l->in, "$in", -1, &l->array);
+}
+
+void id_list_add_text(struct id_list *l, struct bytes id)
 {
     char key_space[16];
     const char *key;
-    bson_uint32_to_string(index, &key, key_space, sizeof key_space);
-    bson_add_text(array, key, text);
+    bson_uint32_to_string((uint32_t)l->count++, &key, key_space, sizeof key_space);
+    bson_add_text(&l->array, key, id);
 }
 
-void ledger_append_id(bson_t *array, uint32_t index, const struct uuid *id)
+void id_list_add(struct id_list *l, const struct uuid *id)
 {
     char text[UUID_TEXT_LEN + 1];
     uuid_format(id, text);
-    ledger_append_item(array, index, (struct bytes){text, UUID_TEXT_LEN});
+    id_list_add_text(l, (struct bytes){text, UUID_TEXT_LEN});
+}
+
+void id_list_end(struct id_list *l, bson_t *filter)
+{
+    bson_append_array_end(&l->in, &l->array);
+    bson_append_document_end(filter, &l->in);
 }
 
 void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride)
 {
-    bson_t in, array;
-    bson_append_document_begin(filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
+    struct id_list in;
+    id_list_begin(&in, filter);
     for (size_t i = 0; i < count; i++)
-        ledger_append_id(
-            &array, (uint32_t)i, (const struct uuid *)(const void *)((const char *)ids + i * stride));
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(filter, &in);
+        id_list_add(&in, (const struct uuid *)(const void *)((const char *)ids + i * stride));
+    id_list_end(&in, filter);
 }

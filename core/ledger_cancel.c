@@ -41,16 +41,15 @@ bool ledger_cancels(const struct ledger *l, const struct uuid *ids, size_t count
     struct arena *a, struct error *e)
 {
     char text[sizeof CANCEL_PREFIX + UUID_TEXT_LEN] = CANCEL_PREFIX;
-    bson_t filter = BSON_INITIALIZER, in, array;
+    bson_t filter = BSON_INITIALIZER;
+    struct id_list in;
     memset(out, 0, count * sizeof *out);
-    bson_append_document_begin(&filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
+    id_list_begin(&in, &filter);
     for (size_t i = 0; i < count; i++) {
         uuid_format(&ids[i], text + strlen(CANCEL_PREFIX));
-        ledger_append_item(&array, (uint32_t)i, bytes_of(text));
+        id_list_add_text(&in, bytes_of(text));
     }
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(&filter, &in);
+    id_list_end(&in, &filter);
     struct cancel_reader self = {ids, out, count, a};
     struct store_reader reader = {cancel_row, NULL, &self};
     bool ok = store_find(l->store, "cancels", &filter, NULL, &reader, 0, e);

@@ -96,15 +96,14 @@ static bool same_guard(const struct ledger_finish *a, const struct ledger_finish
 static bool finish_write(const struct ledger *l, const struct ledger_finish *items, size_t count,
     const struct ledger_finish *like, int64_t now, const char *outcome, bool *all, struct error *e)
 {
-    bson_t filter = BSON_INITIALIZER, in, array;
-    int64_t asked = 0, modified = 0;
-    bson_append_document_begin(&filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
+    bson_t filter = BSON_INITIALIZER;
+    struct id_list in;
+    int64_t modified = 0;
+    id_list_begin(&in, &filter);
     for (size_t i = 0; i < count; i++)
         if (same_guard(&items[i], like))
-            ledger_append_id(&array, (uint32_t)asked++, &items[i].id);
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(&filter, &in);
+            id_list_add(&in, &items[i].id);
+    id_list_end(&in, &filter);
     BSON_APPEND_UTF8(&filter, "state", run_state_name(like->from));
     BSON_APPEND_INT64(&filter, "attempt", like->attempt);
     if (like->from == RUN_RUNNING)
@@ -113,7 +112,7 @@ static bool finish_write(const struct ledger *l, const struct ledger_finish *ite
         BCON_UTF8(outcome), "ended_at", BCON_DATE_TIME(now), "expire_at", BCON_DATE_TIME(now + l->keep_ms),
         "}", "$unset", "{", "payload", BCON_INT32(1), "}");
     bool ok = store_update_many(l->store, "runs", &filter, update, NULL, &modified, 0, e);
-    *all = ok && modified == asked;
+    *all = ok && modified == in.count;
     bson_destroy(&filter);
     bson_destroy(update);
     return ok;
@@ -148,13 +147,12 @@ bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t c
 bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN + 1], size_t count,
     int64_t now, struct error *e)
 {
-    bson_t filter = BSON_INITIALIZER, in, array;
-    bson_append_document_begin(&filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
+    bson_t filter = BSON_INITIALIZER;
+    struct id_list in;
+    id_list_begin(&in, &filter);
     for (size_t i = 0; i < count; i++)
-        ledger_append_item(&array, (uint32_t)i, bytes_of(outcomes[i]));
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(&filter, &in);
+        id_list_add_text(&in, bytes_of(outcomes[i]));
+    id_list_end(&in, &filter);
     bson_t *update = BCON_NEW("$unset", "{", "unsent", BCON_INT32(1), "}", "$set", "{", "expire_at",
         BCON_DATE_TIME(now + l->keep_ms), "}");
     bool ok = store_update_many(l->store, "outcomes", &filter, update, NULL, NULL, 0, e);

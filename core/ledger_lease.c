@@ -56,15 +56,14 @@ static bool lease_row(void *self, const bson_t *doc)
 bool ledger_leases(const struct ledger *l, const struct bytes *instances, size_t count, struct arena *a,
     struct ledger_lease *out, struct error *e)
 {
-    bson_t filter = BSON_INITIALIZER, in, array;
-    bson_append_document_begin(&filter, "_id", -1, &in);
-    bson_append_array_begin(&in, "$in", -1, &array);
+    bson_t filter = BSON_INITIALIZER;
+    struct id_list in;
+    id_list_begin(&in, &filter);
     for (size_t i = 0; i < count; i++) {
         out[i] = (struct ledger_lease){.instance = arena_copy(a, instances[i])};
-        ledger_append_item(&array, (uint32_t)i, instances[i]);
+        id_list_add_text(&in, instances[i]);
     }
-    bson_append_array_end(&in, &array);
-    bson_append_document_end(&filter, &in);
+    id_list_end(&in, &filter);
     struct lease_reader self = {out, count};
     struct store_reader reader = {lease_row, NULL, &self};
     bool ok = store_find(l->store, "instances", &filter, NULL, &reader, 0, e);

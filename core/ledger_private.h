@@ -14,9 +14,16 @@
 struct bytes ledger_text_of(const bson_iter_t *it);   /* BYTES_NONE unless it is text */
 struct bytes ledger_binary_of(const bson_iter_t *it); /* BYTES_NONE unless it is binary */
 void ledger_append_binary(bson_t *doc, const char *key, struct bytes data);
-void ledger_append_item(bson_t *array, uint32_t index, struct bytes text);
-void ledger_append_id(bson_t *array, uint32_t index, const struct uuid *id);
-/* _id: {$in: [...]}; the ids lie `stride` bytes apart. */
+/* _id: {$in: [...]}, one id after another, between begin and end on the same filter. count: how many so far. */
+struct id_list {
+    bson_t in, array;
+    int64_t count;
+};
+void id_list_begin(struct id_list *l, bson_t *filter);
+void id_list_add(struct id_list *l, const struct uuid *id);
+void id_list_add_text(struct id_list *l, struct bytes id);
+void id_list_end(struct id_list *l, bson_t *filter);
+/* All of that at once; the ids lie `stride` bytes apart. */
 void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride);
 /* One document of `runs`, whichever fields it has. */
 void ledger_run_read(const bson_t *doc, struct arena *a, struct run *r);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limits: the `limits` documents, one per selector: `creator/user` (a group), `creator/*` (all groups of a creator) or `*` (all). Written
+ * by ingest (PUT /v1/limits/{selector}), read by all programs as a snapshot that is refreshed every LIMITS_EVERY_MS.
+ *
+ * weight, engines, timeouts and on_failure: the most specific selector that sets the field wins. max_queued and max_running: every
+ * matching selector counts on its own. max_running of a group says how many of its jobs run at once (1 without one); that of the wider
+ * selectors is shared by their groups and counted in `holders` (core/ledger.h).
+ *
+ * A snapshot is immutable; whoever has the old one frees it when it is replaced.
+ */
+#ifndef MILLRACE_CORE_LIMITS_H
+#define MILLRACE_CORE_LIMITS_H
+
+#include "core/bytes.h"
+#include "core/error.h"
+#include "core/shape.h"
+
+#define LIMITS_EVERY_MS 2000
+#define LIMITS_SELECTOR_MAX 130 /* creator/user, with a NUL */
+#define LIMITS_WEIGHT_MAX 1000
+
+/* One document. A field that is not set: NO_INT, or no items. */
+struct limit {
+    struct bytes selector;
+    int64_t max_queued, max_running, weight;
+    struct strings engines;
+    int64_t queue_timeout_ms, run_timeout_ms;
+    struct bytes on_failure; /* "hold": a failed job holds its group; else none */
+    struct bytes by;
+    int64_t at; /* UTC ms */
+};
+
+struct limits; /* a snapshot */
+
+struct store;
+struct limits *limits_none(void);
+/* NULL (e): the store did not answer in time. */
+struct limits *limits_load(struct store *s, int64_t patience_ms, struct error *e);
+void limits_free(struct limits *l);
+/* For tests and the simulator: a snapshot of these. Copies them. */
+struct limits *limits_of(const struct limit *items, size_t count);
+
+/* What counts for one group. Strings and lists are borrowed from the snapshot. */
+struct limit_count {
+    struct bytes selector;
+    int64_t max;
+};
+struct limits_effective {
+    int64_t weight;                                 /* 1 without a limit */
+    int64_t max_running;                            /* of the group; 1 without a limit */
+    struct limit_count shared[2];                   /* max_running of `creator/*` and `*`, where set */
+    size_t shared_count;
+    struct limit_count queued[3];                   /* max_queued, where set, the narrowest first */
+    size_t queued_count;
+    const struct strings *engines;                  /* NULL: all */
+    int64_t queue_timeout_ms, run_timeout_ms;       /* NO_INT: not set */
+    bool hold_on_failure;
+};
+void limits_find(const struct limits *l, struct bytes creator, struct bytes user, struct limits_effective *out);
+/* The same for "creator/user". */
+void limits_find_group(const struct limits *l, struct bytes group, struct limits_effective *out);
+
+/* "creator/user", "creator/*" or "*" with valid names? */
+bool limits_selector_is_valid(struct bytes selector);
+
+extern const struct shape shape_limit; /* struct limit: the document and the JSON body; the selector is the _id */
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limits: see the header. A snapshot is a table of the documents, sorted by selector, in an arena of its own; what counts for a group is
+ * found by three searches.
+ */
+#include "core/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/job.h"
+#include "core/shape_bson.h"
+#include "core/store.h"
+
+/* ---- the document ---- */
+
+#define FIELD(type_, name_, flags_, help_)                                                                   \
+    {                                                                                                        \
+        .name = #name_, .type = (type_), .flags = (flags_), .offset = offsetof(struct limit, name_),         \
+        .help = (help_)                                                                                      \
+    }
+
+static const struct field limit_fields[] = {
+    FIELD(FIELD_INT, max_queued, FIELD_NULLABLE,
+        "jobs that may wait; more are refused (over_limit); null: any number"),
+    FIELD(FIELD_INT, max_running, FIELD_NULLABLE,
+        "jobs that may run at once: of a group (null: 1), or of all groups together (null: any number)"),
+    FIELD(FIELD_INT, weight, FIELD_NULLABLE, "share of a creator, 1 to 1000; null: 1"),
+    FIELD(FIELD_STRINGS, engines, FIELD_OPTIONAL, "the engines that may be used; none: all"),
+    FIELD(FIELD_INT, queue_timeout_ms, FIELD_NULLABLE,
+        "longest wait for a start where the job names none; 0: no limit"),
+    FIELD(FIELD_INT, run_timeout_ms, FIELD_NULLABLE,
+        "longest run of one attempt where the job names none; 0: no limit"),
+    FIELD(FIELD_TEXT, on_failure, FIELD_NULLABLE,
+        "hold: a failed job holds its group; next (the default): the next job runs"),
+    FIELD(FIELD_TEXT, by, FIELD_NULLABLE | FIELD_INTERNAL, "who wrote it"),
+    FIELD(FIELD_TIME, at, FIELD_NULLABLE | FIELD_INTERNAL, "when it was written"),
+};
+const struct shape shape_limit = {
+    .name = "Limit",
+    .size = sizeof(struct limit),
+    .fields = limit_fields,
+    .count = sizeof limit_fields / sizeof limit_fields[0],
+    .help = "A limit for the groups that its selector names.",
+};
+
+bool limits_selector_is_valid(struct bytes selector)
+{
+    const char *slash = selector.len ? memchr(selector.data, '/', selector.len) : NULL;
+    if (!slash)
+        return bytes_equal_text(selector, "*");
+    size_t creator_len = (size_t)(slash - selector.data);
+    struct bytes user = bytes_slice(selector, creator_len + 1, selector.len);
+    return job_name_is_valid(bytes_slice(selector, 0, creator_len)) &&
+           (bytes_equal_text(user, "*") || job_name_is_valid(user));
+}
+
+/* The numbers and what they may be, for the check and for documents written by hand. */
+static const struct {
+    const char *name;
+    size_t offset;
+    int64_t min, max;
+    bool unset_below; /* below min: as if it were not set */
+} numbers[] = {
+    {"max_queued", offsetof(struct limit, max_queued), 0, LIMITS_QUEUED_MAX, false},
+    {"max_running", offsetof(struct limit, max_running), 1, LIMITS_RUNNING_MAX, false},
+    {"weight", offsetof(struct limit, weight), 1, LIMITS_WEIGHT_MAX, false},
+    {"queue_timeout_ms", offsetof(struct limit, queue_timeout_ms), 0, LIMITS_TIMEOUT_MAX_MS, true},
+    {"run_timeout_ms", offsetof(struct limit, run_timeout_ms), 0, LIMITS_TIMEOUT_MAX_MS, true},
+};
+#define NUMBERS (sizeof numbers / sizeof numbers[0])
+
+static int64_t number_get(const struct limit *l, size_t i)
+{
+    int64_t value;
+    memcpy(&value, (const char *)l + numbers[i].offset, sizeof value);
+    return value;
+}
+
+static void number_set(struct limit *l, size_t i, int64_t value)
+{
+    memcpy((char *)l + numbers[i].offset, &value, sizeof value);
+}
+
+static void tame(struct limit *l)
+{
+    for (size_t i = 0; i < NUMBERS; i++) {
+        int64_t value = number_get(l, i);
+        if (value == NO_INT)
+            continue;
+        if (value < numbers[i].min)
+            number_set(l, i, numbers[i].unset_below ? NO_INT : numbers[i].min);
+        else if (value > numbers[i].max)
+            number_set(l, i, numbers[i].max);
+    }
+}
+
+static bool is_of_a_group(struct bytes selector)
+{
+    return !bytes_equal_text(selector, "*") && selector.data[selector.len - 1] != '*';
+}
+
+static bool problem(struct field_problems *problems, const char *field, const char *code, struct bytes detail)
+{
+    if (problems->count < SHAPE_PROBLEMS_MAX)
+        problems->items[problems->count++] =
+            (struct field_problem){.field = bytes_of(field), .code = code, .detail = detail};
+    return false;
+}
+
+bool limit_check(const struct limit *l, struct arena *a, struct field_problems *problems)
+{
+    bool ok = true;
+    for (size_t i = 0; i < NUMBERS; i++) {
+        int64_t value = number_get(l, i);
+        if (value != NO_INT && (value < numbers[i].min || value > numbers[i].max))
+            ok = problem(problems, numbers[i].name, "bad_value",
+                arena_printf(a, "expected %lld to %lld, got %lld", (long long)numbers[i].min,
+                    (long long)numbers[i].max, (long long)value));
+    }
+    if (!limits_selector_is_valid(l->selector))
+        ok = problem(problems, "selector", "bad_value", BYTES("expected creator/user, creator/* or *"));
+    else if (l->weight != NO_INT && is_of_a_group(l->selector))
+        ok = problem(problems, "weight", "bad_value", BYTES("a weight is a creator's: set it for creator/*"));
+    if (l->engines.count > LIMITS_ENGINES_MAX)
+        ok = problem(
+            problems, "engines", "too_many", arena_printf(a, "at most %d engines", LIMITS_ENGINES_MAX));
+    for (size_t i = 0; i < l->engines.count && i < LIMITS_ENGINES_MAX; i++)
+        if (!job_name_is_valid(l->engines.items[i]))
+            ok = problem(problems, "engines", "bad_name", BYTES("expected names of engines"));
+    if (l->on_failure.data && !bytes_equal_text(l->on_failure, "hold") &&
+        !bytes_equal_text(l->on_failure, "next"))
+        ok = problem(problems, "on_failure", "bad_value", BYTES("expected hold or next"));
+    return ok;
+}
+
+bool limit_from_bson(const bson_t *doc, struct arena *a, struct limit *out)
+{
+    bson_iter_t it;
+    uint32_t len = 0;
+    shape_from_bson(&shape_limit, doc, a, out);
+    if (!bson_iter_init_find(&it, doc, "_id") || !BSON_ITER_HOLDS_UTF8(&it))
+        return false;
+    const char *text = bson_iter_utf8(&it, &len);
+    out->selector = arena_copy(a, (struct bytes){text, len});
+    tame(out);
+    return limits_selector_is_valid(out->selector);
+}
+
+/* ---- snapshots ---- */
+
+struct limits {
+    struct arena arena;
+    const struct limit **items; /* by selector, each once */
+    size_t count, room;
+};
+
+static struct limits *snapshot_new(void)
+{
+    struct limits *l = calloc(1, sizeof *l);
+    MUST(l);
+    arena_init(&l->arena);
+    return l;
+}
+
+void limits_free(struct limits *l)
+{
+    if (!l)
+        return;
+    arena_release(&l->arena);
+    free(l->items);
+    free(l);
+}
+
+/* Where the selector is, or where it belongs. */
+static size_t position(const struct limits *l, struct bytes selector, bool *found)
+{
+    size_t from = 0, to = l->count;
+    *found = false;
+    while (from < to && !*found) {
+        size_t middle = from + (to - from) / 2;
+        int order = bytes_compare(selector, l->items[middle]->selector);
+        *found = order == 0;
+        if (order == 0)
+            from = middle;
+        else if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return from;
+}
+
+static void add(struct limits *l, const struct limit *item)
+{
+    bool found;
+    size_t at = position(l, item->selector, &found);
+    if (found) {
+        l->items[at] = item;
+        return;
+    }
+    if (l->count == l->room) {
+        l->room = l->room ? 2 * l->room : 16;
+        l->items = realloc(l->items, l->room * sizeof *l->items);
+        MUST(l->items);
+    }
+    memmove(l->items + at + 1, l->items + at, (l->count - at) * sizeof *l->items);
+    l->items[at] = item;
+    l->count++;
+}
+
+struct limits *limits_none(void)
+{
+    return snapshot_new();
+}
+
+struct limits *limits_of(const struct limit *items, size_t count)
+{
+    struct limits *l = snapshot_new();
+    for (size_t i = 0; i < count; i++) {
+        struct limit *copy = arena_alloc(&l->arena, sizeof *copy);
+        shape_copy(&shape_limit, &items[i], copy, &l->arena);
+        copy->selector = arena_copy(&l->arena, items[i].selector);
+        tame(copy);
+        add(l, copy);
+    }
+    return l;
+}
+
+static bool document(void *self, const bson_t *doc)
+{
+    struct limits *l = self;
+    struct limit *item = arena_alloc(&l->arena, sizeof *item);
+    if (limit_from_bson(doc, &l->arena, item))
+        add(l, item);
+    return true;
+}
+
+static void start_again(void *self)
+{
+    struct limits *l = self;
+    l->count = 0;
+    arena_reset(&l->arena);
+}
+
+struct limits *limits_load(struct store *s, int64_t patience_ms, struct error *e)
+{
+    struct limits *l = snapshot_new();
+    struct store_reader reader = {document, start_again, l};
+    bson_t filter = BSON_INITIALIZER;
+    bool ok = store_find(s, "limits", &filter, NULL, &reader, patience_ms, e);
+    bson_destroy(&filter);
+    if (ok)
+        return l;
+    limits_free(l);
+    return NULL;
+}
+
+/* ---- what counts for a group ---- */
+
+static const struct limit *find(const struct limits *l, struct bytes creator, struct bytes user)
+{
+    char text[LIMITS_SELECTOR_MAX];
+    bool found;
+    if (creator.len + 1 + user.len >= sizeof text)
+        return NULL;
+    memcpy(text, creator.data, creator.len);
+    text[creator.len] = '/';
+    memcpy(text + creator.len + 1, user.data, user.len);
+    size_t at = position(l, (struct bytes){text, creator.len + 1 + user.len}, &found);
+    return found ? l->items[at] : NULL;
+}
+
+static const struct limit *find_all(const struct limits *l)
+{
+    bool found;
+    size_t at = position(l, BYTES("*"), &found);
+    return found ? l->items[at] : NULL;
+}
+
+void limits_find(
+    const struct limits *l, struct bytes creator, struct bytes user, struct limits_effective *out)
+{
+    *out = (struct limits_effective){
+        .weight = 1, .max_running = 1, .queue_timeout_ms = NO_INT, .run_timeout_ms = NO_INT};
+    if (l->count == 0 || creator.len == 0 || user.len == 0)
+        return;
+    enum { OF_GROUP, OF_CREATOR, OF_ALL, LEVELS };
+    const struct limit *const levels[LEVELS] = {
+        find(l, creator, user), find(l, creator, BYTES("*")), find_all(l)};
+    /* The widest first: what is narrower replaces it. */
+    for (int level = LEVELS - 1; level >= 0; level--) {
+        const struct limit *item = levels[level];
+        if (!item)
+            continue;
+        if (item->weight != NO_INT && level != OF_GROUP)
+            out->weight = item->weight;
+        if (item->engines.count)
+            out->engines = &item->engines;
+        if (item->queue_timeout_ms != NO_INT)
+            out->queue_timeout_ms = item->queue_timeout_ms;
+        if (item->run_timeout_ms != NO_INT)
+            out->run_timeout_ms = item->run_timeout_ms;
+        if (item->on_failure.data)
+            out->hold_on_failure = bytes_equal_text(item->on_failure, "hold");
+    }
+    for (int level = 0; level < LEVELS; level++) {
+        const struct limit *item = levels[level];
+        if (!item)
+            continue;
+        if (item->max_queued != NO_INT)
+            out->queued[out->queued_count++] = (struct limit_count){item->selector, item->max_queued};
+        if (item->max_running == NO_INT)
+            continue;
+        if (level == OF_GROUP)
+            out->max_running = item->max_running;
+        else
+            out->shared[out->shared_count++] = (struct limit_count){item->selector, item->max_running};
+    }
+}
+
+void limits_find_group(const struct limits *l, struct bytes group, struct limits_effective *out)
+{
+    const char *slash = group.len ? memchr(group.data, '/', group.len) : NULL;
+    size_t creator_len = slash ? (size_t)(slash - group.data) : group.len;
+    limits_find(l, bytes_slice(group, 0, creator_len), bytes_slice(group, creator_len + 1, group.len), out);
+}
+
+bool limits_engine_is_allowed(const struct limits_effective *limits, struct bytes engine)
+{
+    for (size_t i = 0; limits->engines && i < limits->engines->count; i++)
+        if (bytes_equal(limits->engines->items[i], engine))
+            return true;
+    return limits->engines == NULL;
+}

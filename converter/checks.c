@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "converter/variables.h"
+#include "core/retry.h"
 
 #define YEAR_MS (366LL * 24 * 3600 * 1000)
 #define SHOWN_MAX 80
@@ -105,6 +106,7 @@ static void find_nul_in_field(
             find_nul(c, f->shape, (const char *)list.items + i * f->shape->size, path);
         break;
     case FIELD_INT:
+    case FIELD_INTS:
     case FIELD_TIME:
     case FIELD_BOOL:
     case FIELD_DOUBLE:
@@ -249,6 +251,32 @@ static void check_numbers(struct checking *c)
     check_range(c, "retry.max_backoff_ms", r->max_backoff_ms, 0, YEAR_MS);
 }
 
+/* Rules on what is tried again: core/retry.h. */
+static void check_retry_rules(struct checking *c)
+{
+    const struct job_retry *r = &c->job->retry;
+
+    if (r->exit_codes.count > RETRY_RULES_MAX)
+        add(c, BYTES("retry.exit_codes"), "too_many",
+            arena_printf(c->arena, "at most %d entries", RETRY_RULES_MAX));
+    if (r->errors.count > RETRY_RULES_MAX)
+        add(c, BYTES("retry.errors"), "too_many",
+            arena_printf(c->arena, "at most %d entries", RETRY_RULES_MAX));
+    for (size_t i = 0; i < r->exit_codes.count && i < RETRY_RULES_MAX; i++) {
+        struct bytes field = arena_printf(c->arena, "retry.exit_codes[%zu]", i);
+        check_range(c, field.data, r->exit_codes.items[i], 0, 255);
+    }
+    for (size_t i = 0; i < r->errors.count && i < RETRY_RULES_MAX; i++) {
+        struct bytes pattern = r->errors.items[i];
+        const char *wrong = retry_pattern_problem(pattern, c->arena);
+        if (wrong != NULL)
+            add(c, arena_printf(c->arena, "retry.errors[%zu]", i),
+                pattern.len > RETRY_PATTERN_MAX ? "too_long" : "bad_value",
+                arena_printf(c->arena, "a POSIX extended regular expression of 1 to %d bytes; %s",
+                    RETRY_PATTERN_MAX, wrong));
+    }
+}
+
 static void check_texts(struct checking *c)
 {
     struct bytes key = c->job->idempotency_key;
@@ -332,6 +360,7 @@ static void (*const checks[])(struct checking *c) = {
     check_code,
     check_maps,
     check_numbers,
+    check_retry_rules,
     check_texts,
     check_strategy,
     check_unsupported,

@@ -195,6 +195,24 @@ static bool take_strings(const struct field *f, const avro_value_t *value, avro_
     return true;
 }
 
+static bool take_ints(const struct field *f, const avro_value_t *value, avro_type_t type, struct arena *a,
+    struct ints *out, struct error *e)
+{
+    size_t count = 0;
+    if (type != AVRO_ARRAY || avro_value_get_size(value, &count) != 0)
+        return bad_value(f, "an array", e);
+    out->items = count ? arena_array(a, count, sizeof *out->items) : NULL;
+    out->count = count;
+    for (size_t i = 0; i < count; i++) {
+        avro_value_t item;
+        avro_type_t item_type;
+        if (avro_value_get_by_index(value, i, &item, NULL) != 0 || !unwrap(&item, &item_type) ||
+            !take_int(&item, item_type, &out->items[i]))
+            return bad_value(f, "an array of longs", e);
+    }
+    return true;
+}
+
 static bool take_pairs(const struct field *f, const avro_value_t *value, avro_type_t type, struct arena *a,
     struct pairs *out, struct error *e)
 {
@@ -291,6 +309,8 @@ static bool take_field(
         return take_enum(f, &value, type, out, e);
     case FIELD_STRINGS:
         return take_strings(f, &value, type, a, out, e);
+    case FIELD_INTS:
+        return take_ints(f, &value, type, a, out, e);
     case FIELD_PAIRS:
         return take_pairs(f, &value, type, a, out, e);
     case FIELD_RECORD:
@@ -368,6 +388,15 @@ static void fill_strings(const struct strings *strings, avro_value_t *value, str
     }
 }
 
+static void fill_ints(const struct ints *ints, avro_value_t *value)
+{
+    for (size_t i = 0; i < ints->count; i++) {
+        avro_value_t item;
+        OK(avro_value_append(value, &item, NULL));
+        OK(avro_value_set_long(&item, ints->items[i]));
+    }
+}
+
 static void fill_pairs(const struct pairs *pairs, avro_value_t *value, struct arena *scratch)
 {
     for (size_t i = 0; i < pairs->count; i++) {
@@ -418,6 +447,9 @@ static void fill_field(const struct field *f, const void *record, avro_value_t *
         break;
     case FIELD_STRINGS:
         fill_strings(p, value, scratch);
+        break;
+    case FIELD_INTS:
+        fill_ints(p, value);
         break;
     case FIELD_PAIRS:
         fill_pairs(p, value, scratch);

@@ -100,6 +100,9 @@ struct job_retry {
     int64_t backoff_ms;
     int64_t max_backoff_ms;
     int on_lost; /* enum on_lost, or NO_ENUM */
+    /* A failed try is repeated when the engine calls its error retryable, or when one of these fits (core/retry.h). */
+    struct ints exit_codes;
+    struct strings errors; /* POSIX extended regular expressions; the error's code or message holds a match */
 };
 
 struct job_part {

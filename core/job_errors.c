@@ -38,6 +38,9 @@ const struct error_code job_error_codes[] = {
     {"too_many", CLASS_INPUT, 400, "more entries than the field allows"},
     {"unknown_engine", CLASS_INPUT, 422, "no such engine is installed; the detail names those that are"},
     {"unknown_target", CLASS_INPUT, 422, "the engine has no such target"},
+    {"engine_not_allowed", CLASS_LIMIT, 422,
+        "a limit of this installation does not allow the creator or user this engine; the detail names those "
+        "it allows"},
     {"bad_code_type", CLASS_INPUT, 422,
         "the engine does not take this code type; the detail names those it takes"},
     {"unknown_pool", CLASS_INPUT, 422,
@@ -90,6 +93,7 @@ const struct error_code job_error_codes[] = {
     {"engine_silent", CLASS_SYSTEM, 0, "the engine did not answer in time and was ended"},
     {"memory_limit", CLASS_LIMIT, 0, "the job used more memory than it may"},
     {"timed_out", CLASS_LIMIT, 0, "the run took longer than limits.run_timeout_ms"},
+    {"run_timeout", CLASS_LIMIT, 0, "an attempt took longer than limits.run_timeout_ms"},
     {"queue_timeout", CLASS_LIMIT, 0, "it waited for a start longer than limits.queue_timeout_ms"},
     {"cancelled", CLASS_USER, 0, "somebody cancelled the job; reason and name are in the detail"},
     {"lost", CLASS_SYSTEM, 0,

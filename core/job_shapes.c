@@ -88,6 +88,12 @@ static const struct field retry_fields[] = {
     ONE_OF(struct job_retry, on_lost, N, on_lost_names,
         "when the process that ran it is lost: retry, or fail (for work that must not run twice); null: "
         "retry"),
+    PLAIN(FIELD_INTS, struct job_retry, exit_codes, O,
+        "exit codes, 0 to 255, after which it is tried again though the engine did not call the error "
+        "retryable"),
+    PLAIN(FIELD_STRINGS, struct job_retry, errors, O,
+        "the same for errors: POSIX extended regular expressions, searched for in the error's code and "
+        "message"),
 };
 static SHAPE(shape_retry, struct job_retry, "JobRetry", retry_fields, "What happens after a failed try.");
 

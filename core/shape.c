@@ -67,6 +67,7 @@ void shape_clear(const struct shape *s, void *record)
             break;
         case FIELD_BOOL:
         case FIELD_STRINGS:
+        case FIELD_INTS:
         case FIELD_PAIRS:
         case FIELD_POINTER:
         case FIELD_LIST:
@@ -103,6 +104,8 @@ bool shape_field_is_empty(const struct field *f, const void *record)
         return false;
     case FIELD_STRINGS:
         return ((const struct strings *)p)->count == 0;
+    case FIELD_INTS:
+        return ((const struct ints *)p)->count == 0;
     case FIELD_PAIRS:
         return ((const struct pairs *)p)->count == 0;
     case FIELD_RECORD:
@@ -134,6 +137,14 @@ static struct strings copy_strings(struct arena *a, struct strings from)
     struct strings to = {from.count ? arena_array(a, from.count, sizeof *to.items) : NULL, from.count};
     for (size_t i = 0; i < from.count; i++)
         to.items[i] = copy_text(a, from.items[i]);
+    return to;
+}
+
+static struct ints copy_ints(struct arena *a, struct ints from)
+{
+    struct ints to = {from.count ? arena_array(a, from.count, sizeof *to.items) : NULL, from.count};
+    for (size_t i = 0; i < from.count; i++)
+        to.items[i] = from.items[i];
     return to;
 }
 
@@ -172,6 +183,9 @@ void shape_copy(const struct shape *s, const void *from, void *to, struct arena 
             break;
         case FIELD_STRINGS:
             *(struct strings *)q = copy_strings(a, *(const struct strings *)p);
+            break;
+        case FIELD_INTS:
+            *(struct ints *)q = copy_ints(a, *(const struct ints *)p);
             break;
         case FIELD_PAIRS:
             *(struct pairs *)q = copy_pairs(a, *(const struct pairs *)p);

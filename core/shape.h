@@ -30,6 +30,10 @@ struct strings {
     struct bytes *items;
     size_t count;
 };
+struct ints {
+    int64_t *items;
+    size_t count;
+};
 
 enum field_type {
     FIELD_TEXT, /* struct bytes; UTF-8 */
@@ -39,6 +43,7 @@ enum field_type {
     FIELD_DOUBLE,  /* double */
     FIELD_ENUM,    /* int; a string in every outer form, one of `names` */
     FIELD_STRINGS, /* struct strings */
+    FIELD_INTS,    /* struct ints; Avro array<long> */
     FIELD_PAIRS, /* struct pairs; Avro map<string>, JSON object of strings (numbers and booleans are taken as their text) */
     FIELD_RECORD,  /* the struct itself, inline, described by `shape` */
     FIELD_POINTER, /* pointer to a struct described by `shape`, NULL is null */

@@ -93,6 +93,16 @@ static void strings_to_bson(bson_t *doc, const char *key, const struct strings *
     bson_append_array_end(doc, &array);
 }
 
+static void ints_to_bson(bson_t *doc, const char *key, const struct ints *ints)
+{
+    bson_t array;
+    char space[16];
+    bson_append_array_begin(doc, key, -1, &array);
+    for (size_t i = 0; i < ints->count; i++)
+        bson_append_int64(&array, index_key(i, space, sizeof space), -1, ints->items[i]);
+    bson_append_array_end(doc, &array);
+}
+
 struct stored_key {
     size_t from, len; /* in the buffer of all keys */
     size_t index;
@@ -203,6 +213,9 @@ static void field_to_bson(bson_t *doc, const struct field *f, const void *record
     case FIELD_STRINGS:
         strings_to_bson(doc, f->name, p);
         break;
+    case FIELD_INTS:
+        ints_to_bson(doc, f->name, p);
+        break;
     case FIELD_PAIRS:
         pairs_to_bson(doc, f->name, p);
         break;
@@ -284,6 +297,18 @@ static void strings_from_bson(const bson_iter_t *value, struct arena *a, struct 
             out->items[out->count++] = arena_copy(a, iter_text(&it));
 }
 
+static void ints_from_bson(const bson_iter_t *value, struct arena *a, struct ints *out)
+{
+    bson_iter_t it;
+    size_t count = iter_count(value);
+    if (!BSON_ITER_HOLDS_ARRAY(value) || count == 0 || !bson_iter_recurse(value, &it))
+        return;
+    *out = (struct ints){arena_array(a, count, sizeof *out->items), 0};
+    while (bson_iter_next(&it))
+        if (iter_whole_number(&it, &out->items[out->count]))
+            out->count++;
+}
+
 static void pairs_from_bson(const bson_iter_t *value, struct arena *a, struct pairs *out)
 {
     bson_iter_t it;
@@ -361,6 +386,9 @@ static void field_from_bson(const struct field *f, const bson_iter_t *value, str
         break;
     case FIELD_STRINGS:
         strings_from_bson(value, a, p);
+        break;
+    case FIELD_INTS:
+        ints_from_bson(value, a, p);
         break;
     case FIELD_PAIRS:
         pairs_from_bson(value, a, p);

@@ -49,6 +49,14 @@ static json_t *strings_to_json(const struct strings *strings)
     return array;
 }
 
+static json_t *ints_to_json(const struct ints *ints)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < ints->count; i++)
+        json_array_append_new(array, json_integer(ints->items[i]));
+    return array;
+}
+
 static json_t *pairs_to_json(const struct pairs *pairs)
 {
     json_t *object = json_object();
@@ -95,6 +103,8 @@ static json_t *field_to_json(const struct field *f, const void *record, unsigned
         return json_string(f->names[*(const int *)p]);
     case FIELD_STRINGS:
         return strings_to_json(p);
+    case FIELD_INTS:
+        return ints_to_json(p);
     case FIELD_PAIRS:
         return pairs_to_json(p);
     case FIELD_RECORD:
@@ -301,6 +311,20 @@ static void read_strings(
     }
 }
 
+static void read_ints(struct reading *r, const struct place *where, const json_t *value, struct ints *out)
+{
+    if (!json_is_array(value)) {
+        wrong_type(r, where, "an array of whole numbers", value);
+        return;
+    }
+    out->count = json_array_size(value);
+    out->items = out->count ? arena_array(r->a, out->count, sizeof *out->items) : NULL;
+    for (size_t i = 0; i < out->count; i++) {
+        struct place item = {.parent = where, .index = i};
+        read_int(r, &item, json_array_get(value, i), &out->items[i]);
+    }
+}
+
 /* The shortest decimal that reads back as the same number: 0.1, not 0.10000000000000001. */
 static struct bytes real_text(struct arena *a, double value)
 {
@@ -413,6 +437,9 @@ static void read_field(
         break;
     case FIELD_STRINGS:
         read_strings(r, where, value, p);
+        break;
+    case FIELD_INTS:
+        read_ints(r, where, value, p);
         break;
     case FIELD_PAIRS:
         read_pairs(r, where, value, p);

@@ -71,6 +71,9 @@ static void write_type(struct writing *w, const struct field *f, int indent)
     case FIELD_STRINGS:
         buf_add_text(w->out, "{\"type\": \"array\", \"items\": \"string\"}");
         break;
+    case FIELD_INTS:
+        buf_add_text(w->out, "{\"type\": \"array\", \"items\": \"long\"}");
+        break;
     case FIELD_PAIRS:
         buf_add_text(w->out, "{\"type\": \"map\", \"values\": \"string\"}");
         break;
@@ -103,6 +106,7 @@ static const char *default_text(const struct field *f)
     case FIELD_BOOL:
         return "false";
     case FIELD_STRINGS:
+    case FIELD_INTS:
     case FIELD_LIST:
         return "[]";
     case FIELD_PAIRS:
@@ -203,6 +207,9 @@ static void add_type(struct buf *out, const struct field *f)
         break;
     case FIELD_STRINGS:
         buf_add_text(out, "list of text");
+        break;
+    case FIELD_INTS:
+        buf_add_text(out, "list of whole numbers");
         break;
     case FIELD_PAIRS:
         buf_add_text(out, "map of text");

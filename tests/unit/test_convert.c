@@ -32,6 +32,10 @@ struct refusal_case {
     const char *message;       /* it begins so */
 };
 
+#define ONES_31 "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+#define LONG_64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_257 LONG_64 LONG_64 LONG_64 LONG_64 "a"
+
 static const struct refusal_case refusals[] = {
     {"a plain job is fine", "name", "\"x\"", NULL, NULL},
     {"an unknown engine", "engine", "\"cobol\"", "unknown_engine",
@@ -63,6 +67,20 @@ static const struct refusal_case refusals[] = {
     {"no tries", "retry", "{\"max_attempts\":0}", "bad_value", "retry.max_attempts: "},
     {"one try", "retry", "{\"max_attempts\":1}", NULL, NULL},
     {"two tries", "retry", "{\"max_attempts\":2}", "unsupported", "retry.max_attempts: not there yet"},
+    {"exit codes to retry", "retry", "{\"exit_codes\":[0,75,255]}", NULL, NULL},
+    {"an exit code that there is not", "retry", "{\"exit_codes\":[75,256]}", "bad_value",
+        "retry.exit_codes[1]: 0 to 255, not 256"},
+    {"a negative exit code", "retry", "{\"exit_codes\":[-1]}", "bad_value", "retry.exit_codes[0]: "},
+    {"32 exit codes", "retry", "{\"exit_codes\":[" ONES_31 "1]}", NULL, NULL},
+    {"33 exit codes", "retry", "{\"exit_codes\":[" ONES_31 "1,1]}", "too_many",
+        "retry.exit_codes: at most 32"},
+    {"errors to retry", "retry", "{\"errors\":[\"deadlock\",\"^connection_(failed|reset)$\"]}", NULL, NULL},
+    {"an error that is no pattern", "retry", "{\"errors\":[\"ok\",\"(\"]}", "bad_value", "retry.errors[1]: "},
+    {"a pattern that costs too much", "retry", "{\"errors\":[\"((a{1,255}){1,255}){1,255}\"]}", "bad_value",
+        "retry.errors[0]: "},
+    {"a pattern with a NUL byte", "retry", "{\"errors\":[\"a\\u0000b\"]}", "nul_byte", "retry.errors: "},
+    {"a pattern that is too long", "retry", "{\"errors\":[\"" LONG_257 "\"]}", "too_long",
+        "retry.errors[0]: "},
     {"parts", "parts", "[{\"id\":\"p\",\"code\":\"x\"}]", "unsupported", "parts: not there yet"},
     {"a strategy", "strategy", "{\"kind\":\"race\",\"targets\":[]}", "unsupported",
         "strategy: not there yet"},

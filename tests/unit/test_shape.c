@@ -129,6 +129,12 @@ static const struct {
     {"{" GOOD ",\"parts\":{}}", {{"parts", "wrong_type"}}},
     {"{" GOOD ",\"parts\":[{\"id\":\"a\",\"code\":\"x\",\"after\":[\"b\",2]}]}",
         {{"parts[0].after[1]", "wrong_type"}}},
+    {"{" GOOD ",\"retry\":{\"exit_codes\":[75,1e2,-1]}}", {{0}}},
+    {"{" GOOD ",\"retry\":{\"exit_codes\":[]}}", {{0}}},
+    {"{" GOOD ",\"retry\":{\"exit_codes\":75}}", {{"retry.exit_codes", "wrong_type"}}},
+    {"{" GOOD ",\"retry\":{\"exit_codes\":[75,\"1\",0.5,null]}}",
+        {{"retry.exit_codes[1]", "wrong_type"}, {"retry.exit_codes[2]", "bad_value"},
+            {"retry.exit_codes[3]", "wrong_type"}}},
     {"{" GOOD ",\"strategy\":{}}", {{"strategy.kind", "missing"}}},
     {"{" GOOD ",\"strategy\":\"race\"}", {{"strategy", "wrong_type"}}},
     {"{" GOOD ",\"not_before\":\"2026-01-31T09:30:00+01:00\"}", {{0}}},
@@ -195,7 +201,8 @@ static void values_arrive_as_they_were_meant(void **state)
     json_t *object =
         parse("{" GOOD ",\"variables\":{\"i\":-7,\"t\":true,\"f\":false,\"r\":0.1,\"e\":1e21,\"s\":\"\"},"
               "\"not_before\":\"2026-01-31T09:30:00.5+01:00\",\"limits\":{\"run_timeout_ms\":3.6e6},"
-              "\"retry\":{\"on_lost\":\"fail\"},\"strategy\":{\"kind\":\"race\",\"targets\":[\"a\",\"b\"]}}");
+              "\"retry\":{\"on_lost\":\"fail\",\"exit_codes\":[75,255]},\"strategy\":{\"kind\":\"race\","
+              "\"targets\":[\"a\",\"b\"]}}");
     assert_true(shape_from_json(&shape_submitted, object, SHAPE_STRICT, &a, &job, &problems));
     json_decref(object);
     static const char *const variables[][2] = {
@@ -209,6 +216,8 @@ static void values_arrive_as_they_were_meant(void **state)
     assert_int_equal(job.limits.run_timeout_ms, 3600000);
     assert_int_equal(job.limits.queue_timeout_ms, NO_INT);
     assert_int_equal(job.retry.on_lost, ON_LOST_FAIL);
+    assert_int_equal(job.retry.exit_codes.count, 2);
+    assert_int_equal(job.retry.exit_codes.items[1], 255);
     assert_int_equal(job.strategy->targets.count, 2);
     arena_release(&a);
 }

@@ -61,6 +61,7 @@ static void fill_job(struct fixture *f)
     static struct bytes after[2], targets[1];
     static struct job_node nodes[2];
     static struct job_error error;
+    static int64_t codes[] = {75, 0};
     struct job *j = &f->in;
     j->creator = BYTES("ide");
     j->user = BYTES("ann");
@@ -80,6 +81,7 @@ static void fill_job(struct fixture *f)
     j->strategy = &strategy;
     j->limits.run_timeout_ms = 7;
     j->retry.on_lost = ON_LOST_FAIL;
+    j->retry.exit_codes = (struct ints){codes, 2};
     j->not_before = 1700000000123;
     j->origin = (struct origin){3, 4, 5};
     for (int i = 0; i < 2; i++)
@@ -103,6 +105,8 @@ static void a_whole_job_comes_back(void **state)
     assert_int_equal(f->out.limits.run_timeout_ms, 7);
     assert_true(f->out.limits.queue_timeout_ms == NO_INT);
     assert_int_equal(f->out.retry.on_lost, ON_LOST_FAIL);
+    assert_int_equal(f->out.retry.exit_codes.count, 2);
+    assert_int_equal(f->out.retry.exit_codes.items[0], 75);
     assert_true(f->out.not_before == 1700000000123);
     assert_null(f->out.target.data);
     assert_true(f->out.nodes.items[1].statement == NO_INT);
@@ -221,11 +225,11 @@ static void an_empty_text_is_not_null(void **state)
 static void what_is_unknown_or_of_another_type_is_ignored(void **state)
 {
     struct fixture *f = *state;
-    bson_t *doc =
-        BCON_NEW("creator", BCON_INT32(7), "user", "ann", "parts", "[", BCON_INT32(1), "{", "id", "p", "}",
-            "]", "variables", "[", "x", "]", "labels", "{", "n", BCON_INT32(3), "s", "t", "}", "strategy",
-            "single", "limits", "[", "]", "not_before", "2026-01-01", "retry", "{", "on_lost", "perhaps",
-            "max_attempts", BCON_DOUBLE(3.0), "backoff_ms", BCON_DOUBLE(2.5), "}", "no_such_field", "x");
+    bson_t *doc = BCON_NEW("creator", BCON_INT32(7), "user", "ann", "parts", "[", BCON_INT32(1), "{", "id",
+        "p", "}", "]", "variables", "[", "x", "]", "labels", "{", "n", BCON_INT32(3), "s", "t", "}",
+        "strategy", "single", "limits", "[", "]", "not_before", "2026-01-01", "retry", "{", "on_lost",
+        "perhaps", "max_attempts", BCON_DOUBLE(3.0), "backoff_ms", BCON_DOUBLE(2.5), "exit_codes", "[",
+        BCON_INT32(1), "2", BCON_DOUBLE(3.0), BCON_DOUBLE(0.5), "]", "}", "no_such_field", "x");
     shape_from_bson(&shape_submitted, doc, &f->arena, &f->out);
     bson_destroy(doc);
     assert_int_equal(f->out.creator.len, 0);
@@ -238,6 +242,8 @@ static void what_is_unknown_or_of_another_type_is_ignored(void **state)
     assert_true(f->out.not_before == NO_INT);
     assert_int_equal(f->out.retry.on_lost, NO_ENUM);
     assert_int_equal(f->out.retry.max_attempts, 3);
+    assert_int_equal(f->out.retry.exit_codes.count, 2);
+    assert_int_equal(f->out.retry.exit_codes.items[1], 3);
     assert_true(f->out.retry.backoff_ms == NO_INT);
 }
 

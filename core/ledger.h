@@ -41,6 +41,10 @@
 #include "core/run.h"
 #include "core/store.h"
 
+/* Bounds of ledger_wake's answer, whatever the limit asked for. */
+#define LEDGER_WAKE_MAX 200
+#define LEDGER_WAKE_BYTES_MAX ((size_t)16 << 20)
+
 /* One executor process, as the ledger knows it. */
 struct ledger {
     struct store *store;

@@ -110,10 +110,14 @@ void scheduler_inserted(struct scheduler *s, int32_t partition, int64_t assignme
     void *payload);
 
 /* ---- starts ---- */
+/* Cheap: would scheduler_next_start return one? (True may be wrong where a gate is closed.) */
+bool scheduler_can_start(const struct scheduler *s);
 /* The next job to start from the ring, or NULL: no slot is free or no group is ready. */
 struct task *scheduler_next_start(struct scheduler *s);
 /* The shared limits that a task of this group must pass: their selectors and maxima. Borrowed until the next message. */
 const struct limit_count *scheduler_shared(const struct scheduler *s, const struct task *t, size_t *count);
+/* Does a failed job of the task's group hold the group? */
+bool scheduler_holds_on_failure(const struct scheduler *s, const struct task *t);
 void scheduler_start_won(struct scheduler *s, struct task *t);
 /* The task is gone, the group is looked at anew. */
 void scheduler_start_lost(struct scheduler *s, struct task *t);

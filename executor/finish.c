@@ -473,6 +473,16 @@ static bool may_still_close(const struct outcome_line *line, const struct run *r
     return line->from == run->state;
 }
 
+/* Kafka may just be slow: then its events wait already, and more of them would not help. */
+static bool is_on_its_way(const struct rules *r, struct bytes outcome)
+{
+    const struct publication *p;
+    TAILQ_FOREACH (p, &r->publications, entry)
+        if (bytes_equal_text(outcome, p->outcome))
+            return true;
+    return false;
+}
+
 static void resend(struct rules *r, const struct unsent *u, const struct runs *found)
 {
     char outcome[UUID_TEXT_LEN + 1] = "";
@@ -507,7 +517,8 @@ bool unsent_step(struct rules *r, struct op *op)
     case 2:
         runs_sort(&op->ask.runs);
         for (size_t i = 0; i < u->count; i++)
-            resend(r, &u->items[i], &op->ask.runs);
+            if (!is_on_its_way(r, u->items[i].id))
+                resend(r, &u->items[i], &op->ask.runs);
         return false;
     }
     return false;

@@ -203,6 +203,9 @@ bool ledger_group(const struct ledger *l, struct bytes group, int64_t after, siz
 bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, bool with_payload,
     struct arena *a, struct runs *out, struct error *e)
 {
+    *out = (struct runs){NULL, 0};
+    if (count == 0)
+        return true;
     bson_t *filter = bson_new();
     struct id_list in;
     id_list_begin(&in, filter);
@@ -222,6 +225,9 @@ bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, stru
 bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count, int64_t now, size_t limit,
     struct arena *a, struct runs *out, struct error *e)
 {
+    *out = (struct runs){NULL, 0};
+    if (count == 0)
+        return true;
     /* $exists repeats the index's condition: else it is not used. */
     bson_t *filter = BCON_NEW("pool", BCON_UTF8(l->pool), "wake_at", "{", "$exists", BCON_BOOL(true), "$lte",
         BCON_DATE_TIME(now), "}", "state", "{", "$in", "[", BCON_UTF8("delayed"), BCON_UTF8("queued"), "]",

@@ -20,6 +20,9 @@ const struct store_index store_indexes[] = {
         "an executor that got a partition reads its unfinished runs, page by page"},
     {"runs", "pool_group_seq", "{\"pool\":1,\"group\":1,\"seq\":1}", UNFINISHED,
         "the next unfinished runs of a group; what a job waits for"},
+    {"runs", "pool_wake_at", "{\"pool\":1,\"wake_at\":1}",
+        "{\"partialFilterExpression\":{\"wake_at\":{\"$exists\":true}}}",
+        "delayed runs that are due, queued ones whose queue timeout is over"},
     {"runs", "instance", "{\"instance\":1}", UNFINISHED, "the runs that an executor process has running"},
     {"runs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
@@ -28,6 +31,9 @@ const struct store_index store_indexes[] = {
     {"outcomes", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
     {"instances", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
+    {"cancels", "kind", "{\"kind\":1}",
+        "{\"partialFilterExpression\":{\"kind\":{\"$in\":[\"hold\",\"drain\"]}}}",
+        "all holds and drains; cancels of jobs are read by _id"},
     {"cancels", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
     /* jobs: lists, newest first, by keyset */

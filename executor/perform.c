@@ -114,8 +114,7 @@ static bool do_renew(const struct ledger *l, struct ask *a, struct error *e)
     case RENEW_UNANSWERED:
         break;
     }
-    return error_is(e, "store_away") ||
-           !error_is(e, "stopping"); /* refused: the lease runs out, that is all */
+    return !error_is(e, "stopping"); /* refused, too: the lease runs out, that is all */
 }
 
 static bool do_leases(const struct ledger *l, struct ask *a, struct error *e)

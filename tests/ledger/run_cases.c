@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run_cases: the statements on `runs`. */
+#include <pthread.h>
+#include <stdio.h>
+
+#include "tests/ledger/world.h"
+
+static struct run_close closing(const struct world *w, const struct uuid *id, int64_t attempt)
+{
+    return (struct run_close){.id = *id,
+        .attempt = attempt,
+        .from = RUN_RUNNING,
+        .instance = bytes_of(w->instance),
+        .to = RUN_ENDED,
+        .retry_at = NO_TIME};
+}
+
+/* Closes one; returns how many changed. */
+static int64_t close_one(struct world *w, struct run_close item)
+{
+    int64_t modified = -1;
+    assert_true(ledger_close(&w->ledger, &item, 1, OUTCOME, NOW, &modified, &w->e));
+    return modified;
+}
+
+/* ---- inserting and reading ---- */
+
+static void a_new_run_is_read_as_it_was_inserted(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct run_insert item = new_run(&w, 7);
+    item.wake_at = NOW + 5000;
+    insert(&w, &item, 1);
+    struct run r = read_run(&w, &item.id);
+    assert_same_id(r.id, item.id);
+    assert_int_equal(r.partition, PARTITION);
+    assert_int_equal(r.seq, 7);
+    assert_bytes(r.group, w.group);
+    assert_bytes(r.engine, "postgres@warehouse");
+    assert_int_equal(r.state, RUN_QUEUED);
+    assert_int_equal(r.attempt + r.tries + r.lost, 0);
+    assert_int_equal(r.queued_at, NOW);
+    assert_int_equal(r.wake_at, NOW + 5000);
+    assert_true(r.started_at == NO_TIME && r.retry_at == NO_TIME);
+    assert_true(bytes_equal(r.payload, item.payload));
+    assert_true(!r.out.data && !r.reason.data && !r.instance.data && r.node_count == 0);
+    world_release(&w);
+}
+
+static void an_inserted_running_run_is_ours_in_its_first_attempt(void **state)
+{
+    (void)state;
+    struct world w;
+    struct runs mine;
+    world_init(&w);
+    struct run_insert item = new_run(&w, 1);
+    item.state = RUN_RUNNING;
+    item.wake_at = NOW + 5000; /* its queue timeout does not count any more */
+    insert(&w, &item, 1);
+    struct run r = read_run(&w, &item.id);
+    assert_true(r.state == RUN_RUNNING && r.attempt == 1 && r.tries == 1);
+    assert_bytes(r.instance, w.instance);
+    assert_int_equal(r.started_at, NOW);
+    assert_true(r.wake_at == NO_TIME);
+    assert_true(ledger_mine(&w.ledger, &w.arena, &mine, &w.e));
+    assert_int_equal(mine.count, 1);
+    assert_true(mine.items[0].payload.data == NULL);
+    assert_true(ledger_mine(&w.other, &w.arena, &mine, &w.e));
+    assert_int_equal(mine.count, 0);
+    world_release(&w);
+}
+
+static void a_refused_run_is_inserted_as_ended_by_its_outcome(void **state)
+{
+    (void)state;
+    struct world w;
+    struct runs page;
+    world_init(&w);
+    struct run_insert item = new_run(&w, 1);
+    item.state = RUN_ENDED;
+    insert(&w, &item, 1);
+    struct run r = read_run(&w, &item.id);
+    assert_true(r.state == RUN_ENDED && r.attempt == 0 && !r.payload.data);
+    assert_bytes(r.out, OUTCOME);
+    assert_true(ledger_page(&w.ledger, PARTITION, -1, 10, &w.arena, &page, &w.e));
+    assert_int_equal(page.count, 0);
+    world_release(&w);
+}
+
+static void duplicates_are_told_and_change_nothing_and_the_others_are_inserted(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct run_insert old[2] = {new_run(&w, 1), new_run(&w, 2)};
+    insert(&w, old, 2);
+    start(&w.ledger, &old[0].id, 0);
+    struct run_insert items[5] = {old[0], new_run(&w, 11), old[1], new_run(&w, 13), old[1]};
+    items[0].seq = items[2].seq = items[4].seq = 99;
+    items[0].group = BYTES("another/group");
+    assert_true(ledger_insert(&w.ledger, items, 5, NULL, NOW + 1, &w.arena, &w.e));
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(items[i].duplicate, lost || i % 2 == 0);
+    struct run first = read_run(&w, &old[0].id);
+    assert_true(first.seq == 1 && first.state == RUN_RUNNING && first.queued_at == NOW);
+    assert_bytes(first.group, w.group);
+    assert_int_equal(read_run(&w, &old[1].id).seq, 2);
+    assert_int_equal(read_run(&w, &items[1].id).seq, 11);
+    assert_int_equal(read_run(&w, &items[3].id).seq, 13);
+    world_release(&w);
+}
+
+static void pages_hold_all_unfinished_runs_of_a_partition_by_place(void **state)
+{
+    (void)state;
+    struct world w;
+    struct runs page;
+    world_init(&w);
+    struct run_insert items[7];
+    for (int i = 0; i < 7; i++)
+        items[i] = new_run(&w, 10 - i);
+    items[0].state = RUN_DELAYED;
+    items[1].state = RUN_RUNNING;
+    items[2].state = RUN_ENDED;
+    items[6].partition = PARTITION + 1;
+    insert(&w, items, 7);
+    assert_true(ledger_page(&w.ledger, PARTITION, 5, 3, &w.arena, &page, &w.e));
+    assert_int_equal(page.count, 3);
+    assert_true(page.items[0].seq == 6 && page.items[1].seq == 7 && page.items[2].seq == 9);
+    assert_int_equal(page.items[2].state, RUN_RUNNING);
+    assert_true(ledger_page(&w.ledger, PARTITION, 9, 3, &w.arena, &page, &w.e));
+    assert_int_equal(page.count, 1);
+    assert_true(page.items[0].seq == 10 && page.items[0].state == RUN_DELAYED && !page.items[0].payload.data);
+    world_release(&w);
+}
+
+static void a_look_shows_what_is_queued_or_runs_but_not_what_is_delayed(void **state)
+{
+    (void)state;
+    struct world w;
+    struct runs look;
+    world_init(&w);
+    struct run_insert items[6];
+    for (int i = 0; i < 6; i++)
+        items[i] = new_run(&w, i);
+    items[0].state = RUN_DELAYED;
+    items[1].state = RUN_ENDED;
+    items[2].state = RUN_RUNNING;
+    items[3].group = BYTES("somebody/else");
+    insert(&w, items, 6);
+    assert_true(ledger_look(&w.ledger, bytes_of(w.group), 2, &w.arena, &look, &w.e));
+    assert_int_equal(look.count, 2);
+    assert_true(look.items[0].seq == 2 && look.items[1].seq == 4 && !look.items[0].payload.data);
+    assert_true(ledger_group(&w.ledger, bytes_of(w.group), -1, 10, &w.arena, &look, &w.e));
+    assert_int_equal(look.count, 4);
+    assert_true(look.items[0].seq == 0 && look.items[0].state == RUN_DELAYED);
+    assert_true(ledger_group(&w.ledger, bytes_of(w.group), 2, 1, &w.arena, &look, &w.e));
+    assert_int_equal(look.count, 1);
+    assert_int_equal(look.items[0].seq, 4);
+    world_release(&w);
+}
+
+static void a_find_leaves_out_what_is_missing_and_brings_payloads_only_when_asked(void **state)
+{
+    (void)state;
+    struct world w;
+    struct runs found;
+    bool ours;
+    world_init(&w);
+    const struct uuid ids[2] = {running_run(&w, 1), new_id()};
+    const struct run_node node = {BYTES("n1"), BYTES("event")};
+    assert_true(ledger_node(&w.ledger, &ids[0], 1, &node, &ours, &w.e));
+    assert_true(ledger_find(&w.ledger, ids, 2, false, &w.arena, &found, &w.e));
+    assert_int_equal(found.count, 1);
+    assert_true(!found.items[0].payload.data && found.items[0].node_count == 0);
+    assert_true(ledger_find(&w.ledger, ids, 2, true, &w.arena, &found, &w.e));
+    assert_int_equal(found.count, 1);
+    assert_true(found.items[0].payload.data && found.items[0].node_count == 1);
+    assert_true(ledger_find(&w.ledger, ids, 0, true, &w.arena, &found, &w.e));
+    assert_int_equal(found.count, 0);
+    world_release(&w);
+}
+
+/* ---- starting ---- */
+
+static void a_start_changes_only_runs_that_are_as_believed(void **state)
+{
+    (void)state;
+    struct world w;
+    int64_t modified;
+    world_init(&w);
+    struct run_insert items[5];
+    for (int i = 0; i < 5; i++)
+        items[i] = new_run(&w, i);
+    items[1].state = RUN_DELAYED;
+    items[2].state = RUN_ENDED;
+    insert(&w, items, 5);
+    start(&w.other, &items[3].id, 0);
+    /* Queued, delayed, ended, running elsewhere; the last is believed in a later attempt than it is. */
+    struct run_start starts[5];
+    for (int i = 0; i < 5; i++)
+        starts[i] = (struct run_start){items[i].id, i == 4 ? 1 : 0};
+    assert_true(ledger_start(&w.ledger, starts, 5, NOW + 9, &modified, &w.e));
+    assert_changed(modified, 1);
+    struct run r = read_run(&w, &items[0].id);
+    assert_true(r.state == RUN_RUNNING && r.attempt == 1 && r.tries == 1 && r.started_at == NOW + 9);
+    assert_bytes(r.instance, w.instance);
+    assert_int_equal(read_run(&w, &items[1].id).state, RUN_DELAYED);
+    assert_int_equal(read_run(&w, &items[2].id).state, RUN_ENDED);
+    assert_bytes(read_run(&w, &items[3].id).instance, w.other_instance);
+    assert_int_equal(read_run(&w, &items[4].id).state, RUN_QUEUED);
+    assert_true(ledger_start(&w.ledger, starts, 1, NOW + 10, &modified, &w.e));
+    assert_int_equal(modified, 0);
+    assert_int_equal(read_run(&w, &items[0].id).attempt, 1);
+    world_release(&w);
+}
+
+static void a_start_forgets_why_and_until_when_the_run_waited(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct run_insert item = new_run(&w, 1);
+    item.wake_at = NOW;
+    insert(&w, &item, 1);
+    start(&w.ledger, &item.id, 0);
+    assert_true(read_run(&w, &item.id).wake_at == NO_TIME);
+    struct run_close c = closing(&w, &item.id, 1);
+    c.to = RUN_QUEUED;
+    c.retry_at = NOW;
+    c.reason = "retry";
+    assert_changed(close_one(&w, c), 1);
+    start(&w.ledger, &item.id, 1);
+    struct run r = read_run(&w, &item.id);
+    assert_true(r.retry_at == NO_TIME && !r.reason.data && r.attempt == 2 && r.tries == 2 && r.payload.data);
+    world_release(&w);
+}
+
+static void starts_of_different_attempts_go_together(void **state)
+{
+    (void)state;
+    struct world w;
+    int64_t modified;
+    world_init(&w);
+    struct run_insert items[6];
+    struct run_start starts[6];
+    for (int i = 0; i < 6; i++)
+        items[i] = new_run(&w, i);
+    insert(&w, items, 6);
+    /* 1, 3: second attempt; 5: third; the others: first. */
+    for (int i = 0; i < 6; i++) {
+        int64_t attempts = i == 5 ? 2 : i % 2;
+        for (int64_t n = 0; n < attempts; n++) {
+            start(&w.ledger, &items[i].id, n);
+            struct run_close c = closing(&w, &items[i].id, n + 1);
+            c.to = RUN_QUEUED;
+            c.reason = "drained";
+            assert_changed(close_one(&w, c), 1);
+        }
+        starts[i] = (struct run_start){items[i].id, attempts};
+    }
+    assert_true(ledger_start(&w.ledger, starts, 6, NOW, &modified, &w.e));
+    assert_changed(modified, 6);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(read_run(&w, &items[i].id).attempt, starts[i].attempt + 1);
+    world_release(&w);
+}
+
+enum { RIVALS = 4, PRIZES = 150 };
+struct rival {
+    pthread_t thread;
+    struct ledger ledger;
+    char instance[40];
+    const struct run_start *starts;
+    int64_t modified;
+    bool ok;
+};
+
+static void *compete(void *self)
+{
+    struct rival *r = self;
+    struct error e;
+    r->ok = ledger_start(&r->ledger, r->starts, PRIZES, NOW, &r->modified, &e);
+    return NULL;
+}
+
+static void of_rivals_that_start_the_same_runs_one_gets_each(void **state)
+{
+    (void)state;
+    struct world w;
+    static struct run_insert items[PRIZES];
+    static struct run_start starts[PRIZES];
+    struct rival rivals[RIVALS];
+    int64_t sum = 0, owned = 0;
+    world_init(&w);
+    for (int i = 0; i < PRIZES; i++) {
+        items[i] = new_run(&w, i);
+        starts[i] = (struct run_start){items[i].id, 0};
+    }
+    insert(&w, items, PRIZES);
+    for (int i = 0; i < RIVALS; i++) {
+        rivals[i] = (struct rival){.ledger = w.ledger, .starts = starts};
+        snprintf(rivals[i].instance, sizeof rivals[i].instance, "%.30s-%d", w.instance, i);
+        rivals[i].ledger.instance = rivals[i].instance;
+    }
+    for (int i = 0; i < RIVALS; i++)
+        assert_int_equal(pthread_create(&rivals[i].thread, NULL, compete, &rivals[i]), 0);
+    for (int i = 0; i < RIVALS; i++) {
+        pthread_join(rivals[i].thread, NULL);
+        assert_true(rivals[i].ok);
+        sum += rivals[i].modified;
+    }
+    if (!lost)
+        assert_int_equal(sum, PRIZES);
+    for (int i = 0; i < RIVALS; i++) {
+        struct runs mine;
+        assert_true(ledger_mine(&rivals[i].ledger, &w.arena, &mine, &w.e));
+        owned += (int64_t)mine.count;
+        if (!lost)
+            assert_int_equal(mine.count, rivals[i].modified);
+        for (size_t k = 0; k < mine.count; k++)
+            assert_true(mine.items[k].attempt == 1 && mine.items[k].tries == 1);
+    }
+    assert_int_equal(owned, PRIZES);
+    world_release(&w);
+}
+
+/* ---- closing ---- */
+
+static void an_end_closes_only_the_attempt_and_the_owner_that_are_believed(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct uuid id = running_run(&w, 1);
+    struct run_close c = closing(&w, &id, 0);
+    assert_int_equal(close_one(&w, c), 0);
+    c = closing(&w, &id, 2);
+    assert_int_equal(close_one(&w, c), 0);
+    c = closing(&w, &id, 1);
+    c.instance = bytes_of(w.other_instance);
+    assert_int_equal(close_one(&w, c), 0);
+    c = closing(&w, &id, 1);
+    c.from = RUN_QUEUED;
+    assert_int_equal(close_one(&w, c), 0);
+    struct run r = read_run(&w, &id);
+    assert_true(r.state == RUN_RUNNING && !r.out.data);
+    assert_changed(close_one(&w, closing(&w, &id, 1)), 1);
+    r = read_run(&w, &id);
+    assert_int_equal(r.state, RUN_ENDED);
+    assert_bytes(r.out, OUTCOME);
+    assert_int_equal(close_one(&w, closing(&w, &id, 1)), 0);
+    world_release(&w);
+}
+
+static void an_ended_run_keeps_nothing_large_and_expires(void **state)
+{
+    (void)state;
+    struct world w;
+    char text[UUID_TEXT_LEN + 1];
+    bool ours;
+    bson_iter_t it;
+    world_init(&w);
+    struct uuid id = running_run(&w, 1);
+    const struct run_node node = {BYTES("n1"), BYTES("event")};
+    assert_true(ledger_node(&w.ledger, &id, 1, &node, &ours, &w.e));
+    assert_changed(close_one(&w, closing(&w, &id, 1)), 1);
+    uuid_format(&id, text);
+    bson_t *doc = document("runs", text);
+    static const char *const gone[] = {"payload", "nodes", "wake_at", "retry_at", "reason"};
+    for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++)
+        assert_false(bson_has_field(doc, gone[i]));
+    assert_true(bson_iter_init_find(&it, doc, "final") && bson_iter_bool(&it));
+    assert_true(bson_iter_init_find(&it, doc, "ended_at") && bson_iter_date_time(&it) == NOW);
+    assert_true(bson_iter_init_find(&it, doc, "expire_at") && bson_iter_date_time(&it) == NOW + 60000);
+    bson_destroy(doc);
+    world_release(&w);
+}
+
+/* One row per way back to the queue. */
+static const struct {
+    const char *reason;
+    int64_t retry_at;
+    bool uncharged, lost;
+    int64_t tries_after, lost_after;
+} ways_back[] = {
+    {"retry", NOW + 1000, false, false, 1, 0},
+    {"retry", NOW + 2000, false, false, 1, 0},
+    {"retry", NO_TIME, false, false, 1, 0},
+    {"lost", NO_TIME, true, true, 0, 1},
+    {"lost", NO_TIME, true, true, 0, 1},
+    {"drained", NO_TIME, true, false, 0, 0},
+    {"forgotten", NO_TIME, true, false, 0, 0},
+    {"drained", NO_TIME, true, false, 0, 0},
+};
+enum { WAYS_BACK = sizeof ways_back / sizeof ways_back[0] };
+
+static void a_run_goes_back_to_the_queue_with_its_reason_and_keeps_what_it_needs(void **state)
+{
+    (void)state;
+    struct world w;
+    int64_t modified;
+    bool ours;
+    struct run_close closes[WAYS_BACK + 1];
+    const struct run_node node = {BYTES("n1"), BYTES("event")};
+    world_init(&w);
+    /* All in one call, with one that ends and whatever is equal side by side or not. */
+    for (int i = 0; i <= WAYS_BACK; i++) {
+        struct uuid id = running_run(&w, i);
+        assert_true(ledger_node(&w.ledger, &id, 1, &node, &ours, &w.e));
+        closes[i] = closing(&w, &id, 1);
+        if (i == WAYS_BACK)
+            continue;
+        closes[i].to = RUN_QUEUED;
+        closes[i].reason = ways_back[i].reason;
+        closes[i].retry_at = ways_back[i].retry_at;
+        closes[i].uncharged = ways_back[i].uncharged;
+        closes[i].lost = ways_back[i].lost;
+    }
+    assert_true(ledger_close(&w.ledger, closes, WAYS_BACK + 1, OUTCOME, NOW, &modified, &w.e));
+    assert_changed(modified, WAYS_BACK + 1);
+    for (int i = 0; i < WAYS_BACK; i++) {
+        struct run r = read_run(&w, &closes[i].id);
+        assert_true(r.state == RUN_QUEUED && r.attempt == 1);
+        assert_int_equal(r.tries, ways_back[i].tries_after);
+        assert_int_equal(r.lost, ways_back[i].lost_after);
+        assert_true(r.retry_at == ways_back[i].retry_at);
+        assert_bytes(r.reason, ways_back[i].reason);
+        assert_bytes(r.out, OUTCOME);
+        assert_true(r.payload.data && r.node_count == 1);
+    }
+    assert_int_equal(read_run(&w, &closes[WAYS_BACK].id).state, RUN_ENDED);
+    world_release(&w);
+}
+
+static void runs_that_never_started_are_ended_from_where_they_are_believed(void **state)
+{
+    (void)state;
+    struct world w;
+    int64_t modified;
+    world_init(&w);
+    struct run_insert items[4] = {new_run(&w, 1), new_run(&w, 2), new_run(&w, 3), new_run(&w, 4)};
+    items[1].state = items[3].state = RUN_DELAYED;
+    items[0].wake_at = items[1].wake_at = NOW;
+    insert(&w, items, 4);
+    struct run_close closes[4];
+    for (int i = 0; i < 4; i++) {
+        closes[i] = closing(&w, &items[i].id, 0);
+        closes[i].from = i % 2 ? RUN_DELAYED : RUN_QUEUED;
+    }
+    start(&w.ledger, &items[2].id, 0);
+    const struct run_due due = {items[3].id, 40, NO_TIME};
+    assert_true(ledger_due(&w.ledger, &due, 1, NOW, &w.e));
+    assert_true(ledger_close(&w.ledger, closes, 4, OUTCOME, NOW, &modified, &w.e));
+    assert_changed(modified, 2);
+    const enum run_state after[4] = {RUN_ENDED, RUN_ENDED, RUN_RUNNING, RUN_QUEUED};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(read_run(&w, &items[i].id).state, after[i]);
+    assert_true(read_run(&w, &items[0].id).wake_at == NO_TIME);
+    world_release(&w);
+}
+
+/* ---- nodes ---- */
+
+static void finished_nodes_are_kept_for_the_owner_of_the_attempt_only(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"n1", "n2", "a.b", "$x", "%41", "", "\xc3\xa4"};
+    struct world w;
+    bool ours = false;
+    world_init(&w);
+    struct uuid id = running_run(&w, 1);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct run_node node = {bytes_of(names[i]), BYTES("\0event")};
+        ours = false;
+        assert_true(ledger_node(&w.ledger, &id, 1, &node, &ours, &w.e));
+        assert_true(ours);
+    }
+    const struct run_node late = {BYTES("late"), BYTES("event")};
+    assert_true(ledger_node(&w.ledger, &id, 2, &late, &ours, &w.e));
+    assert_false(ours);
+    assert_true(ledger_node(&w.other, &id, 1, &late, &ours, &w.e));
+    assert_false(ours);
+    struct run r = read_run(&w, &id);
+    assert_int_equal(r.node_count, sizeof names / sizeof names[0]);
+    for (size_t i = 0; i < r.node_count; i++) {
+        assert_bytes(r.nodes[i].id, names[i]);
+        assert_true(bytes_equal(r.nodes[i].event, BYTES("\0event")));
+    }
+    /* Said again: the same. */
+    const struct run_node again = {BYTES("n1"), BYTES("\0event")};
+    assert_true(ledger_node(&w.ledger, &id, 1, &again, &ours, &w.e));
+    assert_true(ours);
+    assert_int_equal(read_run(&w, &id).node_count, r.node_count);
+    world_release(&w);
+}
+
+/* ---- time ---- */
+
+static void a_due_run_is_queued_at_its_new_place_once(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct run_insert items[3] = {new_run(&w, 1), new_run(&w, 2), new_run(&w, 3)};
+    items[0].state = items[1].state = RUN_DELAYED;
+    items[0].wake_at = items[1].wake_at = NOW;
+    insert(&w, items, 3);
+    const struct run_due dues[3] = {
+        {items[0].id, 101, NO_TIME}, {items[1].id, 102, NOW + 77}, {items[2].id, 103, NOW + 77}};
+    assert_true(ledger_due(&w.ledger, dues, 3, NOW + 5, &w.e));
+    struct run r = read_run(&w, &items[0].id);
+    assert_true(r.state == RUN_QUEUED && r.seq == 101 && r.wake_at == NO_TIME && r.queued_at == NOW + 5);
+    r = read_run(&w, &items[1].id);
+    assert_true(r.state == RUN_QUEUED && r.seq == 102 && r.wake_at == NOW + 77);
+    r = read_run(&w, &items[2].id);
+    assert_true(r.seq == 3 && r.wake_at == NO_TIME && r.queued_at == NOW);
+    const struct run_due again = {items[0].id, 201, NO_TIME};
+    assert_true(ledger_due(&w.ledger, &again, 1, NOW + 6, &w.e));
+    assert_int_equal(read_run(&w, &items[0].id).seq, 101);
+    world_release(&w);
+}
+
+static void those_whose_time_has_come_wake_the_earliest_first(void **state)
+{
+    (void)state;
+    static const struct {
+        enum run_state state;
+        int64_t wake_at;
+        int32_t partition;
+    } rows[] = {
+        {RUN_DELAYED, NOW, 1},           /* due this very moment */
+        {RUN_QUEUED, NOW - 500, 2},      /* its queue timeout is over */
+        {RUN_DELAYED, NOW + 1, 1},       /* later */
+        {RUN_DELAYED, NOW - 1000, 7},    /* another's partition */
+        {RUN_QUEUED, NO_TIME, 1},        /* no timeout */
+        {RUN_RUNNING, NOW - 1000, 1},    /* runs */
+        {RUN_ENDED, NOW - 1000, 1},      /* over */
+        {RUN_DELAYED, NOW - 3600000, 2}, /* long due */
+    };
+    enum { ROWS = sizeof rows / sizeof rows[0] };
+    const int32_t partitions[2] = {1, 2};
+    struct world w;
+    struct runs woken;
+    struct run_insert items[ROWS];
+    world_init(&w);
+    for (int i = 0; i < ROWS; i++) {
+        items[i] = new_run(&w, i);
+        items[i].state = rows[i].state;
+        items[i].wake_at = rows[i].wake_at;
+        items[i].partition = rows[i].partition;
+    }
+    insert(&w, items, ROWS);
+    assert_true(ledger_wake(&w.ledger, partitions, 2, NOW, 100, &w.arena, &woken, &w.e));
+    assert_int_equal(woken.count, 3);
+    assert_true(woken.items[0].seq == 7 && woken.items[1].seq == 1 && woken.items[2].seq == 0);
+    assert_true(bytes_equal(woken.items[0].payload, items[7].payload));
+    assert_true(ledger_wake(&w.ledger, partitions, 2, NOW, 2, &w.arena, &woken, &w.e));
+    assert_int_equal(woken.count, 2);
+    assert_true(ledger_wake(&w.ledger, partitions, 0, NOW, 2, &w.arena, &woken, &w.e));
+    assert_int_equal(woken.count, 0);
+    world_release(&w);
+}
+
+static void however_many_are_due_one_answer_is_bounded(void **state)
+{
+    (void)state;
+    enum { MANY = LEDGER_WAKE_MAX + 20, HEAVY = 25, HEAVY_BYTES = 1 << 20 };
+    static struct run_insert items[MANY];
+    static char heavy[HEAVY_BYTES];
+    const int32_t partitions[2] = {PARTITION, PARTITION + 1};
+    struct world w;
+    struct runs woken;
+    world_init(&w);
+    for (int i = 0; i < MANY; i++) {
+        items[i] = new_run(&w, i);
+        items[i].state = RUN_DELAYED;
+        items[i].wake_at = NOW - MANY + i;
+    }
+    insert(&w, items, MANY);
+    assert_true(ledger_wake(&w.ledger, partitions, 1, NOW, 100000, &w.arena, &woken, &w.e));
+    assert_int_equal(woken.count, LEDGER_WAKE_MAX);
+    for (int i = 0; i < HEAVY; i++) {
+        items[i] = new_run(&w, i);
+        items[i].state = RUN_DELAYED;
+        items[i].wake_at = NOW;
+        items[i].partition = PARTITION + 1;
+        items[i].payload = (struct bytes){heavy, HEAVY_BYTES};
+    }
+    insert(&w, items, HEAVY);
+    assert_true(ledger_wake(&w.ledger, partitions + 1, 1, NOW, 100000, &w.arena, &woken, &w.e));
+    assert_int_equal(woken.count, LEDGER_WAKE_BYTES_MAX / HEAVY_BYTES);
+    world_release(&w);
+}
+
+const struct CMUnitTest run_cases[] = {
+    cmocka_unit_test(a_new_run_is_read_as_it_was_inserted),
+    cmocka_unit_test(an_inserted_running_run_is_ours_in_its_first_attempt),
+    cmocka_unit_test(a_refused_run_is_inserted_as_ended_by_its_outcome),
+    cmocka_unit_test(duplicates_are_told_and_change_nothing_and_the_others_are_inserted),
+    cmocka_unit_test(pages_hold_all_unfinished_runs_of_a_partition_by_place),
+    cmocka_unit_test(a_look_shows_what_is_queued_or_runs_but_not_what_is_delayed),
+    cmocka_unit_test(a_find_leaves_out_what_is_missing_and_brings_payloads_only_when_asked),
+    cmocka_unit_test(a_start_changes_only_runs_that_are_as_believed),
+    cmocka_unit_test(a_start_forgets_why_and_until_when_the_run_waited),
+    cmocka_unit_test(starts_of_different_attempts_go_together),
+    cmocka_unit_test(of_rivals_that_start_the_same_runs_one_gets_each),
+    cmocka_unit_test(an_end_closes_only_the_attempt_and_the_owner_that_are_believed),
+    cmocka_unit_test(an_ended_run_keeps_nothing_large_and_expires),
+    cmocka_unit_test(a_run_goes_back_to_the_queue_with_its_reason_and_keeps_what_it_needs),
+    cmocka_unit_test(runs_that_never_started_are_ended_from_where_they_are_believed),
+    cmocka_unit_test(finished_nodes_are_kept_for_the_owner_of_the_attempt_only),
+    cmocka_unit_test(a_due_run_is_queued_at_its_new_place_once),
+    cmocka_unit_test(those_whose_time_has_come_wake_the_earliest_first),
+    cmocka_unit_test(however_many_are_due_one_answer_is_bounded),
+};
+const size_t run_case_count = sizeof run_cases / sizeof run_cases[0];

@@ -235,6 +235,8 @@ static bool learn_offsets(struct consumer *c, rd_kafka_topic_partition_list_t *l
             rd_kafka_err2name(err));
         bus_say_waiting(&c->said_ms, "waiting", detail);
         bus_pause_ms(ASK_PAUSE_MS);
+        if (c->events != NULL && c->events->waiting != NULL)
+            c->events->waiting(c->self);
     }
 }
 

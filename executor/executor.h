@@ -4,10 +4,11 @@
  * executor/rules.h; here is the world around it:
  *
  *   loop.c       opening, the epoll loop, the end        records.c   Kafka's records in, offsets out
+ *   join.c       entering the pool                       settings.c  settings and metrics
  *   world.c      what the rules ask of the world         announce.c  events: from what the rules tell to the framed record
  *   running.c    one job that runs                       outgoing.c  records out
- *   nodes.c      its plan, node by node                  settings.c  settings and metrics
- *   lock.c       neighbours on this host                 clerk.c     threads for what blocks
+ *   nodes.c      its plan, node by node                  clerk.c     threads for what blocks
+ *   lock.c       neighbours on this host
  *
  * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger.
  */
@@ -99,6 +100,14 @@ struct executor {
     int64_t killed_at;   /* boot ms */
     int64_t next_second; /* boot ms */
 };
+
+/* ---- join.c ---- */
+/* False: e, or asked to stop while waiting. */
+bool executor_join(struct executor *x, struct error *e);
+
+/* ---- loop.c ---- */
+/* A turn without the records, for when the consumer must wait (consumer_events.waiting): leases and jobs go on. */
+void executor_turn_meanwhile(void *self);
 
 /* ---- world.c ---- */
 extern const struct rules_world executor_world; /* self: struct executor */

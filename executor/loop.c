@@ -20,7 +20,6 @@
 #include "core/clock.h"
 #include "core/folder.h"
 #include "core/log.h"
-#include "executor/announce.h"
 #include "executor/engine_slots.h"
 #include "executor/lock.h"
 #include "executor/outgoing.h"
@@ -103,94 +102,6 @@ bool executor_open(struct stage_world *w, void **self, struct error *e)
     for (int lane = 0; lane < ASK_LANES; lane++)
         x->clerks[lane] = clerk_new(x->desk, names[lane]);
     return true;
-}
-
-/* ---- joining: asks the servers, so not before they are known to answer; /healthz and /readyz are served meanwhile ---- */
-
-static void set_engine_slots(void *self, struct bytes engine, size_t slots)
-{
-    struct executor *x = self;
-    scheduler_engine_slots(rules_scheduler(x->rules), engine, slots);
-}
-
-static void make_rules(struct executor *x, int64_t held_until)
-{
-    const struct executor_settings *s = x->settings;
-    struct rules_options o = {.instance = x->instance,
-        .slots = (size_t)s->slots,
-        .window = (size_t)s->window,
-        .lease_renew_ms = s->lease_renew_ms,
-        .lease_hold_ms = s->lease_hold_ms,
-        .lease_watch_ms = s->lease_watch_ms,
-        .drain_ms = s->drain_ms};
-    struct error e;
-    x->rules = rules_new(&o, &executor_world, x, held_until);
-    MUST(engine_slots_read(bytes_of(s->engine_slots), set_engine_slots, x, &e));
-    rules_limits(x->rules, x->limits);
-}
-
-/* A job's events and log must be writable before it may start. */
-static bool wait_until_ready(struct executor *x)
-{
-    struct error e;
-    bool said = false;
-    while (!announce_ready(x, &e)) {
-        const struct timespec pause = {0, 200 * 1000000L};
-        if (*x->world->stop)
-            return false;
-        if (!said)
-            log_warn(
-                "waiting", "text=\"waiting for the schema registry\" reason=%s", log_quote(bytes_of(e.text)));
-        said = true;
-        nanosleep(&pause, NULL); /* a start-up wait, on no job's path */
-    }
-    return true;
-}
-
-static bool open_clients(struct executor *x, struct error *e)
-{
-    static char client_id[96];
-    const struct executor_settings *s = x->settings;
-    struct buf topic;
-    buf_init(&topic);
-    bus_planned_topic(s->pool, &topic);
-    snprintf(x->planned_topic, sizeof x->planned_topic, "%.*s", BYTES_ARG(buf_bytes(&topic)));
-    buf_release(&topic);
-    const char *topics[] = {x->planned_topic};
-    snprintf(client_id, sizeof client_id, "executor-%d", neighbours_number(x->neighbours));
-    char group[64];
-    snprintf(group, sizeof group, "executor%s%s", strcmp(s->pool, "default") ? "." : "",
-        strcmp(s->pool, "default") ? s->pool : "");
-    struct consumer_options o = {.group = group,
-        .topics = topics,
-        .topic_count = 1,
-        .by_partition = true,
-        .events = &records_events,
-        .self = x,
-        .stop = x->world->stop};
-    x->control = follower_open(&s->stage.bus, client_id, "jobs.control", x->world->stop, e);
-    x->consumer = x->control ? consumer_open(&s->stage.bus, client_id, &o, e) : NULL;
-    return x->consumer != NULL;
-}
-
-/* The dead before us first: their leases are over before we ask for partitions. */
-static bool join(struct executor *x, struct error *e)
-{
-    const struct executor_settings *s = x->settings;
-    if (!wait_until_ready(x))
-        return false;
-    (void)neighbours_bury(x->neighbours, &x->ledger, clock_utc_ms(), e);
-    x->limits = limits_load(x->ledger.store, 0, e);
-    if (!x->limits)
-        return false;
-    int64_t held_until = clock_boot_ms() + s->lease_hold_ms; /* from the sending on */
-    if (!ledger_enlist(&x->ledger, x->host, getpid(), clock_utc_ms(), e))
-        return false;
-    x->enlisted = true;
-    engines_lease(x->engines, held_until);
-    make_rules(x, held_until);
-    log_info("instance", "instance=%s pool=%s slots=%lld", x->instance, s->pool, (long long)s->slots);
-    return open_clients(x, e);
 }
 
 /* ---- the loop ---- */
@@ -278,12 +189,10 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* One turn; returns the boot ms of the next one that must not be missed. */
-static int64_t turn(struct executor *x)
+/* What is there, but for the records. Returns the boot ms of the next turn that must not be missed. */
+static int64_t serve(struct executor *x, int64_t now)
 {
-    struct bus_record none;
-    int64_t now = clock_boot_ms();
-    (void)consumer_poll(x->consumer, 0, &none);
+    stage_tick(x->world);
     (void)producer_poll(x->world->producer, 0);
     take_bells(x);
     (void)desk_serve(x->desk);
@@ -291,11 +200,32 @@ static int64_t turn(struct executor *x)
     int64_t next = engines_serve(x->engines, now);
     every_second(x, now);
     heed_stop(x, now);
-    next = least(next, running_serve(x, now));
-    next = least(next, records_serve(x->records, now));
+    return least(next, running_serve(x, now));
+}
+
+/* What became ready. */
+static void begin(struct executor *x)
+{
     rules_turn(x->rules);
     executor_metrics_of_rules(rules_counts(x->rules));
     outgoing_serve(x->outgoing);
+}
+
+void executor_turn_meanwhile(void *self)
+{
+    struct executor *x = self;
+    (void)serve(x, clock_boot_ms());
+    begin(x);
+}
+
+static int64_t turn(struct executor *x)
+{
+    struct bus_record none;
+    (void)consumer_poll(x->consumer, 0, &none);
+    int64_t now = clock_boot_ms();
+    int64_t next = serve(x, now);
+    next = least(next, records_serve(x->records, now));
+    begin(x);
     return least(least(next, x->next_second), rules_next(x->rules));
 }
 
@@ -303,11 +233,10 @@ bool executor_run(void *self, struct stage_world *w, struct error *e)
 {
     struct executor *x = self;
     struct epoll_event events[8];
-    if (!join(x, e))
+    if (!executor_join(x, e))
         return *w->stop != 0;
     int epoll = watch_descriptors(x);
     while (!is_drained(x)) {
-        stage_tick(w);
         int64_t next = turn(x), now = clock_boot_ms();
         (void)epoll_wait(epoll, events, 8, next > now ? (int)(next - now) : 0);
     }

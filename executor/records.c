@@ -76,22 +76,21 @@ bool records_busy(const struct records *r)
 
 /* ---- partitions ---- */
 
-static void on_assigned(void *self, const char *topic, int32_t partition, int64_t assignment, int64_t offset)
+void records_assigned(void *self, const char *topic, int32_t partition, int64_t assignment, int64_t offset)
 {
     struct executor *x = self;
-    log_info("assigned", "topic=%s partition=%d assignment=%lld offset=%lld", topic, (int)partition,
-        (long long)assignment, (long long)offset);
+    (void)topic;
+    (void)offset;
     rules_assigned(x->rules, partition, assignment);
 }
 
-static void on_revoked(void *self, const char *topic, int32_t partition, bool lost)
+void records_revoked(void *self, const char *topic, int32_t partition, bool lost)
 {
     struct executor *x = self;
-    log_info("revoked", "topic=%s partition=%d lost=%d", topic, (int)partition, lost);
+    (void)topic;
+    (void)lost;
     rules_revoked(x->rules, partition);
 }
-
-const struct consumer_events records_events = {on_assigned, on_revoked};
 
 static int64_t assignment_of(const struct records *r, int32_t partition)
 {

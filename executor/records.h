@@ -22,6 +22,8 @@ int64_t records_serve(struct records *r, int64_t now_boot);
 void records_taken(struct records *r, struct rules_batch *b, bool ok);
 /* Is a batch under way? */
 bool records_busy(const struct records *r);
-extern const struct consumer_events records_events; /* self: struct executor */
+/* consumer_events. self: struct executor */
+void records_assigned(void *self, const char *topic, int32_t partition, int64_t assignment, int64_t offset);
+void records_revoked(void *self, const char *topic, int32_t partition, bool lost);
 
 #endif

@@ -10,8 +10,8 @@ from harness.direct import converted, submit_converted
 from harness.wait import wait_for
 
 STEP_LIMIT_S = 2
-JOBS = 4
-LINES = 300_000
+JOBS = 3
+LINES = 150_000
 LINE = "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 01"  # 79 characters
 LOG_BYTES = LINES * (len(LINE) + 1)
 

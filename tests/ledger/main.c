@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/ledger/world.h"
 
@@ -18,12 +19,13 @@ bool lost;
 void world_init(struct world *w)
 {
     static atomic_int numbers;
-    int n = atomic_fetch_add(&numbers, 1);
+    /* Another run on the same database has other names. */
+    long long n = getpid() * 1000LL + atomic_fetch_add(&numbers, 1);
     memset(w, 0, sizeof *w);
-    snprintf(w->pool, sizeof w->pool, "pool-%d", n);
-    snprintf(w->instance, sizeof w->instance, "executor-%d-a", n);
-    snprintf(w->other_instance, sizeof w->other_instance, "executor-%d-b", n);
-    snprintf(w->group, sizeof w->group, "creator/user-%d", n);
+    snprintf(w->pool, sizeof w->pool, "pool-%lld", n);
+    snprintf(w->instance, sizeof w->instance, "executor-%lld-a", n);
+    snprintf(w->other_instance, sizeof w->other_instance, "executor-%lld-b", n);
+    snprintf(w->group, sizeof w->group, "creator/user-%lld", n);
     w->ledger = (struct ledger){store, w->pool, w->instance, 60000};
     w->other = (struct ledger){store, w->pool, w->other_instance, 60000};
     arena_init(&w->arena);
@@ -87,6 +89,23 @@ struct uuid running_run(struct world *w, int64_t seq)
     return item.id;
 }
 
+struct run_close closing(const struct world *w, const struct uuid *id, int64_t attempt)
+{
+    return (struct run_close){.id = *id,
+        .attempt = attempt,
+        .from = RUN_RUNNING,
+        .instance = bytes_of(w->instance),
+        .to = RUN_ENDED,
+        .retry_at = NO_TIME};
+}
+
+int64_t close_one(struct world *w, struct run_close item)
+{
+    int64_t modified = -1;
+    assert_true(ledger_close(&w->ledger, &item, 1, OUTCOME, NOW, &modified, &w->e));
+    return modified;
+}
+
 bson_t *document(const char *collection, const char *id)
 {
     bson_t filter = BSON_INITIALIZER, doc;
@@ -114,14 +133,20 @@ void put(const char *collection, const char *json)
 
 static int run_all(void)
 {
-    struct CMUnitTest *tests = calloc(run_case_count + other_case_count, sizeof *tests);
-    if (!tests)
+    const struct {
+        const struct CMUnitTest *cases;
+        size_t count;
+    } tables[] = {{run_cases, run_case_count}, {end_cases, end_case_count}, {other_cases, other_case_count}};
+    struct CMUnitTest *all = calloc(run_case_count + end_case_count + other_case_count, sizeof *all);
+    size_t count = 0;
+    if (!all)
         return 2;
-    memcpy(tests, run_cases, run_case_count * sizeof *tests);
-    memcpy(tests + run_case_count, other_cases, other_case_count * sizeof *tests);
-    int failed = _cmocka_run_group_tests(
-        lost ? "ledger, answers lost" : "ledger", tests, run_case_count + other_case_count, NULL, NULL);
-    free(tests);
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        memcpy(all + count, tables[i].cases, tables[i].count * sizeof *all);
+        count += tables[i].count;
+    }
+    int failed = _cmocka_run_group_tests(lost ? "ledger, answers lost" : "ledger", all, count, NULL, NULL);
+    free(all);
     return failed ? 1 : 0;
 }
 

@@ -45,6 +45,10 @@ struct run read_run(struct world *w, const struct uuid *id);
 void start(const struct ledger *l, const struct uuid *id, int64_t attempt);
 /* Inserts it and starts it by w->ledger. */
 struct uuid running_run(struct world *w, int64_t seq);
+/* The end of an attempt of ours. */
+struct run_close closing(const struct world *w, const struct uuid *id, int64_t attempt);
+/* Closes one; returns how many changed. */
+int64_t close_one(struct world *w, struct run_close item);
 /* A document as it is in the store; destroy it. */
 bson_t *document(const char *collection, const char *id);
 void put(const char *collection, const char *json);
@@ -53,8 +57,8 @@ void put(const char *collection, const char *json);
 #define assert_changed(got, expected) assert_int_equal((got), lost ? 0 : (expected))
 #define assert_same_id(a, b) assert_memory_equal(&(a), &(b), sizeof(struct uuid))
 
-extern const struct CMUnitTest run_cases[], other_cases[];
-extern const size_t run_case_count, other_case_count;
+extern const struct CMUnitTest run_cases[], end_cases[], other_cases[];
+extern const size_t run_case_count, end_case_count, other_case_count;
 int bench(size_t total, size_t batch);
 
 #endif

@@ -149,6 +149,9 @@ static void take_record(struct rules *r, struct intake *i, struct rules_record *
         .payload = record->payload,
         .state = states[record->kind]};
     record->task = NULL;
+    if (record->kind ==
+        RECORD_DUE) /* it takes its place once all are inserted: nothing behind it may start at once */
+        scheduler_look(r->scheduler, record->group, record->partition);
     if (record->kind == RECORD_NEW)
         record->task = scheduler_record(
             r->scheduler, record->partition, &record->id, record->seq, record->group, record->engine);

@@ -105,6 +105,7 @@ struct ending *finish_new(struct rules *r, const struct uuid *id, int64_t attemp
         .to = RUN_ENDED,
         .retry_at = NO_TIME};
     e->group = arena_copy(&e->memory, group);
+    e->partition = -1;
     return e;
 }
 
@@ -114,9 +115,19 @@ static void ending_free(struct ending *e)
     free(e);
 }
 
+static bool holds_on_failure(const struct rules *r, struct bytes group)
+{
+    struct limits_effective limits;
+    if (!r->limits)
+        return false;
+    limits_find_group(r->limits, group, &limits);
+    return limits.hold_on_failure;
+}
+
 bool finish_tell(struct rules *r, struct ending *e, const struct telling *t)
 {
     e->phase = t->phase;
+    e->holds = (t->phase == PHASE_FAILED || t->phase == PHASE_TIMED_OUT) && holds_on_failure(r, e->group);
     if (r->world->event(r->self, t, &e->memory, &e->event))
         return true;
     ending_free(e);
@@ -155,10 +166,12 @@ void finish_queued(
     struct ending *e = finish_new(r, &run->id, run->attempt, run->group);
     e->close.from = run->state;
     e->close.instance = BYTES_NONE;
+    e->partition = run->partition;
     if (finish_tell(r, e, &t))
         finish_add(r, e);
     else
-        scheduler_look(r->scheduler, run->group, -1); /* it was taken out of the window: there it is again */
+        scheduler_look(
+            r->scheduler, run->group, run->partition); /* it was taken out of the window: there it is again */
 }
 
 /* ---- what becomes of an attempt ---- */
@@ -210,8 +223,6 @@ void rules_over(struct rules *r, struct task *task, const struct rules_report *r
     } else if (failed && report->retryable && !report->never_ran && task->tries < report->max_attempts) {
         retry(r, e, report, &t);
     }
-    bool final_failure = t.phase == PHASE_FAILED || t.phase == PHASE_TIMED_OUT;
-    e->holds = final_failure && scheduler_holds_on_failure(r->scheduler, task);
     MUST(finish_tell(r, e, &t));
     if (BUG(START_BEFORE_FINISH)) {
         e->task = NULL;
@@ -234,6 +245,16 @@ struct finish {
 };
 const size_t finish_size = sizeof(struct finish);
 
+/* One run may have two ends on the way: cancelled while it waited, and started all the same. The token that is read back could not
+ * tell which of them counted if both named one outcome. */
+static bool has_end_of(const struct finish *f, const struct uuid *id)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (uuid_equal(&f->ends[i]->close.id, id))
+            return true;
+    return false;
+}
+
 static void gather(struct rules *r, struct finish *f)
 {
     struct ending *e;
@@ -242,7 +263,8 @@ static void gather(struct rules *r, struct finish *f)
     TAILQ_FOREACH (e, &r->ends, entry) {
         if (e->asked)
             continue;
-        if (f->count == BATCH_ENDS || (f->count > 0 && bytes + e->event.len > BATCH_BYTES))
+        if (f->count == BATCH_ENDS || (f->count > 0 && bytes + e->event.len > BATCH_BYTES) ||
+            has_end_of(f, &e->close.id))
             break;
         bytes += e->event.len;
         e->asked = true;
@@ -335,7 +357,7 @@ static void acknowledge(struct rules *r, struct ending *e, bool closed, struct p
         r->world->gone(r->self, e->task, closed);
         scheduler_ended(r->scheduler, e->task, closed && e->close.to == RUN_ENDED);
     } else {
-        scheduler_look(r->scheduler, e->group, -1);
+        scheduler_look(r->scheduler, e->group, e->partition);
     }
     TAILQ_REMOVE(&r->ends, e, entry);
     ending_free(e);

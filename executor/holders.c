@@ -68,24 +68,29 @@ static void open_gate(struct rules *r, const struct holders *h)
 
 /* ---- giving up places ---- */
 
-void holders_drop_one(struct rules *r, struct bytes selector, const struct uuid *id, int64_t attempt)
+void holders_took(struct rules *r, struct bytes selector, const struct task *t)
 {
-    struct holder_drop drop = {.id = *id, .attempt = attempt};
-    copy_selector(drop.selector, selector);
-    LIST_ADD(r->drops, drop);
+    struct holder_place place = {.id = t->id, .attempt = t->attempt};
+    copy_selector(place.selector, selector);
+    LIST_ADD(r->places, place);
 }
 
 void holders_drop(struct rules *r, const struct task *t)
 {
-    size_t n;
-    const struct limit_count *shared = scheduler_shared(r->scheduler, t, &n);
-    for (size_t i = 0; i < n; i++)
-        holders_drop_one(r, shared[i].selector, &t->id, t->attempt);
+    size_t kept = 0;
+    for (size_t i = 0; i < r->places.count; i++) {
+        struct holder_place place = r->places.items[i];
+        if (place.attempt == t->attempt && uuid_equal(&place.id, &t->id))
+            LIST_ADD(r->drops, place);
+        else
+            r->places.items[kept++] = place;
+    }
+    r->places.count = kept;
 }
 
 struct drop {
     struct op op;
-    struct holder_drop *items; /* all of one selector */
+    struct holder_place *items; /* all of one selector */
     size_t count;
     struct bytes selector;
 };
@@ -234,13 +239,30 @@ static bool ask_swept_leases(struct sweep *s)
     return true;
 }
 
-static bool is_stale(const struct run *run, const struct holder *h, const struct lease_seen *lease)
+static void suspect(struct rules *r, struct bytes instance)
 {
+    struct suspect s = {""};
+    if (instance.len >= sizeof s.instance || bytes_equal_text(instance, r->instance))
+        return;
+    memcpy(s.instance, instance.data, instance.len);
+    LIST_ADD(r->suspects, s);
+}
+
+/* A start that is still to come, or never will, keeps its place while its executor's lease lasts; nobody else may be watching that
+ * one. A run that a late write of the dead made `running` is told to its group, which may wait for this very place. */
+static bool is_stale(
+    struct rules *r, const struct run *run, const struct holder *h, const struct lease_seen *lease)
+{
+    bool gone = lease->over || !lease->exists;
     if (!run || run->state == RUN_ENDED || run->attempt > h->attempt)
         return true;
-    if (run->attempt == h->attempt)
-        return run->state != RUN_RUNNING || !bytes_equal(run->instance, h->instance);
-    return lease->over || !lease->exists; /* its start is still to come, or will never come */
+    if (run->attempt == h->attempt && (run->state != RUN_RUNNING || !bytes_equal(run->instance, h->instance)))
+        return true;
+    if (!gone)
+        suspect(r, h->instance);
+    else if (run->attempt == h->attempt)
+        scheduler_look(r->scheduler, run->group, run->partition);
+    return gone && run->attempt < h->attempt;
 }
 
 static bool ask_swept_write(struct rules *r, struct sweep *s)
@@ -248,7 +270,7 @@ static bool ask_swept_write(struct rules *r, struct sweep *s)
     struct ask *ask = &s->op.ask;
     size_t kept = 0, before = s->held.count;
     for (size_t i = 0; i < before; i++)
-        if (!is_stale(runs_of(&s->runs, &s->held.items[i].id), &s->held.items[i], &ask->leases[i]))
+        if (!is_stale(r, runs_of(&s->runs, &s->held.items[i].id), &s->held.items[i], &ask->leases[i]))
             s->held.items[kept++] = s->held.items[i];
     s->held.count = kept;
     if (kept == before)
@@ -265,6 +287,7 @@ bool sweep_step(struct rules *r, struct op *op)
     struct sweep *s = (struct sweep *)op;
     switch (op->at) {
     case SWEEP_BEGIN:
+        r->suspects.count = 0;
         return ask_swept_holders(r, s);
     case SWEEP_HOLDERS:
         return ask_swept_runs(r, s);

@@ -7,7 +7,7 @@
  *   forgotten starts  runs that are `running` under our name and that we neither have nor are starting go back to the queue, uncharged.
  *   the watch         groups whose job runs under another name: once a second their runs and the leases of those instances are read.
  *                     A counter that stood still for lease_watch_ms before our eyes: the lease is ended by a write that names that
- *                     counter. A lease that is over: the run goes back to the queue as lost (the attempt stays the fence); the fifth loss,
+ *                     counter. Instances that hold a place under a shared limit for no visible reason are watched too. A lease that is over: the run goes back to the queue as lost (the attempt stays the fence); the fifth loss,
  *                     or the first with on_lost: fail, ends the job. Clocks are never compared across machines.
  */
 #include <stdlib.h>
@@ -63,6 +63,7 @@ static void give_back_forgotten(struct rules *r, const struct run *run)
     if (BUG(UNANSWERED_FORGOTTEN) || scheduler_find(r->scheduler, &run->id) || finish_has(r, &run->id))
         return;
     struct ending *e = finish_new(r, &run->id, run->attempt, run->group);
+    e->partition = run->partition;
     e->phase = PHASE_RETRYING;
     e->close.to = RUN_QUEUED;
     e->close.uncharged = true;
@@ -159,23 +160,27 @@ static bool ask_runs(struct rules *r, struct watch *w)
     return w->count > 0;
 }
 
-static bool ask_leases(struct watch *w)
+static void ask_lease_of(struct ask *ask, struct bytes instance)
+{
+    for (size_t i = 0; i < ask->count; i++)
+        if (bytes_equal(ask->names[i], instance))
+            return;
+    ask->names[ask->count++] = instance;
+}
+
+static bool ask_leases(struct rules *r, struct watch *w)
 {
     struct ask *ask = &w->op.ask;
-    w->runs = ask->runs;
-    runs_sort(&w->runs);
+    struct arena *a = &w->op.memory;
     ask->kind = ASK_LEASES;
-    ask->names = arena_array(&w->op.memory, w->count, sizeof *ask->names);
+    ask->names = arena_array(a, w->count + r->suspects.count, sizeof *ask->names);
     ask->count = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        bool known = false;
-        for (size_t k = 0; k < ask->count && !known; k++)
-            known = bytes_equal(ask->names[k], w->known[i].instance);
-        if (!known)
-            ask->names[ask->count++] = w->known[i].instance;
-    }
+    for (size_t i = 0; i < w->count; i++)
+        ask_lease_of(ask, w->known[i].instance);
+    for (size_t i = 0; i < r->suspects.count; i++)
+        ask_lease_of(ask, arena_copy(a, bytes_of(r->suspects.items[i].instance)));
     w->op.at = WATCH_LEASES;
-    return true;
+    return ask->count > 0;
 }
 
 static bool ask_end(struct watch *w)
@@ -249,6 +254,7 @@ static void lose(struct rules *r, const struct run *run)
         .retry_at = NO_TIME};
     struct ending *e = finish_new(r, &run->id, run->attempt, run->group);
     e->close.instance = arena_copy(&e->memory, run->instance);
+    e->partition = run->partition;
     if (!fails) {
         e->close.to = RUN_QUEUED;
         e->close.uncharged = e->close.lost = true;
@@ -273,9 +279,11 @@ bool watch_step(struct rules *r, struct op *op)
     struct watch *w = (struct watch *)op;
     switch (op->at) {
     case WATCH_BEGIN:
-        return ask_runs(r, w);
+        return ask_runs(r, w) || ask_leases(r, w);
     case WATCH_FOUND:
-        return ask_leases(w);
+        w->runs = op->ask.runs;
+        runs_sort(&w->runs);
+        return ask_leases(r, w);
     case WATCH_LEASES:
         w->leases = op->ask.leases;
         w->lease_count = op->ask.count;

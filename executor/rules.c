@@ -118,9 +118,9 @@ static bool always(const struct rules *r)
     return true;
 }
 
-static bool any_elsewhere(const struct rules *r)
+static bool any_to_watch(const struct rules *r)
 {
-    return scheduler_elsewhere_count(r->scheduler) > 0;
+    return scheduler_elsewhere_count(r->scheduler) > 0 || r->suspects.count > 0;
 }
 
 static bool any_partition(const struct rules *r)
@@ -148,7 +148,7 @@ struct period {
 static const struct period periods[] = {
     {OP_RENEW, 0, true, always},
     {OP_MINE, 0, true, always},
-    {OP_WATCH, 1 * SECOND_MS, false, any_elsewhere},
+    {OP_WATCH, 1 * SECOND_MS, false, any_to_watch},
     {OP_WAKE, 1 * SECOND_MS, false, any_partition},
     {OP_GATES, 1 * SECOND_MS, false, any_gate},
     {OP_HOLDS, 2 * SECOND_MS, false, always},
@@ -282,8 +282,10 @@ void rules_free(struct rules *r)
     free(r->settles.items);
     free(r->wanted.items);
     free(r->told.items);
+    free(r->places.items);
     free(r->drops.items);
     free(r->gates.items);
+    free(r->suspects.items);
     free(r);
 }
 
@@ -298,6 +300,7 @@ void rules_die(struct rules *r, const char *reason)
 
 void rules_limits(struct rules *r, const struct limits *l)
 {
+    r->limits = l;
     scheduler_limits(r->scheduler, l);
 }
 

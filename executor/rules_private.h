@@ -64,6 +64,7 @@ struct ending {
     struct run_close close; /* its instance is in `memory` */
     struct bytes group, event;
     struct task *task; /* NULL: it does not run here */
+    int32_t partition; /* of a run that is no task: its group may have to be looked at; -1: not known */
     enum job_phase phase;
     bool holds; /* its group is to be held: limit on_failure */
     bool asked; /* a FINISH is under way with it */
@@ -98,8 +99,8 @@ struct told_due {
     int64_t until_boot; /* not again before */
 };
 
-/* A place in `holders` that is given up. */
-struct holder_drop {
+/* A place in `holders`: one that we have, or give up. */
+struct holder_place {
     char selector[LIMITS_SELECTOR_MAX];
     struct uuid id;
     int64_t attempt;
@@ -110,9 +111,9 @@ struct shared_gate {
     int64_t max;
 };
 
-struct group_name {
-    char *text;
-    size_t len;
+/* An instance that holds a place which its run does not account for: its lease is watched too. */
+struct suspect {
+    char instance[LEDGER_INSTANCE_MAX];
 };
 
 struct rules {
@@ -121,6 +122,7 @@ struct rules {
     const struct rules_world *world;
     void *self;
     struct scheduler *scheduler;
+    const struct limits *limits; /* NULL: none yet */
     struct {
         struct op_list ops;
         bool busy; /* the first one's ask is out */
@@ -145,8 +147,9 @@ struct rules {
     LIST_OF(struct told_due) told;
 
     /* holders.c */
-    LIST_OF(struct holder_drop) drops;
+    LIST_OF(struct holder_place) places, drops;
     LIST_OF(struct shared_gate) gates;
+    LIST_OF(struct suspect) suspects;
 
     /* drain.c */
     bool draining;
@@ -208,8 +211,9 @@ const struct order *cancel_order_of(const struct task *t);
 void cancel_task(struct rules *r, struct task *t, const struct order *o);
 
 /* ---- holders.c ---- */
+/* This start has a place there. It is given up by what was taken, whatever the limits say by then. */
+void holders_took(struct rules *r, struct bytes selector, const struct task *t);
 void holders_drop(struct rules *r, const struct task *t);
-void holders_drop_one(struct rules *r, struct bytes selector, const struct uuid *id, int64_t attempt);
 void holders_remember(struct rules *r, struct bytes selector, int64_t max);
 /* Is the place of this start of ours among them? */
 bool holders_have(const struct rules *r, const struct holders *h, const struct uuid *id, int64_t attempt);

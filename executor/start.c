@@ -71,11 +71,9 @@ static void gather(struct rules *r, struct start *s)
 
 /* ---- places under shared limits, one selector after another ---- */
 
-static void block(struct rules *r, struct start *s, struct task *t, const struct limit_count *at)
+static void block(struct rules *r, struct task *t, const struct limit_count *at)
 {
-    for (size_t k = 0; k < s->at_shared; k++)
-        if (passes(r, t, s->shared[k].selector))
-            holders_drop_one(r, s->shared[k].selector, &t->id, t->attempt);
+    holders_drop(r, t);
     holders_remember(r, at->selector, at->max);
     scheduler_start_blocked(r->scheduler, t, at->selector);
 }
@@ -92,7 +90,7 @@ static void admit(struct rules *r, struct start *s)
         struct task *t = s->tasks[i];
         if (passes(r, t, at->selector) && !holders_have(r, h, &t->id, t->attempt)) {
             if (give_up || (int64_t)h->count >= at->max) {
-                block(r, s, t, at);
+                block(r, t, at);
                 continue;
             }
             struct holder item = {t->id, t->attempt, bytes_of(r->instance)};
@@ -128,13 +126,26 @@ static bool ask_again(struct start *s)
 
 static bool ask_starts(struct start *s);
 
+/* Who has a place at the present selector is known: on to the next. */
+static void pass_shared(struct rules *r, struct start *s)
+{
+    const struct limit_count *at = &s->shared[s->at_shared];
+    for (size_t i = 0; i < s->count; i++)
+        if (holders_have(r, &s->holders[s->at_shared], &s->tasks[i]->id, s->tasks[i]->attempt))
+            holders_took(r, at->selector, s->tasks[i]);
+    s->at_shared++;
+    s->tries = 0;
+}
+
 /* Goes on with the selectors until one must be written; then the starts. */
 static bool next_shared(struct rules *r, struct start *s)
 {
-    for (; s->at_shared < s->shared_count; s->at_shared++, s->tries = 0) {
+    while (s->at_shared < s->shared_count) {
         admit(r, s);
-        if (!s->added)
+        if (!s->added) {
+            pass_shared(r, s);
             continue;
+        }
         s->op.ask.kind = ASK_HOLDERS_WRITE;
         s->op.ask.holders = &s->holders[s->at_shared];
         s->op.ask.count = 1;
@@ -293,8 +304,7 @@ bool start_step(struct rules *r, struct op *op)
     case START_WRITTEN:
         if (!op->ask.yes)
             return ask_again(s);
-        s->at_shared++;
-        s->tries = 0;
+        pass_shared(r, s);
         return next_shared(r, s);
     case START_AGAIN:
         s->holders[s->at_shared] = op->ask.holders[0];

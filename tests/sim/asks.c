@@ -93,8 +93,7 @@ static void own_question(struct sim *s, struct statement *st)
     case ASK_HOLDERS_WRITE:
         own->holders = copy(s, q->holders, 1, sizeof *q->holders);
         copy_bytes(s, &own->holders->selector);
-        own->holders->items =
-            copy(s, q->holders->items, q->holders->count, sizeof *q->holders->items);
+        own->holders->items = copy(s, q->holders->items, q->holders->count, sizeof *q->holders->items);
         for (size_t i = 0; i < own->holders->count; i++)
             copy_bytes(s, &own->holders->items[i].instance);
         break;

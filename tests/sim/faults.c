@@ -2,8 +2,8 @@
 /* faults: what breaks when. Each kind comes again and again by its mean time, until it is calm. */
 #include "tests/sim/sim.h"
 
-const char *const fault_names[FAULTS] = {"crash", "power", "freeze", "cut", "rebalance", "lose", "step",
-    "drain", "limits", "outage", "trip"};
+const char *const fault_names[FAULTS] = {
+    "crash", "power", "freeze", "cut", "rebalance", "lose", "step", "drain", "limits", "outage", "trip"};
 
 static void plan_next(struct sim *s, enum fault_kind kind)
 {
@@ -49,9 +49,9 @@ static void set_limits(struct sim *s)
     s->limits_now = (int)sim_in(s, 0, s->limits_count - 1);
     s->coverage.limits++;
     NOTE(s, "user", "sets limits %d", s->limits_now);
-    TAILQ_FOREACH(l, &s->lives, all)
-    if (l->state != LIFE_ENDED)
-        sim_push(s, s->now + sim_in(s, 1, 2000), HAPPEN_LIMITS, l, NULL, 0);
+    TAILQ_FOREACH (l, &s->lives, all)
+        if (l->state != LIFE_ENDED)
+            sim_push(s, s->now + sim_in(s, 1, 2000), HAPPEN_LIMITS, l, NULL, 0);
 }
 
 static void cut(struct sim *s, struct life *l)
@@ -97,7 +97,8 @@ static void strike_life(struct sim *s, enum fault_kind kind, struct life *l)
     case FAULT_TRIP: /* the ledger can't be reached, and then the process freezes while a renewal is on its way */
         l->cut_until = s->now + sim_in(s, 2000, 8000);
         s->coverage.cut++;
-        NOTE(s, l->name, "is cut off from the ledger for %lld ms, and trips", (long long)(l->cut_until - s->now));
+        NOTE(s, l->name, "is cut off from the ledger for %lld ms, and trips",
+            (long long)(l->cut_until - s->now));
         sim_push(s, s->now + sim_in(s, 500, 3900), HAPPEN_FAULT, NULL, l, FAULT_FREEZE);
         return;
     case FAULT_DRAIN:
@@ -178,8 +179,8 @@ void faults_calm(struct sim *s, const struct happening *h)
         s->hosts[i].utc_offset = s->hosts[i].utc_offset < 0 ? -100 : 100;
         sim_push(s, s->now, HAPPEN_BEGIN, NULL, &s->hosts[i], 0);
     }
-    TAILQ_FOREACH(l, &s->lives, all)
-    if (l->frozen)
-        sim_push(s, s->now, HAPPEN_THAW, NULL, l, 0);
+    TAILQ_FOREACH (l, &s->lives, all)
+        if (l->frozen)
+            sim_push(s, s->now, HAPPEN_THAW, NULL, l, 0);
     users_release_all(s, h);
 }

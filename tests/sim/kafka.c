@@ -21,9 +21,9 @@ static void append(struct sim *s, struct partition *p, const struct planned *rec
     }
     p->records[p->count++] = *record;
     struct life *l;
-    TAILQ_FOREACH(l, &s->lives, all)
-    if (l->rules && !l->frozen)
-        kafka_wake(l);
+    TAILQ_FOREACH (l, &s->lives, all)
+        if (l->rules && !l->frozen)
+            kafka_wake(l);
 }
 
 enum { RECORD_IS_DUE = 1, RECORD_IS_IMPOSTOR = 2 };
@@ -56,8 +56,8 @@ void kafka_record(struct sim *s, const struct happening *h)
     }
     if (due && j->due_record < 0)
         j->due_record = (int64_t)p->count;
-    NOTE(s, "kafka", "planned %d/%zu: job %d of %.*s%s%s", p->number, p->count, j->number,
-        BYTES_ARG(g->name), due ? ", due" : "", impostor ? ", of another group" : "");
+    NOTE(s, "kafka", "planned %d/%zu: job %d of %.*s%s%s", p->number, p->count, j->number, BYTES_ARG(g->name),
+        due ? ", due" : "", impostor ? ", of another group" : "");
     append(s, p, &(struct planned){j->number, due, impostor, sim_utc(s)});
 }
 
@@ -88,7 +88,8 @@ static void fill_record(struct life *l, const struct partition *p, int64_t offse
     struct sim *s = l->sim;
     const struct planned *planned = &p->records[offset];
     struct sim_job *j = &s->jobs[planned->job];
-    const struct sim_group *g = planned->impostor ? &s->groups[(j->group->number + 1) % s->group_count] : j->group;
+    const struct sim_group *g =
+        planned->impostor ? &s->groups[(j->group->number + 1) % s->group_count] : j->group;
     *out = (struct rules_record){.kind = RECORD_NEW,
         .id = j->id,
         .partition = p->number,
@@ -139,11 +140,22 @@ void kafka_poll(struct sim *s, const struct happening *h)
     rules_intake(l->rules, b);
 }
 
+static bool is_current(const struct life *l, const struct rules_batch *b, int32_t partition)
+{
+    const struct share *share = &l->shares[partition];
+    for (size_t i = 0; i < b->offset_count; i++)
+        if (b->offsets[i].partition == partition)
+            return share->told && share->assignment == b->offsets[i].assignment;
+    return false;
+}
+
 void kafka_taken(struct life *l, struct rules_batch *b, bool ok)
 {
     struct sim *s = l->sim;
     for (size_t i = 0; ok && i < b->count; i++) {
         const struct rules_record *r = &b->records[i];
+        if (!is_current(l, b, r->partition)) /* it was taken away meanwhile */
+            continue;
         struct sim_job *j = plan_job(s, &r->id);
         bool other = !bytes_equal(r->group, j->group->name);
         if (other != (r->other_group.data != NULL))
@@ -155,13 +167,13 @@ void kafka_taken(struct life *l, struct rules_batch *b, bool ok)
     }
     for (size_t i = 0; ok && i < b->offset_count; i++) {
         const struct rules_offset *o = &b->offsets[i];
-        const struct share *share = &l->shares[o->partition];
-        if (!share->told || share->assignment != o->assignment || sim_hits(s, s->weather.commit_lost))
+        if (!is_current(l, b, o->partition) || sim_hits(s, s->weather.commit_lost))
             continue;
         NOTE(s, l->name, "commits %d/%lld", o->partition, (long long)o->next);
         struct rules_offset *commit = arena_alloc(&s->memory, sizeof *commit);
         *commit = *o;
-        struct happening h = {s->now + sim_in(s, 1, sim_in(s, 0, 9) ? 30 : 900), 0, HAPPEN_COMMIT, l, commit, 0};
+        struct happening h = {
+            s->now + sim_in(s, 1, sim_in(s, 0, 9) ? 30 : 900), 0, HAPPEN_COMMIT, l, commit, 0};
         queue_push(&s->queue, &h);
     }
 }
@@ -228,10 +240,11 @@ void kafka_rebalance(struct sim *s, const struct happening *h)
     bool stir = h->number != 0;
     for (int32_t i = 0; i < s->partition_count; i++) {
         struct partition *p = &s->partitions[i];
-        if (p->revoking || (is_member(s, p->owner) && sim_in(s, 0, 3) >= (stir ? 3 : 1)))
+        bool owned = is_member(s, p->owner);
+        if (owned && (p->revoking || sim_in(s, 0, 3) >= (stir ? 3 : 1)))
             continue;
         struct life *to = any_member(s);
-        if (!is_member(s, p->owner)) {
+        if (!owned) {
             give(s, p, to);
         } else if (to != p->owner && to) {
             p->target = to;

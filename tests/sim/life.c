@@ -46,9 +46,9 @@ static bool lock_is_free(const struct host *h)
 {
     const struct child *c;
     if (h->life)
-        TAILQ_FOREACH(c, &h->life->children, all)
-        if (c->alive)
-            return false;
+        TAILQ_FOREACH (c, &h->life->children, all)
+            if (c->alive)
+                return false;
     return true;
 }
 
@@ -242,7 +242,8 @@ void life_thaw(struct sim *s, const struct happening *happening)
         return;
     unsigned shuffle = (unsigned)sim_in(s, 0, 0xffff);
     bool in_order = sim_in(s, 0, 2) == 0;
-    for (size_t i = 1; !in_order && i < l->missed_count; i++) { /* a stable sort: each queue keeps its order */
+    for (size_t i = 1; !in_order && i < l->missed_count;
+         i++) { /* a stable sort: each queue keeps its order */
         struct happening h = l->missed[i];
         size_t k = i;
         for (; k > 0 && queue_of(&l->missed[k - 1], shuffle) > queue_of(&h, shuffle); k--)

@@ -189,7 +189,8 @@ static int run_seeds(const struct settings *set)
         run_in_processes(set, &t);
     double seconds = (double)(clock_boot_ms() - from_ms + 1) / 1000;
     int64_t blind = set->seeds > 1 ? print_coverage(&t.coverage) : 0;
-    printf("%lld seeds, %lld failed; %.0f s, %.0f seeds/s; %lld jobs, %.1f million steps; all done %.1f s after the last "
+    printf("%lld seeds, %lld failed; %.0f s, %.0f seeds/s; %lld jobs, %.1f million steps; all done %.1f s "
+           "after the last "
            "fault at most\n",
         (long long)t.seeds, (long long)t.failures, seconds, (double)t.seeds / seconds, (long long)t.jobs,
         (double)t.steps / 1e6, (double)t.slowest_ms / 1000);
@@ -211,7 +212,8 @@ static int run_bugs(const struct settings *set)
         while (seed < last && run_once(&s, &set->sim, seed))
             seed++;
         missed += seed == last;
-        printf("%-22s %s %4llu  %5.1f s  %s\n", bug_names[b], seed == last ? "NOT CAUGHT within" : "caught by seed",
+        printf("%-22s %s %4llu  %5.1f s  %s\n", bug_names[b],
+            seed == last ? "NOT CAUGHT within" : "caught by seed",
             (unsigned long long)(seed == last ? BUG_SEEDS : seed), (double)(clock_boot_ms() - from_ms) / 1000,
             seed == last ? "" : s.complaint);
         fflush(stdout);

@@ -147,8 +147,7 @@ static bool page_by_state(struct sim *s, struct statement *st)
     out->items = arena_array(st->a->memory, first.count + second.count + 1, sizeof *out->items);
     out->count = 0;
     for (size_t i = 0, k = 0; i < first.count || k < second.count;) {
-        bool from_first =
-            k == second.count || (i < first.count && first.items[i].seq < second.items[k].seq);
+        bool from_first = k == second.count || (i < first.count && first.items[i].seq < second.items[k].seq);
         out->items[out->count++] = from_first ? first.items[i++] : second.items[k++];
     }
     if (out->count > st->q->limit)
@@ -213,7 +212,8 @@ static void orders(struct sim *s, struct statement *st)
     for (size_t i = 0; i < q->count; i++) {
         const struct sim_job *j = plan_job(s, &q->ids[i]);
         if (j->cancel)
-            a->cancels[i] = (struct order){true, arena_copy(a->memory, j->cancel_by), BYTES("enough"), s->now};
+            a->cancels[i] =
+                (struct order){true, arena_copy(a->memory, j->cancel_by), BYTES("enough"), s->now};
         if (q->groups && plan_group(s, q->groups[i])->held)
             a->holds[i] = (struct order){true, BYTES("somebody"), BYTES("wait"), s->now};
     }
@@ -238,12 +238,12 @@ static void leases(struct sim *s, struct statement *st)
     a->leases = arena_array(a->memory, q->count ? q->count : 1, sizeof *a->leases);
     for (size_t i = 0; i < q->count; i++) {
         a->leases[i].instance = arena_copy(a->memory, q->names[i]);
-        TAILQ_FOREACH(l, &s->lives, all)
-        if (l->enlisted && bytes_equal_text(q->names[i], l->name)) {
-            a->leases[i].exists = true;
-            a->leases[i].over = l->over;
-            a->leases[i].counter = l->counter;
-        }
+        TAILQ_FOREACH (l, &s->lives, all)
+            if (l->enlisted && bytes_equal_text(q->names[i], l->name)) {
+                a->leases[i].exists = true;
+                a->leases[i].over = l->over;
+                a->leases[i].counter = l->counter;
+            }
     }
 }
 

@@ -88,8 +88,7 @@ void sim_init(struct sim *s, const struct sim_options *o, uint64_t seed)
 static void forget_lives(struct sim *s)
 {
     struct life *l;
-    TAILQ_FOREACH(l, &s->lives, all)
-    {
+    TAILQ_FOREACH (l, &s->lives, all) {
         if (l->rules)
             rules_free(l->rules);
         free(l->missed);
@@ -122,9 +121,9 @@ void sim_release(struct sim *s)
 static bool all_lives_ended(const struct sim *s)
 {
     const struct life *l;
-    TAILQ_FOREACH(l, &s->lives, all)
-    if (l->state != LIFE_ENDED)
-        return false;
+    TAILQ_FOREACH (l, &s->lives, all)
+        if (l->state != LIFE_ENDED)
+            return false;
     return true;
 }
 
@@ -144,9 +143,9 @@ static void end_all(struct sim *s)
     struct life *l;
     s->ending = true;
     NOTE(s, "sim", "everything is done: drain all");
-    TAILQ_FOREACH(l, &s->lives, all)
-    if (l->state != LIFE_ENDED)
-        sim_push(s, s->now, HAPPEN_TERM, l, NULL, 0);
+    TAILQ_FOREACH (l, &s->lives, all)
+        if (l->state != LIFE_ENDED)
+            sim_push(s, s->now, HAPPEN_TERM, l, NULL, 0);
 }
 
 static void digest(struct sim *s, const struct happening *h)

@@ -28,7 +28,14 @@
 #include "tests/sim/coverage.h"
 #include "tests/sim/random.h"
 
-enum { HOSTS_MAX = 4, GROUPS_MAX = 8, PARTITIONS_MAX = 4, NODES_MAX = 4, LIMITS_SETS = 4, SELECTORS_MAX = 12 };
+enum {
+    HOSTS_MAX = 4,
+    GROUPS_MAX = 8,
+    PARTITIONS_MAX = 4,
+    NODES_MAX = 4,
+    LIMITS_SETS = 4,
+    SELECTORS_MAX = 12
+};
 #define NEVER INT64_MAX
 
 struct sim;
@@ -115,7 +122,8 @@ extern const char *const fault_names[FAULTS];
 /* Rates in per mille where nothing else is said. */
 struct weather {
     int64_t slow, refused, answer_lost, repeated_late, in_pieces;
-    int64_t bell_lost, event_fails, unreadable, no_room, produced_twice, commit_lost, commit_unfenced, due_lost;
+    int64_t bell_lost, event_fails, unreadable, no_room, produced_twice, commit_lost, commit_unfenced,
+        due_lost;
     int64_t never_ran;
     int64_t every_ms[FAULTS]; /* 0: never */
 };
@@ -125,12 +133,12 @@ struct sim_group {
     struct bytes name;
     int32_t partition;
     /* truth */
-    int64_t max_running;    /* the greatest of all sets of limits */
-    bool strict;            /* it is 1 in all of them */
-    bool holds_on_failure;  /* in all sets */
-    int64_t held_acked;     /* the hold that stands was acknowledged then, or NEVER */
-    int64_t released;       /* the latest release was written then */
-    int64_t live;           /* children */
+    int64_t max_running;   /* the greatest of all sets of limits */
+    bool strict;           /* it is 1 in all of them */
+    bool holds_on_failure; /* in all sets */
+    int64_t held_acked;    /* the hold that stands was acknowledged then, or NEVER */
+    int64_t released;      /* the latest release was written then */
+    int64_t live;          /* children */
     struct sim_job **jobs;
     size_t count;
     /* ledger: the hold */
@@ -185,15 +193,15 @@ struct sim_job {
     struct bytes cancel_by;
 
     /* truth */
-    int64_t record;       /* the first offset of its record, or -1 */
-    int64_t due_record;   /* the same of the one that says it is due */
-    int64_t retry_at;     /* as the latest end told, or NO_TIME */
+    int64_t record;     /* the first offset of its record, or -1 */
+    int64_t due_record; /* the same of the one that says it is due */
+    int64_t retry_at;   /* as the latest end told, or NO_TIME */
     struct child *live;
     int64_t acked_queued; /* a cancel was answered `queued` then, or NEVER */
     int64_t begun_at;     /* when the start of the latest attempt was written */
     int64_t launches;
-    uint64_t launched[4]; /* attempts */
-    unsigned nodes_acked; /* bits */
+    uint64_t launched[4];  /* attempts */
+    unsigned nodes_acked;  /* bits */
     int64_t shown_running; /* `jobs` says running from then on, or NEVER */
     struct close_done *closes;
     size_t close_count, close_cap;
@@ -365,7 +373,8 @@ void sim_init(struct sim *s, const struct sim_options *o, uint64_t seed);
 void sim_release(struct sim *s);
 /* False: a promise was broken; complaint tells it. */
 bool sim_run(struct sim *s);
-void sim_push(struct sim *s, int64_t at, enum happening_kind kind, struct life *l, void *what, int64_t number);
+void sim_push(
+    struct sim *s, int64_t at, enum happening_kind kind, struct life *l, void *what, int64_t number);
 static inline int64_t sim_in(struct sim *s, int64_t from, int64_t to)
 {
     return random_in(&s->random, from, to);
@@ -463,7 +472,8 @@ void faults_calm(struct sim *s, const struct happening *h);
 
 /* ---- checker.c ---- */
 /* A promise is broken. The first one counts. */
-void complain(struct sim *s, struct sim_job *j, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void complain(struct sim *s, struct sim_job *j, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void check_begun(struct sim *s, struct sim_job *j, struct life *writer); /* running was written */
 void check_launch(struct life *l, struct child *c, const struct launch *launch);
 void check_closed(struct sim *s, struct sim_job *j, const struct run_close *c, const char *out);

@@ -8,7 +8,15 @@
 
 #include "tests/sim/sim.h"
 
-enum order_step { CANCEL_WRITE, CANCEL_READ, CANCEL_ANSWER, CANCEL_GROUP, HOLD_WRITE, HOLD_ANSWER, RELEASE_WRITE };
+enum order_step {
+    CANCEL_WRITE,
+    CANCEL_READ,
+    CANCEL_ANSWER,
+    CANCEL_GROUP,
+    HOLD_WRITE,
+    HOLD_ANSWER,
+    RELEASE_WRITE
+};
 
 struct wish {
     enum order_step step;
@@ -93,8 +101,7 @@ static void ring(struct sim *s, enum control_kind kind, const struct sim_job *j,
         .by = BYTES("somebody"),
         .reason = BYTES("why not"),
         .at = sim_utc(s)};
-    TAILQ_FOREACH(l, &s->lives, all)
-    {
+    TAILQ_FOREACH (l, &s->lives, all) {
         if (l->state == LIFE_ENDED)
             continue;
         if (sim_hits(s, s->weather.bell_lost))
@@ -141,7 +148,9 @@ static void cancel_answer(struct sim *s, struct wish *w)
 {
     struct sim_job *j = w->job;
     NOTE(s, "user", "is told that job %d of %.*s is %s", j->number, BYTES_ARG(j->group->name),
-        w->queued ? "queued" : w->running ? "running" : "final");
+        w->queued    ? "queued"
+        : w->running ? "running"
+                     : "final");
     s->coverage.cancel_queued += w->queued;
     s->coverage.cancel_running += w->running;
     s->coverage.cancel_final += !w->queued && !w->running;

@@ -87,8 +87,8 @@ static void due_item(struct sim *s, struct statement *st, size_t i)
     d->seq = item->seq;
     d->wake_at = item->wake_at;
     d->queued_at = st->q->now;
-    NOTE(s, st->writer->name, "ledger: job %d of %.*s is due, seq %lld", j->number,
-        BYTES_ARG(j->group->name), (long long)d->seq);
+    NOTE(s, st->writer->name, "ledger: job %d of %.*s is due, seq %lld", j->number, BYTES_ARG(j->group->name),
+        (long long)d->seq);
 }
 
 static void start_item(struct sim *s, struct statement *st, size_t i)
@@ -236,15 +236,15 @@ static void end_lease(struct sim *s, struct statement *st)
 {
     struct life *l;
     st->yes = true; /* also one that does not exist */
-    TAILQ_FOREACH(l, &s->lives, all)
-    if (l->enlisted && bytes_equal_text(st->q->names[0], l->name)) {
-        if (!l->over && (st->q->counter < 0 || l->counter == st->q->counter)) {
-            l->over = true;
-            s->coverage.lease_ended++;
-            NOTE(s, st->writer->name, "ledger: the lease of %s is over", l->name);
+    TAILQ_FOREACH (l, &s->lives, all)
+        if (l->enlisted && bytes_equal_text(st->q->names[0], l->name)) {
+            if (!l->over && (st->q->counter < 0 || l->counter == st->q->counter)) {
+                l->over = true;
+                s->coverage.lease_ended++;
+                NOTE(s, st->writer->name, "ledger: the lease of %s is over", l->name);
+            }
+            st->yes = l->over;
         }
-        st->yes = l->over;
-    }
 }
 
 static void holders_write(struct sim *s, struct statement *st)

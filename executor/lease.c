@@ -41,7 +41,7 @@ bool renew_step(struct rules *r, struct op *op)
     case ASK_RENEWED:
         r->lease_until = (BUG(LEASE_FROM_ACK) ? now : n->sent_boot) + r->options.lease_hold_ms;
         r->counts.renewals++;
-        if (now >= r->lease_until) /* the answer came too late */
+        if (now >= r->lease_until && !BUG(LEASE_REVIVES)) /* the answer came too late */
             rules_die(r, "not_renewed");
         else
             r->world->lease(r->self, r->lease_until);

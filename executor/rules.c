@@ -202,7 +202,7 @@ void rules_turn(struct rules *r)
     if (r->dead)
         return;
     struct moment now = rules_now(r);
-    if (now.boot_ms >= r->lease_until) {
+    if (now.boot_ms >= r->lease_until && !BUG(LEASE_REVIVES)) {
         rules_die(r, "not_renewed");
         return;
     }

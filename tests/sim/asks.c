@@ -133,6 +133,24 @@ static int64_t way(struct sim *s, const struct life *l)
     return ms;
 }
 
+/* While it trips, a renewal is answered late or done late. */
+static int64_t trip(struct life *l, const struct ask *a)
+{
+    struct sim *s = l->sim;
+    bool late = a->kind == ASK_RENEW && l->trips && sim_in(s, 0, 2) == 0;
+    life_trip(l, a);
+    return late ? sim_in(s, 1000, 14000) : 0;
+}
+
+static void ambush(struct sim *s, const struct ask *a)
+{
+    for (size_t i = 0; a->kind == ASK_INSERT && i < a->count; i++)
+        if (a->inserts[i].state == RUN_RUNNING)
+            users_ambush(s, plan_job(s, &a->inserts[i].id));
+    for (size_t i = 0; a->kind == ASK_START && i < a->count; i++)
+        users_ambush(s, plan_job(s, &a->starts[i].id));
+}
+
 static void repeat_late(struct life *l, const struct ask *a)
 {
     struct sim *s = l->sim;
@@ -158,9 +176,10 @@ void asks_give(struct life *l, struct ask *a)
         sim_push(s, s->now + RENEW_PATIENCE_MS, HAPPEN_ANSWER, l, st, 1);
     }
     NOTE(s, l->name, "asks %s (%zu)", ask_kind_names[a->kind], a->count);
-    sim_push(s, s->now + way(s, l), HAPPEN_APPLY, NULL, st, 0);
+    sim_push(s, s->now + way(s, l) + trip(l, a), HAPPEN_APPLY, NULL, st, 0);
     if (ask_writes(a->kind) && sim_hits(s, s->weather.repeated_late))
         repeat_late(l, a);
+    ambush(s, a);
 }
 
 /* ---- done ---- */
@@ -198,24 +217,29 @@ void asks_apply(struct sim *s, const struct happening *h)
     int64_t back = way(s, l);
     if (!s->calm && s->now < l->cut_until)
         back += l->cut_until - s->now;
-    sim_push(s, s->now + back, HAPPEN_ANSWER, l, st, 0);
+    if (st->q->kind == ASK_RENEW && l->trips && !s->calm)
+        back += sim_in(s, 100, 900);
+    st->answer_at = s->now + back;
+    sim_push(s, st->answer_at, HAPPEN_ANSWER, l, st, 0);
 }
 
 void asks_repeat(struct sim *s, const struct happening *h)
 {
     struct statement *st = h->what;
     st->applied = false;
+    st->repeated = true;
     st->next = 0;
     st->step = 0;
     st->modified = 0;
     sim_push(s, s->now + way(s, st->life), HAPPEN_APPLY, NULL, st, 0);
 }
 
-/* number 1: the patience of a renewal is over */
+/* number 1: the patience of a renewal is over; one that is there all the same counts (both wait for a process that was frozen) */
 void asks_answer(struct sim *s, const struct happening *h)
 {
     struct statement *st = h->what;
     struct life *l = st->life;
+    bool unanswered = h->number == 1 && !(st->answer_at && st->answer_at <= s->now);
     if (!l || st->answered)
         return;
     struct ask *a = st->a;
@@ -226,11 +250,11 @@ void asks_answer(struct sim *s, const struct happening *h)
     a->ok = true;
     a->yes = st->yes;
     a->modified = st->modified;
-    a->renewal = h->number ? ASK_RENEW_UNANSWERED : st->renewal;
+    a->renewal = unanswered ? ASK_RENEW_UNANSWERED : st->renewal;
     for (size_t i = 0; st->duplicates && i < a->count; i++)
         a->inserts[i].duplicate = st->duplicates[i];
     if (a->kind == ASK_START && a->modified < (int64_t)a->count)
-        s->coverage.start_lost++;
+        st->repeated ? s->coverage.start_refound++ : s->coverage.start_lost++;
     if (a->kind == ASK_CLOSE && a->modified < (int64_t)a->count)
         s->coverage.close_lost++;
     s->coverage.lease_refused += a->kind == ASK_RENEW && a->renewal == ASK_RENEW_OVER;

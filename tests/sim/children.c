@@ -149,8 +149,6 @@ void children_node_kept(struct life *l, struct task *t, bool still_ours)
     if (still_ours) {
         s->coverage.node_kept++;
         c->job->nodes_acked |= 1U << n;
-    } else {
-        s->coverage.node_refused++;
     }
     if (!c->alive)
         return;

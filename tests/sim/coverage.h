@@ -71,7 +71,6 @@
     X(poll_by_loser, "records taken by a loser")                                                             \
     X(node_kept, "node recorded")                                                                            \
     X(node_resumed, "resumed after a node")                                                                  \
-    X(node_refused, "node of another attempt refused")                                                       \
     X(full_group, "group at its max_running above 1")                                                        \
     X(full_gate, "shared limit reached")                                                                     \
     X(holders_lost, "holders written by another")                                                            \

@@ -94,12 +94,8 @@ static void strike_life(struct sim *s, enum fault_kind kind, struct life *l)
     case FAULT_CUT:
         cut(s, l);
         return;
-    case FAULT_TRIP: /* the ledger can't be reached, and then the process freezes while a renewal is on its way */
-        l->cut_until = s->now + sim_in(s, 2000, 8000);
-        s->coverage.cut++;
-        NOTE(s, l->name, "is cut off from the ledger for %lld ms, and trips",
-            (long long)(l->cut_until - s->now));
-        sim_push(s, s->now + sim_in(s, 500, 3900), HAPPEN_FAULT, NULL, l, FAULT_FREEZE);
+    case FAULT_TRIP:
+        l->trips = true;
         return;
     case FAULT_DRAIN:
         drain(s, l);
@@ -157,9 +153,8 @@ void faults_strike(struct sim *s, const struct happening *h)
     struct life *l = h->what;
     if (s->calm)
         return;
-    if (l) { /* the second half of a trip */
-        if (l->state == LIFE_WORKS)
-            life_freeze(l, pause_ms(s));
+    if (l) { /* it trips over a start */
+        life_freeze(l, sim_in(s, s->rules.lease_watch_ms + s->session_ms, 4 * s->rules.lease_watch_ms));
         return;
     }
     plan_next(s, kind);

@@ -59,6 +59,8 @@ void kafka_record(struct sim *s, const struct happening *h)
     NOTE(s, "kafka", "planned %d/%zu: job %d of %.*s%s%s", p->number, p->count, j->number, BYTES_ARG(g->name),
         due ? ", due" : "", impostor ? ", of another group" : "");
     append(s, p, &(struct planned){j->number, due, impostor, sim_utc(s)});
+    if (sim_hits(s, s->weather.lose_at_record)) /* its reader may take it all the same */
+        kafka_lose(s, p);
 }
 
 /* ---- reading ---- */
@@ -342,7 +344,7 @@ void kafka_assigned(struct sim *s, const struct happening *h)
         .told = true, .assignment = ++l->next_assignment, .position = s->partitions[i].committed};
     if (BUG(LEDGER_BEFORE_OFFSET))
         rules_assigned(l->rules, i, share->assignment);
-    sim_push(s, s->now + sim_in(s, 1, sim_in(s, 0, 4) ? 50 : 1500), HAPPEN_FETCHED, l, NULL,
+    sim_push(s, s->now + sim_in(s, 1, sim_in(s, 0, 2) ? 50 : 1500), HAPPEN_FETCHED, l, NULL,
         share->assignment * PARTITIONS_MAX + i);
 }
 

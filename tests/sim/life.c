@@ -81,9 +81,8 @@ void life_begin(struct sim *s, const struct happening *happening)
         NOTE(s, l->name, "has the lock: the lease of %s is over", former->name);
     }
     h->life = l;
-    l->sent_at = s->now;
-    int64_t until = sim_in(s, 1, 40);
-    sim_push(s, s->now + until, HAPPEN_ENLISTED, l, NULL, life_now(l).boot_ms + s->rules.lease_hold_ms);
+    sim_push(
+        s, s->now + sim_in(s, 1, 40), HAPPEN_ENLISTED, l, NULL, life_now(l).boot_ms + s->rules.lease_hold_ms);
     NOTE(s, l->name, "begins");
 }
 
@@ -124,7 +123,8 @@ void life_turn(struct sim *s, const struct happening *h)
     if (h->number != l->turn_number || !l->rules)
         return;
     l->turn_at = NEVER;
-    rules_turn(l->rules);
+    if (!l->backlog)
+        rules_turn(l->rules);
     if (l->stuck_since != s->now) {
         l->stuck_since = s->now;
         l->turns_since = 0;
@@ -162,7 +162,9 @@ static void drained(struct life *l)
 void life_after(struct life *l)
 {
     struct sim *s = l->sim;
-    if (!l->dying && sim_in(s, 0, 9) < 7)
+    if (l->backlog)
+        l->backlog--;
+    else if (!l->dying && sim_in(s, 0, 9) < 7)
         rules_turn(l->rules);
     if (l->dying) {
         life_die(l, l->why, false);
@@ -207,6 +209,16 @@ void life_freeze(struct life *l, int64_t for_ms)
     NOTE(s, l->name, "frozen for %lld ms", (long long)for_ms);
     sim_push(s, s->now + for_ms, HAPPEN_THAW, NULL, l, 0);
     sim_push(s, s->now + s->session_ms, HAPPEN_SESSION, NULL, l, 0);
+}
+
+/* A trip: renewals take long, and the process stops in the middle of its next start. */
+void life_trip(struct life *l, const struct ask *a)
+{
+    struct sim *s = l->sim;
+    if (!l->trips || s->calm || (a->kind != ASK_START && a->kind != ASK_INSERT))
+        return;
+    l->trips = false;
+    sim_push(s, s->now + sim_in(s, 0, 9), HAPPEN_FAULT, NULL, l, FAULT_TRIP);
 }
 
 /* What came meanwhile lies in several queues of the process; which of them it reads first is chance. */
@@ -255,6 +267,7 @@ void life_thaw(struct sim *s, const struct happening *happening)
         h->at = s->now;
         queue_push(&s->queue, h);
     }
+    l->backlog = sim_in(s, 0, 1) ? l->missed_count : 0;
     l->missed_count = 0;
 }
 

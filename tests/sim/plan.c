@@ -32,6 +32,7 @@ static const struct {
     {offsetof(struct weather, commit_lost), 20, 300},
     {offsetof(struct weather, commit_unfenced), 300, 700},
     {offsetof(struct weather, due_lost), 50, 300},
+    {offsetof(struct weather, lose_at_record), 10, 150},
 };
 
 /* Mean time between two, in mild and in wild weather. */
@@ -48,7 +49,7 @@ static const struct {
     [FAULT_DRAIN] = {30000, 5000},
     [FAULT_LIMITS] = {15000, 4000},
     [FAULT_OUTAGE] = {60000, 15000},
-    [FAULT_TRIP] = {60000, 6000},
+    [FAULT_TRIP] = {30000, 3000},
 };
 
 static void draw_weather(struct sim *s)
@@ -202,7 +203,7 @@ void plan_draw(struct sim *s)
     draw_groups(s);
     draw_limits(s);
     draw_jobs(s);
-    s->calm_at = sim_in(s, 5, 30) * 1000;
+    s->calm_at = sim_in(s, 5, 40) * 1000;
     s->host_count = (int)(s->options->instances ? s->options->instances : sim_in(s, 1, HOSTS_MAX));
     for (int i = 0; i < s->host_count; i++)
         s->hosts[i] = (struct host){.number = i,

@@ -114,7 +114,7 @@ enum fault_kind {
     FAULT_DRAIN,     /* rolling restart */
     FAULT_LIMITS,    /* another set of limits */
     FAULT_OUTAGE,    /* the ledger answers nobody */
-    FAULT_TRIP,      /* the worst for a lease: a renewal underway, then frozen */
+    FAULT_TRIP,      /* the worst for a lease: frozen while a renewal and a start are on their way */
     FAULTS
 };
 extern const char *const fault_names[FAULTS];
@@ -124,7 +124,7 @@ struct weather {
     int64_t slow, refused, answer_lost, repeated_late, in_pieces;
     int64_t bell_lost, event_fails, unreadable, no_room, produced_twice, commit_lost, commit_unfenced,
         due_lost;
-    int64_t never_ran;
+    int64_t never_ran, lose_at_record;
     int64_t every_ms[FAULTS]; /* 0: never */
 };
 
@@ -184,9 +184,10 @@ struct sim_job {
     int64_t max_attempts, backoff_ms, max_backoff_ms;
     bool on_lost_fails;
     int nodes;
-    int64_t longest_ms; /* of one attempt */
-    int64_t fails;      /* per mille of its attempts */
-    bool impostor;      /* another group's record with this id follows */
+    int64_t longest_ms;                                      /* of one attempt */
+    int64_t fails;                                           /* per mille of its attempts */
+    bool impostor;                                           /* another group's record with this id follows */
+    enum { AMBUSH_NONE, AMBUSH_CANCEL, AMBUSH_HOLD } ambush; /* what comes in the middle of its first start */
 
     struct document run;
     bool cancel;
@@ -252,11 +253,12 @@ struct life {
     bool over; /* ledger: `over` */
     bool enlisted;
     int64_t counter; /* ledger */
-    bool frozen, dying, draining, joined, poll_is_due;
+    bool frozen, dying, draining, joined, poll_is_due, trips;
     const char *why;
     struct happening *missed; /* while frozen */
     size_t missed_count, missed_cap;
-    int64_t cut_until, frozen_until, sent_at, drain_by;
+    size_t backlog; /* messages that come before the next turn */
+    int64_t cut_until, frozen_until;
     int64_t turn_at, turn_number, stuck_since, turns_since;
     int64_t next_assignment, group_news_at;
     int64_t lease_until; /* boot ms */
@@ -276,8 +278,9 @@ struct statement {
     struct ask *a;       /* where the answer goes, or NULL */
     struct life *writer;
     struct ask own;
-    bool sent_late, applied, dropped, answered;
-    size_t next; /* item of a bulk */
+    bool sent_late, applied, dropped, answered, repeated;
+    int64_t answer_at; /* it is there */
+    size_t next;       /* item of a bulk */
     int64_t modified;
     bool yes, *duplicates;
     enum ask_renewal renewal;
@@ -405,6 +408,7 @@ void life_enlisted(struct sim *s, const struct happening *h);
 void life_turn(struct sim *s, const struct happening *h);
 void life_after(struct life *l); /* a message was handed in */
 void life_freeze(struct life *l, int64_t for_ms);
+void life_trip(struct life *l, const struct ask *a); /* it is asked */
 void life_thaw(struct sim *s, const struct happening *h);
 void life_die(struct life *l, const char *why, bool with_host);
 void life_term(struct sim *s, const struct happening *h);
@@ -464,6 +468,7 @@ void users_submit(struct sim *s, const struct happening *h);
 void users_order(struct sim *s, const struct happening *h);
 void users_release_all(struct sim *s, const struct happening *h);
 void users_bell(struct sim *s, const struct happening *h);
+void users_ambush(struct sim *s, struct sim_job *j);
 
 /* ---- faults.c ---- */
 void faults_plan(struct sim *s);

@@ -59,15 +59,32 @@ void users_plan(struct sim *s)
         struct wish *w = arena_alloc(&s->memory, sizeof *w);
         *w = (struct wish){.job = j, .group = j->group, .alone = true};
         /* Most near the submission: that is where the races are. */
-        int64_t at = sim_in(s, 0, 2) ? j->submitted_at + sim_in(s, -20, 400) : sim_in(s, 0, s->calm_at);
+        int64_t at = sim_in(s, 0, 2) ? j->submitted_at + sim_in(s, -20, sim_in(s, 0, 1) ? 50 : 400)
+                                     : sim_in(s, 0, s->calm_at);
         w->step = CANCEL_WRITE;
         sim_push(s, at, HAPPEN_ORDER, NULL, w, 0);
     }
     int64_t holds = sim_in(s, 0, 1) ? sim_in(s, 0, 6) : 0;
     for (int64_t i = 0; i < holds; i++)
         plan_wish(s, HOLD_WRITE, NULL, &s->groups[sim_in(s, 0, s->group_count - 1)]);
+    for (int i = 0; i < s->job_count && (cancels || holds); i++)
+        if (sim_in(s, 0, 9) == 0)
+            s->jobs[i].ambush = cancels && sim_in(s, 0, 1) ? AMBUSH_CANCEL
+                                : holds                    ? AMBUSH_HOLD
+                                                           : AMBUSH_NONE;
     if (sim_in(s, 0, 4) == 0)
         plan_wish(s, CANCEL_GROUP, NULL, &s->groups[sim_in(s, 0, s->group_count - 1)]);
+}
+
+/* The worst moment: its start is on its way to the ledger. */
+void users_ambush(struct sim *s, struct sim_job *j)
+{
+    if (j->ambush == AMBUSH_NONE || s->calm)
+        return;
+    struct wish *w = arena_alloc(&s->memory, sizeof *w);
+    *w = (struct wish){.job = j, .group = j->group, .alone = true};
+    next(s, w, j->ambush == AMBUSH_CANCEL ? CANCEL_WRITE : HOLD_WRITE, sim_in(s, 0, 10));
+    j->ambush = AMBUSH_NONE;
 }
 
 void users_submit(struct sim *s, const struct happening *h)

@@ -256,6 +256,14 @@ static void holders_write(struct sim *s, struct statement *st)
         s->coverage.holders_lost++;
         return;
     }
+    for (size_t i = 0; i < g->holders.count; i++) {
+        const struct holder *had = &g->holders.items[i];
+        bool kept = false;
+        for (size_t k = 0; k < h->count && !kept; k++)
+            kept =
+                memcmp(&had->id, &h->items[k].id, sizeof had->id) == 0 && had->attempt == h->items[k].attempt;
+        s->coverage.holders_swept += !kept && !bytes_equal_text(had->instance, st->writer->name);
+    }
     g->holders.rev++;
     g->holders.count = h->count;
     g->holders.items = arena_array(&s->memory, h->count ? h->count : 1, sizeof *h->items);

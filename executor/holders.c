@@ -88,10 +88,25 @@ void holders_drop(struct rules *r, const struct task *t)
     r->places.count = kept;
 }
 
+static bool is_place(const struct holder_place *p, struct bytes selector, const struct task *t)
+{
+    return p->attempt == t->attempt && uuid_equal(&p->id, &t->id) && bytes_equal_text(selector, p->selector);
+}
+
+bool holders_are_dropping(const struct rules *r, struct bytes selector, const struct task *t)
+{
+    for (size_t i = 0; i < r->drops.count; i++)
+        if (is_place(&r->drops.items[i], selector, t))
+            return true;
+    for (size_t i = 0; i < r->dropping.count; i++)
+        if (is_place(&r->dropping.items[i], selector, t))
+            return true;
+    return false;
+}
+
+/* Works on r->dropping: all of one selector. */
 struct drop {
     struct op op;
-    struct holder_place *items; /* all of one selector */
-    size_t count;
     struct bytes selector;
 };
 const size_t drop_size = sizeof(struct drop);
@@ -100,11 +115,10 @@ const size_t drop_size = sizeof(struct drop);
 static void take_drops(struct rules *r, struct drop *d)
 {
     size_t kept = 0, n = r->drops.count;
-    d->items = arena_array(&d->op.memory, n, sizeof *d->items);
     d->selector = arena_copy(&d->op.memory, bytes_of(r->drops.items[0].selector));
     for (size_t i = 0; i < n; i++)
         if (bytes_equal_text(d->selector, r->drops.items[i].selector))
-            d->items[d->count++] = r->drops.items[i];
+            LIST_ADD(r->dropping, r->drops.items[i]);
         else
             r->drops.items[kept++] = r->drops.items[i];
     r->drops.count = kept;
@@ -119,14 +133,14 @@ static bool ask_drop_holders(struct drop *d)
     return true;
 }
 
-static bool ask_without(const struct rules *r, struct drop *d)
+static bool ask_without(struct rules *r, struct drop *d)
 {
     struct holders *h = &d->op.ask.holders[0];
     size_t kept = 0;
     for (size_t i = 0; i < h->count; i++) {
         bool dropped = false;
-        for (size_t k = 0; k < d->count && !dropped; k++)
-            dropped = is_ours(r, &h->items[i], &d->items[k].id, d->items[k].attempt);
+        for (size_t k = 0; k < r->dropping.count && !dropped; k++)
+            dropped = is_ours(r, &h->items[i], &r->dropping.items[k].id, r->dropping.items[k].attempt);
         if (!dropped)
             h->items[kept++] = h->items[i];
     }
@@ -148,13 +162,16 @@ bool drop_step(struct rules *r, struct op *op)
         take_drops(r, d);
         return ask_drop_holders(d);
     case 1:
-        return ask_without(r, d);
+        if (ask_without(r, d))
+            return true;
+        break;
     case 2:
         if (!op->ask.yes)
             return ask_drop_holders(d); /* another was faster */
-        open_gate(r, &op->ask.holders[0]);
-        return false;
+        break;
     }
+    r->dropping.count = 0;
+    open_gate(r, &op->ask.holders[0]);
     return false;
 }
 

@@ -284,6 +284,7 @@ void rules_free(struct rules *r)
     free(r->told.items);
     free(r->places.items);
     free(r->drops.items);
+    free(r->dropping.items);
     free(r->gates.items);
     free(r->suspects.items);
     free(r);

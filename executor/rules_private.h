@@ -147,7 +147,7 @@ struct rules {
     LIST_OF(struct told_due) told;
 
     /* holders.c */
-    LIST_OF(struct holder_place) places, drops;
+    LIST_OF(struct holder_place) places, drops, dropping;
     LIST_OF(struct shared_gate) gates;
     LIST_OF(struct suspect) suspects;
 
@@ -214,6 +214,9 @@ void cancel_task(struct rules *r, struct task *t, const struct order *o);
 /* This start has a place there. It is given up by what was taken, whatever the limits say by then. */
 void holders_took(struct rules *r, struct bytes selector, const struct task *t);
 void holders_drop(struct rules *r, const struct task *t);
+/* A place of this start (of an earlier try with the same attempt number, which was blocked) is just being given up: what is read of it
+ * does not count. */
+bool holders_are_dropping(const struct rules *r, struct bytes selector, const struct task *t);
 void holders_remember(struct rules *r, struct bytes selector, int64_t max);
 /* Is the place of this start of ours among them? */
 bool holders_have(const struct rules *r, const struct holders *h, const struct uuid *id, int64_t attempt);

@@ -88,6 +88,10 @@ static void admit(struct rules *r, struct start *s)
     s->added = false;
     for (size_t i = 0; i < s->count; i++) {
         struct task *t = s->tasks[i];
+        if (passes(r, t, at->selector) && holders_are_dropping(r, at->selector, t)) {
+            block(r, t, at);
+            continue;
+        }
         if (passes(r, t, at->selector) && !holders_have(r, h, &t->id, t->attempt)) {
             if (give_up || (int64_t)h->count >= at->max) {
                 block(r, t, at);

@@ -175,7 +175,10 @@ void asks_give(struct life *l, struct ask *a)
         own_question(s, st);
         sim_push(s, s->now + RENEW_PATIENCE_MS, HAPPEN_ANSWER, l, st, 1);
     }
-    NOTE(s, l->name, "asks %s (%zu)", ask_kind_names[a->kind], a->count);
+    if (a->kind == ASK_LOOK || a->kind == ASK_GROUP)
+        NOTE(s, l->name, "asks %s %.*s", ask_kind_names[a->kind], BYTES_ARG(a->group));
+    else
+        NOTE(s, l->name, "asks %s (%zu)", ask_kind_names[a->kind], a->count);
     sim_push(s, s->now + way(s, l) + trip(l, a), HAPPEN_APPLY, NULL, st, 0);
     if (ask_writes(a->kind) && sim_hits(s, s->weather.repeated_late))
         repeat_late(l, a);

@@ -42,6 +42,8 @@ bool events_make(struct life *l, const struct telling *t, struct arena *a, struc
     struct sim_event e;
     if (!t->task && sim_hits(s, s->weather.unreadable)) {
         s->coverage.unreadable++;
+        NOTE(s, l->name, "can't tell job %d of %.*s: %s", j->number, BYTES_ARG(j->group->name),
+            job_phase_names[t->phase]);
         return false;
     }
     check_telling(l, t, j);

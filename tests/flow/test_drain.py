@@ -26,9 +26,15 @@ def instance_of(stack, stage):
     return stack.db["instances"].find_one({"pid": stage.pid, "over": {"$exists": False}})["_id"]
 
 
+def has_partitions(stage, said=0):
+    wait_for(lambda: "event=assigned" in stage.text()[said:], LIMIT_S, f"{stage.label} has partitions")
+
+
 @pytest.mark.parametrize("bell", [True, False], ids=["with a bell", "without a bell"])
 def test_a_drained_executor_ends_its_jobs_and_itself_and_the_other_takes_over(stack, rest, make, user, gate, bell):
     victim = stack["executor"]
+    has_partitions(victim)
+    has_partitions(stack["executor-2"])
     instance = instance_of(stack, victim)
     running = [rest.submit({**make(f"while [ ! -e {gate} ]; do sleep 0.05; done"), "user": f"{user}.{n}"}) for n in range(12)]
     behind = [rest.submit({**make("echo behind"), "user": f"{user}.{n}"}) for n in range(12)]
@@ -49,4 +55,6 @@ def test_a_drained_executor_ends_its_jobs_and_itself_and_the_other_takes_over(st
         job = rest.end_of(i, LIMIT_S)
         assert (job["state"], job["attempt"]) == ("succeeded", 1)
     assert stack.db["instances"].find_one({"_id": instance})["over"]
+    said = len(victim.text())
     victim.start()
+    has_partitions(victim, said)

@@ -2,8 +2,9 @@
 /*
  * assign: partitions and their records. At assignment: committed offset (fetched by the bus, before rules_assigned) -> who is held ->
  * the partition's unfinished runs, page by page by place -> records from exactly that offset. A batch of records: the outcome of refused
- * ones -> insert all -> the duplicates are read -> due ones move -> cancels and holds -> decide -> taken (commit). Offsets never
- * wait for a job.
+ * ones -> insert -> the duplicates are read -> due ones move -> cancels and holds -> decide -> taken (commit). Offsets never wait for a
+ * job. The ledger gets records in their order: what stands behind a due one is inserted after it has moved, else another owner could find
+ * the later job there and start it first.
  *
  * Pages, batches and looks share a lane, so a look sees every earlier insert and no later one.
  */
@@ -104,6 +105,7 @@ struct intake {
     struct uuid *ids;              /* and asked */
     struct bytes *groups;
     size_t count;
+    size_t from, to; /* those at work: up to a due one and its like, or to the end */
     struct order *cancels, *holds;
     char outcome[UUID_TEXT_LEN + 1]; /* "": nobody is refused */
     int64_t now;
@@ -199,12 +201,20 @@ static bool ask_outcome(struct intake *i)
     return true;
 }
 
+static bool is_due(const struct intake *i, size_t k)
+{
+    return i->records[k]->kind == RECORD_DUE;
+}
+
 static bool ask_insert(struct intake *i)
 {
     struct ask *ask = &i->op.ask;
+    i->from = i->to;
+    while (i->to < i->count && (i->to == i->from || !is_due(i, i->to - 1) || is_due(i, i->to)))
+        i->to++;
     ask->kind = ASK_INSERT;
-    ask->inserts = i->inserts;
-    ask->count = i->count;
+    ask->inserts = i->inserts + i->from;
+    ask->count = i->to - i->from;
     memcpy(ask->outcome, i->outcome, sizeof ask->outcome);
     i->op.at = INTAKE_INSERT;
     return true;
@@ -215,7 +225,7 @@ static bool ask_duplicates(struct intake *i)
     struct ask *ask = &i->op.ask;
     ask->ids = arena_array(&i->op.memory, i->count, sizeof *ask->ids);
     ask->count = 0;
-    for (size_t k = 0; k < i->count; k++)
+    for (size_t k = i->from; k < i->to; k++)
         if (i->inserts[k].duplicate)
             ask->ids[ask->count++] = i->ids[k];
     ask->kind = ASK_FIND;
@@ -231,7 +241,7 @@ static bool ask_due(struct intake *i)
     runs_sort(&ask->runs);
     ask->dues = arena_array(&i->op.memory, i->count, sizeof *ask->dues);
     ask->count = 0;
-    for (size_t k = 0; k < i->count; k++) {
+    for (size_t k = i->from; k < i->to; k++) {
         struct run_insert *insert = &i->inserts[k];
         const struct run *run = insert->duplicate ? runs_of(&ask->runs, &insert->id) : NULL;
         if (!run)
@@ -243,7 +253,7 @@ static bool ask_due(struct intake *i)
         /* Our own refusal whose answer was lost: the outcome's id is ours alone. */
         if (insert->state == RUN_ENDED && bytes_equal_text(run->out, i->outcome))
             insert->duplicate = false;
-        if (i->records[k]->kind == RECORD_DUE && run->state == RUN_DELAYED)
+        if (is_due(i, k) && run->state == RUN_DELAYED)
             ask->dues[ask->count++] = (struct run_due){insert->id, insert->seq, insert->wake_at};
     }
     ask->kind = ASK_DUE;
@@ -389,6 +399,8 @@ bool intake_step(struct rules *r, struct op *op)
         settle(r, i);
         return false;
     }
+    if (i->to < i->count)
+        return ask_insert(i);
     if (!BUG(CANCELS_BEFORE_INSERT))
         return ask_orders(i, INTAKE_ORDERS);
     settle(r, i);

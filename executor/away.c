@@ -39,7 +39,9 @@ void aways_add(struct all_aways *all, struct aways *of, struct group *g, const s
 
 void aways_forget(struct all_aways *all, struct aways *of)
 {
-    struct away *a;
-    while ((a = LIST_FIRST(&of->list)) != NULL)
+    struct away *next;
+    for (struct away *a = LIST_FIRST(&of->list); a; a = next) {
+        next = LIST_NEXT(a, link);
         take_out(all, a);
+    }
 }

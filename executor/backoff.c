@@ -106,8 +106,9 @@ bool backoffs_remove(struct alarms *as, struct backoffs *of, const struct uuid *
 
 void backoffs_forget(struct alarms *as, struct backoffs *of, drop_payload drop)
 {
-    struct backing_off *b;
-    while ((b = LIST_FIRST(&of->list)) != NULL) {
+    struct backing_off *next;
+    for (struct backing_off *b = LIST_FIRST(&of->list); b; b = next) {
+        next = LIST_NEXT(b, link);
         struct waiting job = take_out(as, of, b);
         waiting_release(&job, drop);
     }

@@ -30,21 +30,26 @@ static struct gate *gate_new(struct bytes name)
 
 static void gate_free(struct gate *g)
 {
-    ring_release(&g->ring);
+    MUST(g->ring.count == 0);
     free(g);
+}
+
+static void free_all(struct gate *first)
+{
+    struct gate *next;
+    for (struct gate *g = first; g; g = next) {
+        next = g->hh.next;
+        gate_free(g);
+    }
 }
 
 void gates_release(struct gates *gs)
 {
-    struct gate *g, *next;
-    HASH_ITER (hh, gs->engines, g, next) {
-        HASH_DEL(gs->engines, g);
-        gate_free(g);
-    }
-    HASH_ITER (hh, gs->shared, g, next) {
-        HASH_DEL(gs->shared, g);
-        gate_free(g);
-    }
+    struct gate *engines = gs->engines, *shared = gs->shared;
+    HASH_CLEAR(hh, gs->engines); /* frees the tables, not the items */
+    HASH_CLEAR(hh, gs->shared);
+    free_all(engines);
+    free_all(shared);
     pile_release(&gs->closed);
 }
 

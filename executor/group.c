@@ -17,6 +17,32 @@ struct group *groups_find(const struct groups *gs, struct bytes name)
     return g;
 }
 
+static struct creator *creator_of(struct groups *gs, struct bytes name)
+{
+    struct creator *c;
+    HASH_FIND(hh, gs->creators, name.data, name.len, c);
+    if (!c) {
+        c = calloc(1, sizeof *c + name.len);
+        if (!c)
+            log_fatal("out_of_memory", "what=creator");
+        if (name.len)
+            memcpy(c->name, name.data, name.len);
+        c->name_len = name.len;
+        c->weight = 1;
+        HASH_ADD_KEYPTR(hh, gs->creators, c->name, c->name_len, c);
+    }
+    c->groups++;
+    return c;
+}
+
+static void creator_leave(struct groups *gs, struct creator *c)
+{
+    if (--c->groups > 0)
+        return;
+    HASH_DEL(gs->creators, c);
+    free(c);
+}
+
 struct group *groups_add(struct groups *gs, struct bytes name, struct partition *p)
 {
     struct group *g = calloc(1, sizeof *g + name.len + 1); /* the name lies behind the struct */
@@ -28,7 +54,7 @@ struct group *groups_add(struct groups *gs, struct bytes name, struct partition 
     g->name = (struct bytes){copy, name.len};
     const char *slash = memchr(copy, '/', name.len);
     g->node.group = g;
-    g->node.creator = bytes_slice(g->name, 0, slash ? (size_t)(slash - copy) : name.len);
+    g->node.creator = creator_of(gs, bytes_slice(g->name, 0, slash ? (size_t)(slash - copy) : name.len));
     g->window.complete = true;
     g->partition = p;
     LIST_INSERT_HEAD(&p->groups, g, of_partition);
@@ -50,6 +76,7 @@ void groups_remove(struct groups *gs, struct group *g)
 {
     MUST(!g->node.ring && !g->ticket && !g->in_looks && !g->window.items);
     groups_mark_held(gs, g, false);
+    creator_leave(gs, g->node.creator);
     LIST_REMOVE(g, of_partition);
     HASH_DEL(gs->by_name, g);
     free(g->passed.ids);
@@ -101,7 +128,7 @@ void group_take_limits(struct group *g, const struct limits *l)
     struct limits_effective e = {.weight = 1, .max_running = 1};
     if (l)
         limits_find_group(l, g->name, &e);
-    g->node.weight = e.weight;
+    g->node.creator->weight = e.weight;
     g->max_running = (size_t)e.max_running;
     memcpy(g->shared, e.shared, sizeof g->shared);
     g->shared_count = (uint8_t)e.shared_count;

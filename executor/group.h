@@ -79,6 +79,7 @@ struct hold {
 
 struct groups {
     struct group *by_name;
+    struct creator *creators;
     struct hold *holds;
     size_t held; /* groups in memory that are held */
 };

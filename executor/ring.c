@@ -3,10 +3,8 @@
 #include "executor/ring.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/error.h"
-#include "executor/table.h"
 
 TAILQ_HEAD(ring_line, ring_node);
 
@@ -14,9 +12,8 @@ struct ring_share {
     UT_hash_handle hh;
     struct ring_line line;
     TAILQ_ENTRY(ring_share) turn;
+    struct creator *creator;
     int64_t credit; /* left in this turn; 0: its turn has not begun */
-    size_t creator_len;
-    char creator[];
 };
 
 void ring_init(struct ring *r)
@@ -32,28 +29,18 @@ static void share_free(struct ring *r, struct ring_share *share)
     free(share);
 }
 
-void ring_release(struct ring *r)
-{
-    struct ring_share *share, *next;
-    HASH_ITER (hh, r->by_creator, share, next) {
-        share_free(r, share);
-    }
-    r->count = 0;
-}
-
-static struct ring_share *share_of(struct ring *r, struct bytes creator, bool first)
+static struct ring_share *share_of(struct ring *r, struct creator *creator, bool first)
 {
     struct ring_share *share;
-    HASH_FIND(hh, r->by_creator, creator.data, creator.len, share);
+    HASH_FIND_PTR(r->by_creator, &creator, share);
     if (share)
         return share;
-    share = calloc(1, sizeof *share + creator.len);
+    share = calloc(1, sizeof *share);
     if (!share)
         log_fatal("out_of_memory", "what=ring");
-    memcpy(share->creator, creator.data, creator.len);
-    share->creator_len = creator.len;
+    share->creator = creator;
     TAILQ_INIT(&share->line);
-    HASH_ADD_KEYPTR(hh, r->by_creator, share->creator, share->creator_len, share);
+    HASH_ADD_PTR(r->by_creator, creator, share);
     if (first)
         TAILQ_INSERT_HEAD(&r->turns, share, turn);
     else
@@ -93,14 +80,22 @@ struct group *ring_first(const struct ring *r)
     return share ? TAILQ_FIRST(&share->line)->group : NULL;
 }
 
+size_t ring_creators(const struct ring *r)
+{
+    return HASH_COUNT(r->by_creator);
+}
+
 struct group *ring_take(struct ring *r)
 {
     struct ring_share *share = TAILQ_FIRST(&r->turns);
     MUST(share);
     struct ring_node *n = TAILQ_FIRST(&share->line);
     if (share->credit == 0)
-        share->credit = n->weight > 0 ? n->weight : 1;
-    if (--share->credit == 0) {
+        share->credit = n->creator->weight > 0 ? n->creator->weight : 1;
+    share->credit--;
+    if (share->credit == 0 || TAILQ_NEXT(n, line) == NULL)
+        r->turns_done++;
+    if (share->credit == 0) {
         TAILQ_REMOVE(&r->turns, share, turn);
         TAILQ_INSERT_TAIL(&r->turns, share, turn);
     }

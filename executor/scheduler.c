@@ -165,6 +165,8 @@ static struct group *group_of(struct scheduler *s, struct bytes name, int32_t pa
     }
     g = groups_add(&s->groups, name, p);
     group_take_limits(g, s->limits);
+    if (g->node.creator->groups == 1)
+        g->node.creator->served_at = s->ring.turns_done;
     return g;
 }
 
@@ -180,7 +182,7 @@ static void learn(struct scheduler *s, struct group *g, const struct run *r)
 {
     if (tasks_find(&s->tasks, &r->id))
         return; /* ours, and we know better */
-    if (r->state == RUN_RUNNING && !BUG(HEAD_FROM_QUEUED_ONLY))
+    if (r->state == RUN_RUNNING)
         aways_add(&s->aways, &g->aways, g, r);
     if (r->state != RUN_QUEUED)
         return; /* a delayed one has no place yet */
@@ -356,12 +358,17 @@ struct task *scheduler_record(struct scheduler *s, int32_t partition, const stru
     return NULL;
 }
 
+/* What the intake tells happened before a look that is still unanswered: they are done one after another. So that look will show it, and
+ * no other is needed: a group whose records never cease must start some day. */
+static bool will_be_seen(const struct group *g)
+{
+    return g->looking && !g->stale;
+}
+
 /* False: it is not kept. */
 static bool append(struct scheduler *s, struct group *g, struct waiting *w, struct bytes engine)
 {
-    if (g->looking)
-        group_doubt(g); /* the look may have been before it */
-    if (g->doubt)
+    if (g->doubt || g->looking)
         return false; /* the look that is due will find it */
     w->engine = engine_of(s, engine);
     if (window_insert(&g->window, s->options.window, w, false, s->options.drop))
@@ -389,7 +396,7 @@ void scheduler_inserted(struct scheduler *s, int32_t partition, int64_t assignme
         struct waiting w = {.id = *id, .seq = seq, .queued_at = now, .payload = payload};
         payload = append(s, g, &w, engine) ? NULL : payload;
     }
-    if ((duplicate && !BUG(DUPLICATE_IGNORED)) || !ours)
+    if ((duplicate && !BUG(DUPLICATE_IGNORED) && !will_be_seen(g)) || !ours)
         group_doubt(g);
     if (payload)
         s->options.drop(payload);
@@ -443,7 +450,8 @@ void scheduler_look(struct scheduler *s, struct bytes group, int32_t partition)
         g = group_of(s, group, partition);
     if (!g)
         return;
-    group_doubt(g);
+    if (partition < 0 || !will_be_seen(g))
+        group_doubt(g);
     group_settle(s, g);
 }
 

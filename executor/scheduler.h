@@ -139,8 +139,8 @@ void scheduler_ended(struct scheduler *s, struct task *t, bool closed);
 bool scheduler_next_look(struct scheduler *s, struct bytes *group, size_t *limit);
 /* `count` may be `limit`: then there may be more. */
 void scheduler_looked(struct scheduler *s, struct bytes group, const struct run *runs, size_t count);
-/* Something about the group changed behind our back. `partition`: of its records, for a group that is not in memory yet (it is made when
- * the partition is ours); -1: only a group that is in memory. */
+/* Something about the group changed behind our back. `partition`: told by the intake, in its order, of a record of this partition (a group
+ * that is not in memory yet is made when the partition is ours); -1: told by anybody else, and only of a group that is in memory. */
 void scheduler_look(struct scheduler *s, struct bytes group, int32_t partition);
 
 /* ---- jobs that run elsewhere: another executor's, or a start of ours whose answer was lost ---- */

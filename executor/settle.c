@@ -102,6 +102,14 @@ static void give_ticket_back(struct scheduler *s, struct group *g)
     gate_give_tickets(s, engine);
 }
 
+/* A group that waited at a gate lost its turns in the ring meanwhile, and what it waited for lies idle until its next one. So it
+ * goes first, if its creator got nothing for as long as a whole round takes. */
+static void enter_ring_from_gate(struct scheduler *s, struct group *g)
+{
+    size_t turns = s->ring.turns_done - g->node.creator->served_at;
+    ring_enter(&s->ring, &g->node, turns >= ring_creators(&s->ring));
+}
+
 /* A ready group that stands nowhere: to a gate or to the ring. */
 static void place(struct scheduler *s, struct group *g, bool first)
 {
@@ -127,7 +135,7 @@ void gate_give_tickets(struct scheduler *s, struct gate *engine)
         }
         g->ticket = engine;
         engine->tickets++;
-        ring_enter(&s->ring, &g->node, false);
+        enter_ring_from_gate(s, g);
     }
 }
 
@@ -138,7 +146,10 @@ void gate_let_pass(struct scheduler *s, struct gate *shared, size_t count)
         s->steps++;
         took_from_gate(s, g);
         g->passes |= pass_of(g, shared->name);
-        place(s, g, false);
+        if (closed_gate(s, g))
+            place(s, g, false);
+        else
+            enter_ring_from_gate(s, g);
     }
     gates_tidy(&s->gates, shared);
 }
@@ -148,8 +159,11 @@ struct group *ring_take_open(struct scheduler *s)
     struct group *g;
     while ((g = ring_first(&s->ring)) != NULL) {
         s->steps++;
-        if (!closed_gate(s, g))
-            return ring_take(&s->ring);
+        if (!closed_gate(s, g)) {
+            (void)ring_take(&s->ring);
+            g->node.creator->served_at = s->ring.turns_done;
+            return g;
+        }
         ring_leave(&g->node);
         place(s, g, false);
     }

@@ -8,9 +8,10 @@
 
 void tasks_release(struct tasks *ts)
 {
-    struct task_slot *slot, *next;
-    HASH_ITER (hh, ts->by_id, slot, next) {
-        HASH_DEL(ts->by_id, slot);
+    struct task_slot *slot = ts->by_id, *next;
+    HASH_CLEAR(hh, ts->by_id); /* frees the table, not the items */
+    for (; slot; slot = next) {
+        next = slot->hh.next;
         free(slot);
     }
     pile_release(&ts->all);

@@ -44,7 +44,9 @@ struct gate *task_engine(const struct task *t)
 void tasks_remove(struct tasks *ts, struct task *t)
 {
     struct task_slot *slot = (struct task_slot *)t;
-    MUST(tasks_find(ts, &t->id) == t);
+    /* There may be two for a moment: a record with this id in another group's name is being inserted (it will be a duplicate) while the
+     * job itself starts. The later one is found: the job's own. */
+    MUST(tasks_find(ts, &t->id));
     HASH_DEL(ts->by_id, slot);
     pile_remove(&ts->all, slot->place);
     free(slot);

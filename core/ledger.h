@@ -2,7 +2,7 @@
 /*
  * ledger: the collections runs, outcomes, instances, cancels and holders: the truth about what may start.
  *
- * Every function here is one statement (or one bulk) that asks or changes; none decides. The order in which they are used, and what is
+ * Every function here is one statement, or one for all equal changes and a bulk for the rest; it asks or changes, and decides nothing. The order in which they are used, and what is
  * believed of their answers, is decided in executor/rules.h, so that the simulator runs the same decisions against a model of these
  * statements. One document per job in `runs`. `attempt` is the fence: it rises with every start, and every write is guarded by what its
  * writer believes (state and attempt; an end of a running one also by instance). There is no other lock. The rules, and what goes
@@ -32,8 +32,10 @@
  *  - The attempt number is never reused, not even by an uncharged start: an old owner's late end would close the new attempt.
  *
  * All calls block. Those without patience_ms repeat until they are answered (core/store.h) and return false only when the process is
- * asked to stop, or when the server refuses for good. A repeated write may find its own work done: nModified is then too small, which is
- * why the rules read back. Strings returned live in the arena given.
+ * asked to stop, or when the server refuses for good. Strings returned live in the arena given.
+ *
+ * A write that is repeated because its answer was lost finds its own work done. No effect is ever double; what the caller is told then
+ * stands at each function ("repeated"). tests/ledger runs every case both ways.
  */
 #ifndef MILLRACE_CORE_LEDGER_H
 #define MILLRACE_CORE_LEDGER_H
@@ -41,7 +43,7 @@
 #include "core/run.h"
 #include "core/store.h"
 
-/* Bounds of ledger_wake's answer, whatever the limit asked for. */
+/* Bounds of ledger_wake's answer, whatever the limit that is asked for: payloads may be large. */
 #define LEDGER_WAKE_MAX 200
 #define LEDGER_WAKE_BYTES_MAX ((size_t)16 << 20)
 
@@ -68,29 +70,38 @@ bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, b
     struct arena *a, struct runs *out, struct error *e);
 /* Unfinished runs that are `running` under our name. No payload. */
 bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, struct error *e);
-/* Runs of these partitions whose wake_at is over and that are delayed or queued; with payload. Least wake_at first. */
+/* Runs of these partitions whose wake_at is over and that are delayed or queued; with payload. Least wake_at first. At most
+ * LEDGER_WAKE_MAX, and no more after the one that reaches LEDGER_WAKE_BYTES_MAX: fewer than the limit may still not be all. */
 bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count, int64_t now, size_t limit,
     struct arena *a, struct runs *out, struct error *e);
 
 /* ---- runs: writing ---- */
-/* `outcome`: the token of those that are inserted as ended; may be NULL when there are none. */
+/* Unordered: a duplicate keeps none of the others out. `outcome`: the token of those that are inserted as ended; may be NULL when there
+ * are none. Repeated: what the first try inserted is told as duplicate. */
 bool ledger_insert(const struct ledger *l, struct run_insert *items, size_t count, const char *outcome,
     int64_t now, struct arena *a, struct error *e);
+/* Repeated: the same. */
 bool ledger_due(
     const struct ledger *l, const struct run_due *items, size_t count, int64_t now, struct error *e);
+/* One statement per attempt number. Forgets wake_at, retry_at and reason. Repeated: *modified is too small. */
 bool ledger_start(const struct ledger *l, const struct run_start *items, size_t count, int64_t now,
     int64_t *modified, struct error *e);
+/* An ended run loses payload and nodes; one that goes back to the queue (only from RUN_RUNNING; with a reason) keeps them, and its instance.
+ * One statement for all with the same guard and the same end. One that has no equal costs four times as much: let times of next tries
+ * be equal where it does not matter. Repeated: *modified is too small, and `out` tells whose it is. */
 bool ledger_close(const struct ledger *l, const struct run_close *items, size_t count, const char *outcome,
     int64_t now, int64_t *modified, struct error *e);
-/* A node of a running run finished. Guarded by attempt and instance; *modified false: the run is not ours any more. */
+/* A node of a running run finished. Guarded by attempt and instance; *modified false: the run is not ours any more. Repeated:
+ * the same. */
 bool ledger_node(const struct ledger *l, const struct uuid *id, int64_t attempt, const struct run_node *node,
     bool *modified, struct error *e);
 
 /* ---- outcomes ---- */
-/* Inserts one document, unsent. An id that exists is our own earlier write. */
+/* Inserts one document, unsent; all its events together must stay well below 16 MB, the server's limit. An id that exists is our own
+ * earlier write. */
 bool ledger_outcome(const struct ledger *l, const char *outcome, const struct outcome_line *lines,
     size_t count, int64_t now, struct error *e);
-/* Clears unsent of these. */
+/* Clears unsent of these. Repeated: the same. */
 bool ledger_settle(
     const struct ledger *l, const struct bytes *outcomes, size_t count, int64_t now, struct error *e);
 /* Those of this pool that are unsent and older than that, oldest first. */
@@ -98,26 +109,29 @@ bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, str
     struct unsent **out, size_t *count, struct error *e);
 
 /* ---- cancels and holds ---- */
-/* cancels[i] by job id, holds[i] by group. */
+/* cancels[i] by job id, holds[i] by group. groups and holds may be NULL. */
 bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct bytes *groups, size_t count,
     struct order *cancels, struct order *holds, struct arena *a, struct error *e);
 /* All groups that are held; whether somebody asked this instance to drain. */
 bool ledger_holds(const struct ledger *l, struct arena *a, struct bytes **groups, size_t *count, bool *drain,
     struct error *e);
-/* Holds these groups, because a job of theirs failed (limit on_failure: hold). One that is held stays as it is. */
+/* Holds these groups, because a job of theirs failed (limit on_failure: hold). One that is held stays as it is.
+ * Repeated: the same, but a release between the two tries is undone. */
 bool ledger_hold(const struct ledger *l, const struct bytes *groups, size_t count, struct bytes reason,
     int64_t now, struct error *e);
 
 /* ---- leases ---- */
-/* Creates this instance's document, counter 1. */
+/* Creates this instance's document, counter 1. One that exists is our own: names of instances are never used again. */
 bool ledger_enlist(const struct ledger *l, const char *host, int64_t pid, int64_t now, struct error *e);
 enum renewal { RENEWED, RENEW_OVER /* the lease is over for good */, RENEW_UNANSWERED };
+/* Repeated: the same. */
 enum renewal ledger_renew(
     const struct ledger *l, int64_t counter, int64_t now, int64_t patience_ms, struct error *e);
+/* out[i] of instances[i]. */
 bool ledger_leases(const struct ledger *l, const struct bytes *instances, size_t count, struct arena *a,
     struct lease_seen *out, struct error *e);
 /* Ends the lease of an instance whose counter is still the one seen (counter < 0: whatever it is; only for one known to be dead).
- * *ended: it is over now (also when it was before). */
+ * *ended: it is over now (also when it was before, or is forgotten: then a second statement reads it). Repeated: the same. */
 bool ledger_end_lease(const struct ledger *l, struct bytes instance, int64_t counter, int64_t now,
     bool *ended, struct error *e);
 

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "core/ledger_private.h"
+#include "core/ledger_run.h"
 
 /* ---- reading ---- */
 
@@ -133,6 +133,15 @@ void id_list_end(struct id_list *l, bson_t *filter)
 {
     bson_append_array_end(&l->in, &l->array);
     bson_append_document_end(filter, &l->in);
+}
+
+void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride)
+{
+    struct id_list in;
+    id_list_begin(&in, filter);
+    for (size_t i = 0; i < count; i++)
+        id_list_add(&in, (const struct uuid *)(const void *)((const char *)ids + i * stride));
+    id_list_end(&in, filter);
 }
 
 /* ---- keys of nodes ---- */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/ledger.h"
-#include "core/ledger_private.h"
+#include "core/ledger_run.h"
 
 #define DAY_MS (24 * 3600 * (int64_t)1000)
 #define CANCEL_KEEP_MS (30 * DAY_MS)

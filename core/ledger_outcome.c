@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ledger_outcome: outcomes: the events of a batch of ends, kept until they are delivered. */
 #include "core/ledger.h"
-#include "core/ledger_private.h"
+#include "core/ledger_run.h"
 
 #define FROM_NOTHING "none" /* a refusal, whose run may not be in the ledger yet */
 

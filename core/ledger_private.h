@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ledger_private: what the files of the ledger share: small BSON helpers. */
+/* ledger_private: small BSON helpers of the files that read and write the ledger's collections. (Those that know runs: ledger_run.h.) */
 #ifndef MILLRACE_CORE_LEDGER_PRIVATE_H
 #define MILLRACE_CORE_LEDGER_PRIVATE_H
 
 #include <bson/bson.h>
 
-#include "core/ledger.h"
+#include "core/arena.h"
 #include "core/shape_bson.h"
+#include "core/uuid.h"
 
 /* Reading a field: BYTES_NONE, NO_TIME, 0 or false when it is not there or of another type. Text and binary are borrowed. */
 struct bytes ledger_text(const bson_t *doc, const char *key);
@@ -20,8 +21,6 @@ struct bytes ledger_binary_of(const bson_iter_t *it);
 /* Calls each(self, element) for the documents of an array; returns how many elements it has. each may be NULL. */
 size_t ledger_array(
     const bson_t *doc, const char *key, void (*each)(void *self, const bson_t *element), void *self);
-/* "queued" and so on; RUN_STATES when it is none. */
-enum run_state ledger_state_of(struct bytes name);
 
 void ledger_append_id(bson_t *doc, const char *key, const struct uuid *id);
 void ledger_append_binary(bson_t *doc, const char *key, struct bytes data);
@@ -36,12 +35,7 @@ void id_list_begin(struct id_list *l, bson_t *filter);
 void id_list_add(struct id_list *l, const struct uuid *id);
 void id_list_add_text(struct id_list *l, struct bytes id);
 void id_list_end(struct id_list *l, bson_t *filter);
-
-/* A node's id as a key of `nodes`: planner's ids ("n1") stay as they are; others, which the server could take for paths or operators,
- * become % and hex digits. `prefix` stands before it. */
-void ledger_node_key(const char *prefix, struct bytes id, struct buf *out);
-struct bytes ledger_node_id(const char *key, struct arena *a);
-/* One document of `runs`, whichever fields it has. */
-void ledger_run_read(const bson_t *doc, struct arena *a, struct run *r);
+/* All of that at once; the ids lie `stride` bytes apart. */
+void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride);
 
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/ledger.h"
-#include "core/ledger_private.h"
+#include "core/ledger_run.h"
 
 /* ---- a document ---- */
 
@@ -207,11 +207,7 @@ bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, b
     if (count == 0)
         return true;
     bson_t *filter = bson_new();
-    struct id_list in;
-    id_list_begin(&in, filter);
-    for (size_t i = 0; i < count; i++)
-        id_list_add(&in, &ids[i]);
-    id_list_end(&in, filter);
+    ledger_append_ids(filter, ids, count, sizeof *ids);
     return runs_find(l, filter, with_payload ? bson_new() : brief_opts(), 0, a, out, e);
 }
 

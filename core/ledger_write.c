@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/ledger.h"
-#include "core/ledger_private.h"
+#include "core/ledger_run.h"
 
 /* ---- new runs ---- */
 

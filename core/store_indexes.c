@@ -20,10 +20,10 @@ const struct store_index store_indexes[] = {
         "an executor that got a partition reads its unfinished runs, page by page"},
     {"runs", "pool_group_seq", "{\"pool\":1,\"group\":1,\"seq\":1}", UNFINISHED,
         "the next unfinished runs of a group; what a job waits for"},
+    {"runs", "instance", "{\"instance\":1}", UNFINISHED, "the runs that an executor process has running"},
     {"runs", "pool_wake_at", "{\"pool\":1,\"wake_at\":1}",
         "{\"partialFilterExpression\":{\"wake_at\":{\"$exists\":true}}}",
-        "delayed runs that are due, queued ones whose queue timeout is over"},
-    {"runs", "instance", "{\"instance\":1}", UNFINISHED, "the runs that an executor process has running"},
+        "runs that become due, or whose wait is over"},
     {"runs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
     {"outcomes", "unsent", "{\"pool\":1,\"at\":1}", "{\"partialFilterExpression\":{\"unsent\":true}}",

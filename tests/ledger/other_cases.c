@@ -62,34 +62,33 @@ static void an_outcome_is_unsent_until_it_is_settled(void **state)
 
 /* ---- cancels and holds ---- */
 
-static void a_cancel_is_found_and_the_first_one_counts(void **state)
+/* As ingest writes it. */
+static void put_cancel(const struct uuid *id, const char *by)
+{
+    char text[UUID_TEXT_LEN + 1], json[400];
+    uuid_format(id, text);
+    snprintf(json, sizeof json,
+        "{\"_id\":\"job:%s\",\"kind\":\"cancel\",\"job_id\":\"%s\",\"by\":\"%s\",\"reason\":\"too slow\","
+        "\"at\":{\"$date\":%lld}}",
+        text, text, by, (long long)NOW + 1);
+    put("cancels", json);
+}
+
+static void cancels_are_found_by_job_and_holds_are_not_cancels(void **state)
 {
     (void)state;
     struct world w;
-    struct run run;
-    bool found;
     struct order cancels[3], holds[3];
     world_init(&w);
-    struct run_insert item = new_run(&w, 1);
-    insert(&w, &item, 1);
-    const struct uuid ids[3] = {new_id(), item.id, new_id()};
+    const struct uuid ids[3] = {new_id(), new_id(), new_id()};
     const struct bytes groups[3] = {BYTES("no/body"), bytes_of(w.group), bytes_of(w.group)};
-    assert_true(ledger_cancel(
-        store, &ids[1], BYTES("first"), BYTES("too slow"), NOW + 1, &w.arena, &run, &found, 10000, &w.e));
-    assert_true(found && run.state == RUN_QUEUED && run.attempt == 0);
-    assert_bytes(run.group, w.group);
-    assert_true(ledger_cancel(
-        store, &ids[1], BYTES("second"), BYTES(""), NOW + 2, &w.arena, &run, &found, 10000, &w.e));
-    assert_true(ledger_cancel(
-        store, &ids[2], BYTES("early"), BYTES(""), NOW + 3, &w.arena, &run, &found, 10000, &w.e));
-    assert_false(found);
+    put_cancel(&ids[1], "somebody");
     assert_true(ledger_orders(&w.ledger, ids, groups, 3, cancels, holds, &w.arena, &w.e));
-    assert_false(cancels[0].found);
-    assert_true(cancels[1].found && cancels[1].at == NOW + 1);
-    assert_bytes(cancels[1].by, "first");
+    for (int i = 0; i < 3; i++)
+        assert_true(cancels[i].found == (i == 1) && !holds[i].found);
+    assert_int_equal(cancels[1].at, NOW + 1);
+    assert_bytes(cancels[1].by, "somebody");
     assert_bytes(cancels[1].reason, "too slow");
-    assert_true(cancels[2].found && cancels[2].at == NOW + 3);
-    assert_false(holds[0].found || holds[1].found || holds[2].found);
     assert_true(ledger_orders(&w.ledger, ids, groups, 0, cancels, holds, &w.arena, &w.e));
     world_release(&w);
 }
@@ -128,13 +127,11 @@ static void holds_are_everybodys_and_a_drain_is_one_instances(void **state)
     size_t count, ours = 0;
     bool drain;
     char json[300];
-    struct run run;
-    bool found;
     world_init(&w);
     struct uuid id = new_id();
     const struct bytes held[2] = {bytes_of(w.group), bytes_of(w.pool)};
     assert_true(ledger_hold(&w.other, held, 2, BYTES("x"), NOW, &w.e));
-    assert_true(ledger_cancel(store, &id, BYTES("by"), BYTES("x"), NOW, &w.arena, &run, &found, 10000, &w.e));
+    put_cancel(&id, "by");
     snprintf(json, sizeof json, "{\"_id\":\"drain:%s\",\"kind\":\"drain\",\"instance\":\"%s\"}",
         w.other_instance, w.other_instance);
     put("cancels", json);
@@ -316,7 +313,7 @@ static void of_many_writers_of_holders_none_is_forgotten(void **state)
 
 const struct CMUnitTest other_cases[] = {
     cmocka_unit_test(an_outcome_is_unsent_until_it_is_settled),
-    cmocka_unit_test(a_cancel_is_found_and_the_first_one_counts),
+    cmocka_unit_test(cancels_are_found_by_job_and_holds_are_not_cancels),
     cmocka_unit_test(a_group_is_held_once_and_all_its_jobs_show_it),
     cmocka_unit_test(holds_are_everybodys_and_a_drain_is_one_instances),
     cmocka_unit_test(a_lease_that_is_over_never_renews),

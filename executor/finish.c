@@ -170,8 +170,7 @@ void finish_queued(
     if (finish_tell(r, e, &t))
         finish_add(r, e);
     else
-        scheduler_look(
-            r->scheduler, run->group, run->partition); /* it was taken out of the window: there it is again */
+        rules_look(r, run->group, run->partition); /* it was taken out of the window: there it is again */
 }
 
 /* ---- what becomes of an attempt ---- */
@@ -357,7 +356,7 @@ static void acknowledge(struct rules *r, struct ending *e, bool closed, struct p
         r->world->gone(r->self, e->task, closed);
         scheduler_ended(r->scheduler, e->task, closed && e->close.to == RUN_ENDED);
     } else {
-        scheduler_look(r->scheduler, e->group, e->partition);
+        rules_look(r, e->group, e->partition);
     }
     TAILQ_REMOVE(&r->ends, e, entry);
     ending_free(e);

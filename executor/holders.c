@@ -278,7 +278,7 @@ static bool is_stale(
     if (!gone)
         suspect(r, h->instance);
     else if (run->attempt == h->attempt)
-        scheduler_look(r->scheduler, run->group, run->partition);
+        rules_look(r, run->group, run->partition);
     return gone && run->attempt < h->attempt;
 }
 

@@ -334,6 +334,12 @@ void *rules_grow(void *items, size_t count, size_t *cap, size_t size)
     return items;
 }
 
+void rules_look(struct rules *r, struct bytes group, int32_t partition)
+{
+    scheduler_look(r->scheduler, group, partition); /* makes it */
+    scheduler_look(r->scheduler, group, -1);
+}
+
 /* A random UUID of version 4, from the world's randomness. */
 void rules_new_outcome(struct rules *r, char out[UUID_TEXT_LEN + 1])
 {

@@ -164,6 +164,9 @@ struct op *rules_begin(struct rules *r, enum op_kind kind);
 /* The same, unless one of that kind is there already (then NULL). */
 struct op *rules_begin_once(struct rules *r, enum op_kind kind);
 void rules_die(struct rules *r, const char *reason);
+/* Something about the group changed, and not by the intake: it is looked at anew, even when a look is under way, and even when it is not
+ * in memory but its partition is ours (-1: not known). */
+void rules_look(struct rules *r, struct bytes group, int32_t partition);
 void rules_new_outcome(struct rules *r, char out[UUID_TEXT_LEN + 1]);
 /* The run with that id in an answer, or NULL. Sorts once: call runs_sort before. */
 void runs_sort(struct runs *runs);

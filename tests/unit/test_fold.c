@@ -31,8 +31,10 @@ struct row {
     const char *text;  /* accepted: the code; node: the node; final: the error's message; else the reason */
     const char *state; /* node: its state */
     double progress;
-    int64_t accepted; /* times.accepted, 0: none */
-    int64_t results;  /* so many */
+    int64_t accepted;  /* times.accepted, 0: none */
+    int64_t results;   /* so many */
+    const char *error; /* retrying, lost: the error's message */
+    int64_t next_at;   /* retrying */
 };
 struct expectation {
     const char *path, *value; /* "-": there is no such field */
@@ -93,11 +95,76 @@ static const struct scenario scenarios[] = {
                 .progress = 0.1}},
         .expect = {{"state", "running"}, {"attempt", "2"}, {"times.started", "14"}, {"times.queued", "17"},
             {"instance", "x2"}, {"progress", "0.1"}, {"reason", "-"}, {"creator", "ide"}, {"code", "-"}}},
-    {.name = "a retry that is due: queued, and why",
+    {.name = "a retry that is due: queued, why and when",
         .rows = {{A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
-            {A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky"},
+            {A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky",
+                .error = "deadlock", .results = 1, .next_at = 90},
             {A, PHASE_QUEUED, .attempt = 1, .at = 17, EXEC, .origin = 5}},
-        .expect = {{"state", "queued"}, {"reason", "flaky"}, {"final", "false"}}},
+        .expect = {{"state", "queued"}, {"reason", "flaky"}, {"final", "false"}, {"retry_at", "90"},
+            {"error", "-"}, {"exit_code", "-"}, {"results", "-"}, {"log", "-"}, {"attempts.0.n", "1"},
+            {"attempts.0.started", "14"}, {"attempts.0.ended", "16"}, {"attempts.0.phase", "retrying"},
+            {"attempts.0.instance", "x1"}, {"attempts.0.ended_by", "-"}, {"attempts.0.reason", "flaky"},
+            {"attempts.0.error.message", "deadlock"}, {"attempts.0.exit_code", "3"},
+            {"attempts.0.results.0.path", "p"}, {"attempts.0.log.bytes", "77"}}},
+    {.name = "a retry that runs and fails for good: each attempt keeps its own end",
+        .rows = {{A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky",
+                .error = "deadlock", .next_at = 90},
+            {A, PHASE_STARTED, .attempt = 2, .at = 91, .stage = "executor", .instance = "x2", .origin = 5},
+            {A, PHASE_FAILED, .attempt = 2, .at = 95, .stage = "executor", .instance = "x2", .origin = 5,
+                .text = "no such table", .results = 1}},
+        .expect = {{"state", "failed"}, {"retry_at", "-"}, {"reason", "-"},
+            {"error.message", "no such table"}, {"results.0.n", "0"},
+            {"attempts.0.error.message", "deadlock"}, {"attempts.1.n", "2"}, {"attempts.1.started", "91"},
+            {"attempts.1.ended", "95"}, {"attempts.1.phase", "failed"}, {"attempts.1.instance", "x2"},
+            {"attempts.1.error", "-"}, {"attempts.1.results", "-"}, {"attempts.1.exit_code", "-"},
+            {"attempts.1.log", "-"}, {"attempts.2", "-"}}},
+    {.name = "the next start clears the time of the retry",
+        .rows =
+            {{A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky", .next_at = 90},
+                {A, PHASE_STARTED, .attempt = 2, .at = 91, EXEC, .origin = 5}},
+        .expect = {{"state", "running"}, {"retry_at", "-"}, {"reason", "-"}, {"attempts.0.started", "-"},
+            {"attempts.0.instance", "-"}, {"attempts.0.ended_by", "x1"}, {"attempts.1.phase", "-"},
+            {"attempts.1.ended", "-"}, {"attempts.1.ended_by", "-"}}},
+    {.name = "a lost attempt was ended by another instance, and is due at once",
+        .rows = {{A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_LOST, .attempt = 1, .at = 50, .stage = "executor", .instance = "x2", .origin = 5,
+                .text = "its executor is gone", .error = "lost"},
+            {A, PHASE_LOST, .attempt = 1, .at = 50, .stage = "executor", .instance = "x3", .origin = 5,
+                .text = "repeated by x3"}},
+        .expect = {{"state", "queued"}, {"reason", "its executor is gone"}, {"retry_at", "-"},
+            {"attempts.0.instance", "x1"}, {"attempts.0.ended_by", "x2"}, {"attempts.0.phase", "lost"},
+            {"attempts.0.error.message", "lost"}, {"attempts.1", "-"}}},
+    {.name = "cancelled while it waits for another try: the attempt before keeps its own end",
+        .rows = {{A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky",
+                .error = "deadlock", .next_at = 90},
+            {A, PHASE_CANCELLED, .attempt = 1, .at = 17, EXEC, .origin = 5, .text = "by ann"}},
+        .expect = {{"state", "cancelled"}, {"retry_at", "-"}, {"error.message", "by ann"},
+            {"attempts.0.phase", "retrying"}, {"attempts.0.ended", "16"},
+            {"attempts.0.error.message", "deadlock"}, {"attempts.1", "-"}}},
+    {.name = "cancelled before any start: there is no attempt",
+        .rows = {{A, PHASE_QUEUED, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_CANCELLED, .at = 17, EXEC, .origin = 5, .text = "by ann"}},
+        .expect = {{"state", "cancelled"}, {"attempt", "0"}, {"attempts", "-"}}},
+    {.name = "attempts: ties are broken by time, then instance, then phase",
+        .rows =
+            {{A, PHASE_STARTED, .attempt = 1, .at = 14, .stage = "executor", .instance = "x2", .origin = 5},
+                {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+                {A, PHASE_STARTED, .attempt = 1, .at = 14, .stage = "executor", .origin = 5},
+                {A, PHASE_LOST, .attempt = 1, .at = 50, EXEC, .origin = 5, .text = "lost"},
+                {A, PHASE_RETRYING, .attempt = 1, .at = 50, EXEC, .origin = 5, .text = "retrying"},
+                {A, PHASE_RETRYING, .attempt = 1, .at = 50, .stage = "executor", .instance = "x2",
+                    .origin = 5, .text = "not this one"},
+                {A, PHASE_LOST, .attempt = 1, .at = 51, .stage = "executor", .origin = 5,
+                    .text = "nor this"}},
+        .expect = {{"attempts.0.started", "14"}, {"attempts.0.instance", "-"}, {"attempts.0.ended_by", "x1"},
+            {"attempts.0.phase", "retrying"}, {"attempts.0.reason", "retrying"}}},
+    {.name = "an end that names no instance is nobody's",
+        .rows = {{A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_LOST, .attempt = 1, .at = 50, .stage = "executor", .origin = 5},
+            {A, PHASE_LOST, .attempt = 1, .at = 50, EXEC, .origin = 5}},
+        .expect = {{"attempts.0.instance", "x1"}, {"attempts.0.ended_by", ""}}},
     {.name = "nodes: the latest attempt, the furthest state",
         .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5},
             {A, PHASE_NODE, .attempt = 1, .at = 14, EXEC, .origin = 5, .text = "n1", .state = "running"},
@@ -210,11 +277,11 @@ static struct job *plan_of(struct arena *a)
     return plan;
 }
 
-static struct job_error *error_of(const struct row *r, struct arena *a)
+static struct job_error *error_of(const char *message, struct arena *a)
 {
     struct job_error *e = arena_alloc(a, sizeof *e);
     *e = (struct job_error){
-        .code = BYTES("engine_error"), .class = CLASS_ENGINE, .message = bytes_of(r->text)};
+        .code = BYTES("engine_error"), .class = CLASS_ENGINE, .message = bytes_of(message)};
     e->statement = e->line = NO_INT;
     return e;
 }
@@ -224,8 +291,9 @@ static void end_of(const struct row *r, struct arena *a, struct event *e)
     e->exit_code = 3;
     e->log = arena_alloc(a, sizeof *e->log);
     *e->log = (struct log_totals){.bytes = 77, .lines = 2};
-    if (r->text)
-        e->error = error_of(r, a);
+    const char *message = job_phase_is_final((enum job_phase)r->phase) ? r->text : r->error;
+    if (message)
+        e->error = error_of(message, a);
     e->results.count = (size_t)r->results;
     e->results.items = arena_array(a, (size_t)r->results + 1, sizeof *e->results.items);
     for (int64_t i = 0; i < r->results; i++)
@@ -263,6 +331,10 @@ static void event_of(const struct row *r, struct arena *a, struct event *e)
         e->node = bytes_of(r->text), e->node_state = bytes_of(r->state);
     else
         e->reason = bytes_of(r->text);
+    if (r->phase == PHASE_RETRYING || r->phase == PHASE_LOST)
+        end_of(r, a, e);
+    if (r->next_at)
+        e->next_at = r->next_at;
 }
 
 static bson_t *stub_of(const char *group)
@@ -493,13 +565,63 @@ static void a_repeat_changes_nothing_and_needs_no_write(void **state)
     }
 }
 
+/* More attempts than are kept, in several orders, with the document written and read between. */
+static void of_many_attempts_the_latest_stay(void **state)
+{
+    (void)state;
+    enum { ATTEMPTS = ATTEMPTS_MAX + 7, EVENTS = 2 * ATTEMPTS };
+    bson_t *expected = NULL;
+    for (size_t step = 1; step < EVENTS; step++) {
+        if (EVENTS % step == 0 && step > 1)
+            continue; /* not every event would have its turn */
+        struct arena a;
+        struct job_doc doc = {.id = BYTES(JOB)};
+        bson_t *stored = NULL;
+        bool every[EVENTS] = {false};
+        arena_init(&a);
+        for (size_t i = 0, at = 0; i < EVENTS; i++, at = (at + step) % EVENTS) {
+            while (every[at])
+                at = (at + 1) % EVENTS;
+            every[at] = true;
+            int64_t n = 1 + (int64_t)at / 2;
+            struct row r = {A, at % 2 ? PHASE_RETRYING : PHASE_STARTED, .attempt = n,
+                .at = 10 * n + (int64_t)(at % 2), EXEC, .origin = 5, .error = "again"};
+            struct event e;
+            event_of(&r, &a, &e);
+            fold_event(&doc, &e, &a);
+            if (i % 5 == 0 && doc.changed)
+                store_between(&doc, &stored, &a);
+        }
+        doc.rev = 0;
+        bson_t *got = bson_new();
+        job_doc_write(&doc, KEEP_MS, got);
+        if (expected)
+            assert_same("many attempts", got, expected);
+        else
+            expected = bson_copy(got);
+        bson_destroy(got);
+        bson_destroy(stored);
+        arena_release(&a);
+    }
+    char text[100];
+    value_text(expected, "attempts.0.n", text, sizeof text);
+    assert_string_equal(text, "8");
+    value_text(expected, "attempts.19.n", text, sizeof text);
+    assert_string_equal(text, "27");
+    value_text(expected, "attempts.20", text, sizeof text);
+    assert_string_equal(text, "-");
+    value_text(expected, "attempts.0.error.message", text, sizeof text);
+    assert_string_equal(text, "again");
+    bson_destroy(expected);
+}
+
 static void the_fields_stand_in_the_order_of_the_docs(void **state)
 {
     (void)state;
     static const char *const names[] = {"_id", "rev", "state", "final", "creator", "user", "group",
         "submitter", "name", "engine", "target", "code_type", "code", "variables", "conf", "labels", "source",
-        "limits", "times", "attempt", "progress", "plan", "results", "exit_code", "instance", "log", "fold",
-        "expire_at"};
+        "limits", "times", "attempt", "progress", "plan", "results", "exit_code", "instance", "log",
+        "attempts", "fold", "expire_at"};
     struct world w;
     const size_t order[EVENTS_MAX] = {0, 1, 2, 3, 4, 5, 6};
     bson_iter_t it;
@@ -551,6 +673,7 @@ int main(void)
         cmocka_unit_test(every_order_of_the_same_events_gives_the_same_document),
         cmocka_unit_test(batches_may_end_anywhere),
         cmocka_unit_test(a_repeat_changes_nothing_and_needs_no_write),
+        cmocka_unit_test(of_many_attempts_the_latest_stay),
         cmocka_unit_test(the_fields_stand_in_the_order_of_the_docs),
         cmocka_unit_test(events_that_can_never_be_folded_are_refused),
     };

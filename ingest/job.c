@@ -8,6 +8,7 @@
 #include "core/shape_bson.h"
 #include "ingest/ingest.h"
 #include "ingest/request.h"
+#include "ingest/stub.h"
 
 json_t *job_json(const bson_t *doc)
 {
@@ -96,8 +97,15 @@ void job_get(void *ingest, struct http_request *r)
     error_clear(&e);
     if (!request_query_only(r, known) || !request_job_id(r, &id, text))
         return;
-    bson_t *opts = BCON_NEW("projection", "{", "stub", BCON_INT32(0), "fold", BCON_INT32(0), "}");
+    bson_t *opts = BCON_NEW("projection", "{", "stub.submission", BCON_INT32(0), "fold", BCON_INT32(0), "}");
     if (request_find_job(r, in->world->store, in->settings->store_patience_ms, text, opts, &doc)) {
+        /* Nobody was told of it yet, and perhaps nobody will be (admit.h). */
+        if (stub_claim(&doc).data) {
+            (void)request_not_found(r, "job", bytes_of(text));
+            bson_destroy(&doc);
+            bson_destroy(opts);
+            return;
+        }
         bool waits = !doc_flag(&doc, "final") && !bytes_equal_text(doc_text(&doc, "state"), "running");
         if (waits && !waiting_for(in, &doc, text, &waiting, &e)) {
             request_store_failed(r, &e);

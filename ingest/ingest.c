@@ -11,6 +11,8 @@
 #include "core/log.h"
 #include "ingest/cancel.h"
 #include "ingest/cancel_many.h"
+#include "ingest/group.h"
+#include "ingest/instance.h"
 #include "ingest/job.h"
 #include "ingest/limit.h"
 #include "ingest/logs.h"
@@ -62,6 +64,20 @@ const struct http_route ingest_routes[] = {
         "Cancel a job; body {reason, by}, optional", "200, 202, 400, 404, 503"},
     {"POST", "/v1/jobs/cancel", HTTP_WORKER, cancel_many_post, IDS_BODY_MOST,
         "Cancel many: {ids} or {group} or {filter}, with reason and by", "200, 202, 400, 413, 415, 503"},
+    {"GET", "/v1/groups", HTTP_WORKER, groups_get, 0,
+        "Groups with unfinished jobs or held, by name: depth, running, oldest wait, held. Filters: creator, "
+        "user; "
+        "limit, cursor",
+        "200, 400, 503"},
+    {"POST", "/v1/groups/{creator}/{user}/hold", HTTP_WORKER, group_hold, WISH_MOST,
+        "Start nothing of this group; body {reason, by}, optional", "200, 400, 415, 503"},
+    {"POST", "/v1/groups/{creator}/{user}/release", HTTP_WORKER, group_release, WISH_MOST,
+        "Let a held group go on", "200, 400, 415, 503"},
+    {"GET", "/v1/instances", HTTP_WORKER, instances_get, 0,
+        "Executor processes; all=true: also those whose lease is over", "200, 400, 503"},
+    {"POST", "/v1/instances/{id}/drain", HTTP_WORKER, instance_drain, WISH_MOST,
+        "Let an executor finish what runs, give back the rest, and end; body {reason, by}, optional",
+        "202, 400, 404, 409, 415, 503"},
     {"GET", "/v1/limits", HTTP_WORKER, limits_get, 0, "All limits, by selector", "200, 503"},
     {"GET", "/v1/limits/{selector}", HTTP_WORKER, limit_get, 0, "The limit of *", "200, 400, 404, 503"},
     {"PUT", "/v1/limits/{selector}", HTTP_WORKER, limit_put, WISH_MOST, "Set it: the whole document",

@@ -160,7 +160,9 @@ void client_get(struct client *c, const char *path, const char *accept, struct r
     perform(c, path, curl_slist_append(NULL, header), out);
 }
 
-void client_post(struct client *c, const char *path, const json_t *body, const char *key, struct reply *out)
+/* With a body (NULL: none), by this method. */
+static void send_body(struct client *c, const char *method, const char *path, const json_t *body,
+    const char *key, struct reply *out)
 {
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
@@ -173,6 +175,7 @@ void client_post(struct client *c, const char *path, const json_t *body, const c
         headers = curl_slist_append(headers, header.data);
     }
     curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(text ? strlen(text) : 0));
     curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, text ? text : "");
     headers = curl_slist_append(headers, "Expect:"); /* no wait for 100-continue */
@@ -181,19 +184,46 @@ void client_post(struct client *c, const char *path, const json_t *body, const c
     buf_release(&header);
 }
 
+void client_post(struct client *c, const char *path, const json_t *body, const char *key, struct reply *out)
+{
+    send_body(c, "POST", path, body, key, out);
+}
+
+void client_put(struct client *c, const char *path, const json_t *body, struct reply *out)
+{
+    send_body(c, "PUT", path, body, NULL, out);
+}
+
+void client_delete(struct client *c, const char *path, struct reply *out)
+{
+    reply_release(out);
+    curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+    perform(c, path, curl_slist_append(NULL, "Accept: application/json"), out);
+}
+
 /* ---- paths ---- */
 
-void path_add_segment(struct buf *path, const char *segment)
+static void add_escaped(struct buf *path, const char *text, const char *plain)
 {
-    for (; *segment; segment++) {
-        unsigned char c = (unsigned char)*segment;
-        bool plain =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c);
-        if (plain)
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool as_it_is = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                        strchr(plain, c) != NULL;
+        if (as_it_is)
             buf_add_char(path, (char)c);
         else
             buf_printf(path, "%%%02X", c);
     }
+}
+
+void path_add_segment(struct buf *path, const char *segment)
+{
+    add_escaped(path, segment, "-._~");
+}
+
+void path_add_segments(struct buf *path, const char *segments)
+{
+    add_escaped(path, segments, "-._~/");
 }
 
 void path_add(struct buf *path, const char *name, const char *value)

@@ -34,11 +34,15 @@ enum outcome reply_explain(const struct reply *r);
 void client_get(struct client *c, const char *path, const char *accept, struct reply *out);
 /* `body` may be NULL. `key`: Idempotency-Key, or NULL. */
 void client_post(struct client *c, const char *path, const json_t *body, const char *key, struct reply *out);
+void client_put(struct client *c, const char *path, const json_t *body, struct reply *out);
+void client_delete(struct client *c, const char *path, struct reply *out);
 
 /* Appends "?name=value" or "&name=value", percent-encoded; nothing when value is NULL. */
 void path_add(struct buf *path, const char *name, const char *value);
 /* As one segment of a path. */
 void path_add_segment(struct buf *path, const char *segment);
+/* As segments: a slash stays one. */
+void path_add_segments(struct buf *path, const char *segments);
 const char *path_text(struct buf *path);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * commands: the subcommands, one file each.
+ * commands: the subcommands.
  */
 #ifndef MILLRACE_CLI_COMMANDS_H
 #define MILLRACE_CLI_COMMANDS_H
@@ -13,6 +13,12 @@ extern const struct command command_list;
 extern const struct command command_log;
 extern const struct command command_results;
 extern const struct command command_cancel;
+extern const struct command command_groups;
+extern const struct command command_hold;
+extern const struct command command_release;
+extern const struct command command_limits;
+extern const struct command command_instances;
+extern const struct command command_drain;
 extern const struct command command_topics;
 extern const struct command command_dead;
 

@@ -89,24 +89,80 @@ static void add_log(struct table *t, const json_t *job)
     row(t, "log", text);
 }
 
-/* Why it has not started, in words: {"reason": "job_ahead", "job_id": ..., "state": ...} and the like. */
+static const char *time_of(const char *text, char out[32])
+{
+    if (!*text)
+        return "";
+    struct bytes shown = time_shown(text, out);
+    if (shown.data != out)
+        (void)snprintf(out, 32, "%.*s", BYTES_ARG(shown));
+    return out;
+}
+
+/* Why it waits, in words, by "kind" (GET /v1/jobs/{id}). */
+const char *show_waiting(const json_t *job, char *out, size_t size)
+{
+    const json_t *waiting = json_object_get(job, "waiting_for");
+    const char *kind = show_text(waiting, "kind", NULL), *at = show_text(waiting, "at", NULL);
+    const char *by = show_text(waiting, "by", NULL), *reason = show_text(waiting, "reason", NULL);
+    long long position = (long long)json_integer_value(json_object_get(waiting, "position"));
+    if (strcmp(kind, "job") == 0)
+        (void)snprintf(out, size, "job %s before it in its group, which is %s (%lld%s before it)",
+            show_text(waiting, "job_id", NULL), show_text(waiting, "state", NULL), position,
+            position >= 1000 ? " or more" : "");
+    else if (strcmp(kind, "held") == 0)
+        (void)snprintf(out, size, "its group to be released: held%s%s at %s%s%s", *by ? " by " : "", by, at,
+            *reason ? ": " : "", reason);
+    else if (strcmp(kind, "not_before") == 0)
+        (void)snprintf(out, size, "its time: %s", at);
+    else if (strcmp(kind, "retry") == 0)
+        (void)snprintf(out, size, "its next attempt: %s", at);
+    else if (strcmp(kind, "limit") == 0)
+        (void)snprintf(out, size, "a place under the limit of %s: %lld run",
+            show_text(waiting, "selector", NULL),
+            (long long)json_integer_value(json_object_get(waiting, "max_running")));
+    else if (strcmp(kind, "slot") == 0)
+        (void)snprintf(out, size, "a free place: it is its turn");
+    else if (strcmp(kind, "pipeline") == 0)
+        (void)snprintf(out, size, "the pipeline: it is on its way to an executor");
+    else
+        (void)snprintf(out, size, "%s", kind);
+    return out;
+}
+
 static void add_waiting(struct table *t, const json_t *job)
 {
-    char text[256];
-    const json_t *waiting = json_object_get(job, "waiting_for");
-    const char *reason = show_text(waiting, "reason", NULL);
-    if (strcmp(reason, "job_ahead") == 0)
-        (void)snprintf(text, sizeof text, "job %s before it in its group, which is %s",
-            show_text(waiting, "job_id", NULL), show_text(waiting, "state", NULL));
-    else if (strcmp(reason, "not_before") == 0)
-        (void)snprintf(text, sizeof text, "its time: %s", show_text(waiting, "until", NULL));
-    else if (strcmp(reason, "slot") == 0)
-        (void)snprintf(text, sizeof text, "a free place: it is its turn");
-    else if (strcmp(reason, "pipeline") == 0)
-        (void)snprintf(text, sizeof text, "the pipeline: it is on its way to an executor");
-    else
-        (void)snprintf(text, sizeof text, "%s", reason);
-    row(t, "waits for", text);
+    char text[2400]; /* by and reason are up to 1024 bytes each */
+    row(t, "waits for", show_waiting(job, text, sizeof text));
+}
+
+/* One line for each attempt: how it ended, and why. */
+static void add_attempts(struct table *t, const json_t *job)
+{
+    size_t i;
+    const json_t *attempt;
+    bool first = true;
+    const json_t *attempts = json_object_get(job, "attempts");
+    if (json_array_size(attempts) < 2 && !json_object_get(job, "retry_at"))
+        return; /* the only one is told by the job itself */
+    json_array_foreach(attempts, i, attempt)
+    {
+        char text[1024];
+        const json_t *exit_code = json_object_get(attempt, "exit_code");
+        const char *code = show_text(attempt, "error", "code"), *reason = show_text(attempt, "reason", NULL);
+        int len = snprintf(text, sizeof text, "%lld  %s",
+            (long long)json_integer_value(json_object_get(attempt, "n")), show_text(attempt, "phase", NULL));
+        if (*reason)
+            len += snprintf(text + len, sizeof text - (size_t)len, "  %.200s", reason);
+        if (*code)
+            len += snprintf(text + len, sizeof text - (size_t)len, "  %.40s: %.400s", code,
+                show_text(attempt, "error", "message"));
+        if (json_is_integer(exit_code))
+            (void)snprintf(text + len, sizeof text - (size_t)len, "  exit code %lld",
+                (long long)json_integer_value(exit_code));
+        row(t, first ? "attempts" : "", text);
+        first = false;
+    }
 }
 
 void show_job(const json_t *job)
@@ -122,6 +178,8 @@ void show_job(const json_t *job)
     row(t, "engine", show_text(job, "engine", NULL));
     row(t, "target", show_text(job, "target", NULL));
     row_json(t, "attempt", json_object_get(job, "attempt"));
+    add_attempts(t, job);
+    row(t, "next try", time_of(show_text(job, "retry_at", NULL), out));
     if (json_number_value(json_object_get(job, "progress")) > 0)
         row_json(t, "progress", json_object_get(job, "progress"));
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {

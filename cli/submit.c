@@ -26,7 +26,14 @@ static const struct option own[] = {
     {0, "conf", "K=V", true, "a setting of the engine"},
     {0, "label", "K=V", true, "for routing, limits and search"},
     {0, "run-timeout", "MS", false, "longest run of one attempt, in milliseconds"},
+    {0, "queue-timeout", "MS", false, "longest wait for the first start, in milliseconds"},
+    {0, "not-before", "TIME", false, "start no earlier, e.g. 2026-01-31T08:00:00Z"},
     {0, "max-attempts", "N", false, "tries in all; 1 is no retry"},
+    {0, "backoff", "MS", false, "wait before the second try; it doubles with each further one"},
+    {0, "max-backoff", "MS", false, "longest wait between two tries"},
+    {0, "retry-on-exit", "N", true, "an exit code that is worth another try"},
+    {0, "retry-on-error", "REGEX", true, "a pattern of errors (code or message) that are worth another try"},
+    {0, "on-lost", "retry|fail", false, "when the executor that ran it is lost; default retry"},
     {'f', "file", "FILE", false, "read the code from a file"},
     {'k', "key", "KEY", false, "idempotency key: a repeat with the same key is the same job"},
     {'w', "wait", NULL, false, "wait for the end; the exit code tells it"},
@@ -103,15 +110,57 @@ static bool add_pairs(const struct args *a, const char *option, json_t *job, con
     return ok;
 }
 
+/* A field of a part of the job (limits, retry); takes the value. */
+static void add_to(json_t *job, const char *part, const char *field, json_t *value)
+{
+    if (!json_object_get(job, part))
+        json_object_set_new(job, part, json_object());
+    json_object_set_new(json_object_get(job, part), field, value);
+}
+
 static bool add_number(
-    const struct args *a, const char *option, json_t *job, const char *group, const char *field)
+    const struct args *a, const char *option, json_t *job, const char *part, const char *field)
 {
     int64_t n;
     if (!args_number(a, option, 0, INT64_MAX, -1, &n))
         return false;
     if (n >= 0)
-        json_object_set_new(job, group, json_pack("{s:I}", field, (json_int_t)n));
+        add_to(job, part, field, json_integer((json_int_t)n));
     return true;
+}
+
+/* All values of a repeated option as an array; numbers where `numbers`. */
+static bool add_list(const struct args *a, const char *option, bool numbers, json_t *job, const char *field)
+{
+    json_t *list = json_array();
+    bool ok = true;
+    for (size_t i = 0; ok && i < a->count; i++) {
+        const char *text = a->given[i].value;
+        int64_t n = 0;
+        if (strcmp(a->given[i].option->name, option) != 0)
+            continue;
+        ok = !numbers || bytes_parse_int64(bytes_of(text), &n);
+        ok =
+            ok && json_array_append_new(list, numbers ? json_integer((json_int_t)n) : json_string(text)) == 0;
+        if (!ok)
+            complain("--%s %s: %s is expected", option, text, numbers ? "a whole number" : "UTF-8 text");
+    }
+    if (ok && json_array_size(list) > 0)
+        add_to(job, "retry", field, json_incref(list));
+    json_decref(list);
+    return ok;
+}
+
+static bool add_retry(const struct args *a, json_t *job)
+{
+    const char *on_lost = args_text(a, "on-lost", NULL);
+    if (on_lost)
+        add_to(job, "retry", "on_lost", json_string(on_lost));
+    return add_number(a, "max-attempts", job, "retry", "max_attempts") &&
+           add_number(a, "backoff", job, "retry", "backoff_ms") &&
+           add_number(a, "max-backoff", job, "retry", "max_backoff_ms") &&
+           add_list(a, "retry-on-exit", true, job, "exit_codes") &&
+           add_list(a, "retry-on-error", false, job, "errors");
 }
 
 static bool build(const struct args *a, struct bytes code, json_t *job)
@@ -125,8 +174,9 @@ static bool build(const struct args *a, struct bytes code, json_t *job)
               add_text(job, "code_type", args_text(a, "code-type", NULL)) &&
               add_pairs(a, "var", job, "variables") && add_pairs(a, "conf", job, "conf") &&
               add_pairs(a, "label", job, "labels") &&
+              add_text(job, "not_before", args_text(a, "not-before", NULL)) &&
               add_number(a, "run-timeout", job, "limits", "run_timeout_ms") &&
-              add_number(a, "max-attempts", job, "retry", "max_attempts");
+              add_number(a, "queue-timeout", job, "limits", "queue_timeout_ms") && add_retry(a, job);
     if (!ok)
         return false;
     if (json_object_set_new(job, "code", json_stringn(code.data ? code.data : "", code.len)) == 0)

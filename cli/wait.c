@@ -29,14 +29,14 @@ int wait_longer(int ms, int most)
 static void show(const struct reply *r, int64_t since)
 {
     const json_t *waiting = json_object_get(r->json, "waiting_for");
-    const char *reason = json_string_value(json_object_get(waiting, "reason"));
+    const char *kind = json_string_value(json_object_get(waiting, "kind"));
     double done = json_number_value(json_object_get(r->json, "progress"));
     const char *state = r->status ? reply_text(r, "state") : "no answer";
     (void)fprintf(stderr, "\r\033[K%-10s %5.1f s", state, (double)(clock_boot_ms() - since) / 1000);
     if (done > 0)
         (void)fprintf(stderr, "  %3.0f %%", done * 100);
-    if (reason)
-        (void)fprintf(stderr, "  waits for: %s", reason);
+    if (kind)
+        (void)fprintf(stderr, "  waits for: %s", kind);
     (void)fflush(stderr);
 }
 

@@ -217,7 +217,7 @@ static bool fold_head(struct job_view *v, const struct event *e)
     bool final = job_phase_is_final((enum job_phase)e->phase);
     struct event *shown = &v->shown;
     shown->reason = e->reason;
-    shown->next_at = e->next_at;
+    shown->next_at = e->phase == PHASE_RETRYING ? e->next_at : NO_INT;
     shown->results.items = final ? e->results.items : NULL;
     shown->results.count = final ? e->results.count : 0;
     shown->error = final ? e->error : NULL;
@@ -278,6 +278,7 @@ static bool fold_view(struct job_view *v, const struct event *e, struct arena *a
     changed |= fold_times(&v->shown.times, e);
     changed |= fold_progress(v, e);
     changed |= fold_node(v, e, a);
+    changed |= attempts_fold(&v->attempts, e, a);
     changed |= fold_head(v, e);
     return changed;
 }

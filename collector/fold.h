@@ -10,6 +10,7 @@
  *   specification, plan: from the accepted, planned event with the least (at, instance)
  *   each time: the least one told
  *   progress: the highest of the highest attempt
+ *   the attempts: attempts.h
  *   each node's state: the highest (attempt, rank of the state), then the least (at, instance)
  *   the group that owns the document: the one that an executor spoke for; before any, the one with the least origin
  *       (timestamp, partition, offset); a stub is weaker than any event

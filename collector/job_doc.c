@@ -3,7 +3,8 @@
  * job_doc: see job_doc.h. The order of the fields is made for people who look at documents.
  *
  *   _id, rev, state, final, <view>, <fields of others>, expire_at, stub
- *   view: creator ... source, times, attempt, progress, plan, results, error, exit_code, reason, next_at, instance, log, fold
+ *   view: creator ... source, times, attempt, progress, plan, results, error, exit_code, reason, retry_at, instance, log,
+ *         attempts, fold
  */
 #include "collector/job_doc.h"
 
@@ -207,10 +208,12 @@ static void write_view(
     append_field(out, &shape_event, &v->shown, "error");
     append_field(out, &shape_event, &v->shown, "exit_code");
     append_field(out, &shape_event, &v->shown, "reason");
-    append_field(out, &shape_event, &v->shown, "next_at");
+    if (v->shown.next_at != NO_INT)
+        bson_append_date_time(out, "retry_at", -1, v->shown.next_at);
     if (v->fold.instance.data && bytes_equal_text(v->fold.stage, "executor"))
         bson_add_text(out, "instance", v->fold.instance);
     append_field(out, &shape_event, &v->shown, "log");
+    attempts_write(&v->attempts, out);
     write_fold(v, others, count, out);
 }
 
@@ -237,8 +240,8 @@ static void write_fold(
 
 /* Written by this file; anything else in a stored document is another's and is kept. */
 static const char *const own_fields[] = {"_id", "rev", "state", "final", "group", "times", "attempt",
-    "progress", "plan", "results", "error", "exit_code", "reason", "next_at", "instance", "log", "expire_at",
-    "fold", "stub"};
+    "progress", "plan", "results", "error", "exit_code", "reason", "retry_at", "instance", "log", "attempts",
+    "expire_at", "fold", "stub"};
 
 static bool is_own_field(const char *key)
 {
@@ -310,6 +313,14 @@ static struct bytes find_text(const bson_t *doc, const char *key, struct arena *
     return arena_copy(a, (struct bytes){text, len});
 }
 
+static int64_t find_time(const bson_t *doc, const char *key)
+{
+    bson_iter_t it;
+    if (!bson_iter_init_find(&it, doc, key) || !BSON_ITER_HOLDS_DATE_TIME(&it))
+        return NO_INT;
+    return bson_iter_date_time(&it);
+}
+
 /* What a stub says about itself: a specification, without a time that could win over an event's. */
 static void read_stub_fold(struct job_view *v, struct arena *a)
 {
@@ -328,6 +339,8 @@ static struct job_view *read_view(const bson_t *doc, struct arena *a)
     v->group = find_text(doc, "group", a);
     shape_from_bson(&shape_submitted, doc, a, &v->spec);
     shape_from_bson(&shape_event, doc, a, &v->shown);
+    v->shown.next_at = find_time(doc, "retry_at");
+    attempts_read(doc, a, &v->attempts);
     shape_clear(&shape_fold, &v->fold);
     if (find_document(doc, "fold", &it, &fold))
         shape_from_bson(&shape_fold, &fold, a, &v->fold);

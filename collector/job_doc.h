@@ -18,6 +18,7 @@
 
 #include <bson/bson.h>
 
+#include "collector/attempts.h"
 #include "core/job.h"
 
 /* Who told something. Of two events that tell the same thing, the least (at, instance) counts; the stub, which has no time
@@ -67,8 +68,10 @@ struct job_view {
     struct bytes group;
     struct fold_state fold;
     struct job spec; /* valid if fold.spec */
-    /* of the head event: results, error, exit_code, log (final ones only), reason, next_at; of all events: plan, times */
+    /* of the head event: results, error, exit_code, log (final ones only), reason, next_at (retrying only); of all events: plan,
+     * times */
     struct event shown;
+    struct attempts attempts;
 };
 
 #define JOB_DOC_VIEWS 4 /* more groups that claim one id are forgotten, the weakest claim first */

@@ -10,7 +10,8 @@
 #include "converter/variables.h"
 #include "core/retry.h"
 
-#define YEAR_MS (366LL * 24 * 3600 * 1000)
+#define DAY_MS (24LL * 3600 * 1000)
+#define YEAR_MS (366 * DAY_MS)
 #define SHOWN_MAX 80
 
 enum { KEY_MAX = 255, VALUE_MAX = 65536, ZONE_MAX = 64 };
@@ -18,6 +19,7 @@ enum { KEY_MAX = 255, VALUE_MAX = 65536, ZONE_MAX = 64 };
 struct checking {
     const struct convert_rules *rules;
     const struct job *job;
+    struct limits_effective limits; /* of its group */
     int64_t now;
     struct arena *arena;
     struct field_problems *problems;
@@ -149,6 +151,16 @@ static struct bytes type_names(struct checking *c, const struct engine_info *eng
     return names;
 }
 
+static struct bytes allowed_names(struct checking *c)
+{
+    struct bytes names = BYTES("");
+
+    for (size_t i = 0; i < c->limits.engines->count; i++)
+        names = arena_printf(c->arena, "%.*s%s%.*s", BYTES_ARG(names), i > 0 ? ", " : "",
+            BYTES_ARG(c->limits.engines->items[i]));
+    return names;
+}
+
 static void check_engine(struct checking *c)
 {
     const struct job *j = c->job;
@@ -161,6 +173,11 @@ static void check_engine(struct checking *c)
         add(c, BYTES("engine"), "unknown_engine",
             arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s",
                 BYTES_ARG(bytes_cut(j->engine, SHOWN_MAX)), BYTES_ARG(known)));
+    } else if (!limits_engine_is_allowed(&c->limits, j->engine)) {
+        struct bytes allowed = allowed_names(c);
+        add(c, BYTES("engine"), "engine_not_allowed",
+            arena_printf(c->arena, "%.*s/%.*s may not use '%.*s', but: %.*s", BYTES_ARG(j->creator),
+                BYTES_ARG(j->user), BYTES_ARG(j->engine), BYTES_ARG(allowed)));
     } else if (j->code_type.len > 0 && !engine_info_accepts(engine, j->code_type)) {
         struct bytes types = type_names(c, engine);
         add(c, BYTES("code_type"), "bad_code_type",
@@ -247,8 +264,10 @@ static void check_numbers(struct checking *c)
     check_range(c, "limits.max_log_bytes", l->max_log_bytes, 0, most->max_log_bytes);
     check_range(c, "limits.max_result_rows", l->max_result_rows, 0, most->max_result_rows);
     check_range(c, "retry.max_attempts", r->max_attempts, 1, RETRY_ATTEMPTS_MAX);
-    check_range(c, "retry.backoff_ms", r->backoff_ms, 0, YEAR_MS);
-    check_range(c, "retry.max_backoff_ms", r->max_backoff_ms, 0, YEAR_MS);
+    check_range(c, "retry.backoff_ms", r->backoff_ms, 0, RETRY_BACKOFF_MAX_MS);
+    check_range(c, "retry.max_backoff_ms", r->max_backoff_ms, 0, RETRY_BACKOFF_MAX_MS);
+    if (c->job->not_before != NO_INT && c->job->not_before > c->now + YEAR_MS)
+        add(c, BYTES("not_before"), "bad_value", BYTES("at most a year ahead"));
 }
 
 /* Rules on what is tried again: core/retry.h. */
@@ -313,19 +332,9 @@ static bool has_strategy(const struct checking *c)
     return c->job->strategy != NULL && !bytes_equal_text(c->job->strategy->kind, "single");
 }
 
-static bool is_delayed(const struct checking *c)
-{
-    return c->job->not_before != NO_INT && c->job->not_before > c->now;
-}
-
 static bool has_callback(const struct checking *c)
 {
     return c->job->callback_url.data != NULL;
-}
-
-static bool has_retries(const struct checking *c)
-{
-    return c->job->retry.max_attempts != NO_INT && c->job->retry.max_attempts > 1;
 }
 
 /* Refused honestly until it works; then its row goes. */
@@ -336,9 +345,7 @@ static const struct {
 } unsupported[] = {
     {"parts", has_parts, "jobs of several parts"},
     {"strategy", has_strategy, "strategies other than single"},
-    {"not_before", is_delayed, "jobs that start later"},
     {"callback_url", has_callback, "calling back at the end"},
-    {"retry.max_attempts", has_retries, "more than one try"},
 };
 
 static void check_unsupported(struct checking *c)
@@ -366,12 +373,23 @@ static void (*const checks[])(struct checking *c) = {
     check_unsupported,
 };
 
+void checks_limits(const struct convert_rules *rules, const struct job *j, struct limits_effective *out)
+{
+    static const struct limits_effective none = {
+        .weight = 1, .max_running = 1, .queue_timeout_ms = NO_INT, .run_timeout_ms = NO_INT};
+
+    *out = none;
+    if (rules->groups != NULL)
+        limits_find(rules->groups, j->creator, j->user, out);
+}
+
 bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t now, struct arena *a,
     struct field_problems *problems)
 {
     struct checking c = {.rules = rules, .job = j, .now = now, .arena = a, .problems = problems};
 
     problems->count = 0;
+    checks_limits(rules, j, &c.limits);
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         checks[i](&c);
     return problems->count == 0;

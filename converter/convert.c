@@ -125,12 +125,24 @@ static void fill(int64_t *value, int64_t normal, int64_t most, bool zero_is_most
         *value = most;
 }
 
+/* The group's own where the limits documents set one, within what a job may ask for; 0 means there what it means in a job. */
+static int64_t normal_of(int64_t of_group, int64_t normal, int64_t most, bool zero_is_most)
+{
+    if (of_group == NO_INT)
+        return normal;
+    if (of_group == 0)
+        return zero_is_most ? most : 0;
+    return of_group < most ? of_group : most;
+}
+
 static void fill_defaults(const struct convert_rules *rules, struct job *j)
 {
+    struct limits_effective group;
     const struct engine_info *engine = engine_list_find(rules->engines, j->engine);
     const struct job_limits *normal = &rules->limits;
     const struct job_limits *most = &rules->most;
 
+    checks_limits(rules, j, &group);
     if (j->submitter.len == 0)
         j->submitter = j->user;
     if (j->name.data == NULL)
@@ -139,8 +151,12 @@ static void fill_defaults(const struct convert_rules *rules, struct job *j)
         j->code = BYTES("");
     if (j->code_type.len == 0)
         j->code_type = engine != NULL ? bytes_of(engine->code_types[0]) : BYTES("");
-    fill(&j->limits.queue_timeout_ms, normal->queue_timeout_ms, most->queue_timeout_ms, false);
-    fill(&j->limits.run_timeout_ms, normal->run_timeout_ms, most->run_timeout_ms, true);
+    fill(&j->limits.queue_timeout_ms,
+        normal_of(group.queue_timeout_ms, normal->queue_timeout_ms, most->queue_timeout_ms, false),
+        most->queue_timeout_ms, false);
+    fill(&j->limits.run_timeout_ms,
+        normal_of(group.run_timeout_ms, normal->run_timeout_ms, most->run_timeout_ms, true),
+        most->run_timeout_ms, true);
     fill(&j->limits.max_log_bytes, normal->max_log_bytes, most->max_log_bytes, true);
     fill(&j->limits.max_result_rows, normal->max_result_rows, most->max_result_rows, true);
     fill(&j->retry.max_attempts, rules->retry.max_attempts, 0, false);

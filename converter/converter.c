@@ -40,15 +40,18 @@ const struct setting converter_settings_table[] = {
         "the largest log that a job may ask for"},
     {"most.max_result_rows", SETTING_INT, OF(most.max_result_rows), "1000000000", 1, 1LL << 40,
         "the most result rows that a job may ask for"},
-    {"retry.backoff", SETTING_MS, OF(backoff_ms), "10s", 0, 86400000,
+    {"retry.backoff", SETTING_MS, OF(backoff_ms), "1s", 0, 86400000,
         "pause before the second try, where the job does not say"},
-    {"retry.max_backoff", SETTING_MS, OF(max_backoff_ms), "10m", 0, 86400000,
+    {"retry.max_backoff", SETTING_MS, OF(max_backoff_ms), "5m", 0, 86400000,
         "longest pause between tries, where the job does not say"},
     SETTING_END,
 };
 
+enum { LOAD_MS = 1000 }; /* patience for the limits: a batch may wait */
+
 struct converter {
     struct engine_list *engines;
+    struct limits *limits; /* the present snapshot */
     struct convert_rules rules;
 };
 
@@ -81,7 +84,21 @@ void converter_close(void *self)
     struct converter *c = self;
 
     engine_list_close(c->engines);
+    limits_free(c->limits);
     free(c);
+}
+
+bool converter_refresh(void *self, struct stage_world *w, struct error *e)
+{
+    struct converter *c = self;
+    struct limits *fresh = limits_load(w->store, LOAD_MS, e);
+
+    if (fresh == NULL)
+        return false;
+    limits_free(c->limits);
+    c->limits = fresh;
+    c->rules.groups = fresh;
+    return true;
 }
 
 /* ---- records under a wrong key ---- */

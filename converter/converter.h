@@ -20,6 +20,8 @@ extern const struct setting converter_settings_table[];
 
 bool converter_open(struct stage_world *w, void **self, struct error *e);
 void converter_close(void *self);
+/* Reads the limits anew. */
+bool converter_refresh(void *self, struct stage_world *w, struct error *e);
 enum step_verdict converter_step(void *self, struct step_record *r, struct outbox *out, struct error *e);
 
 #endif

@@ -12,9 +12,13 @@ static const struct stage converter = {
     .settings_size = sizeof(struct converter_settings),
     .inputs = inputs,
     .outputs = outputs,
+    .uses_store = true, /* for limits, read only */
+    .store_may_be_away = true,
     .forwards_dead = true,
     .open = converter_open,
     .close = converter_close,
+    .refresh = converter_refresh,
+    .refresh_ms = LIMITS_EVERY_MS,
     .step = converter_step,
 };
 

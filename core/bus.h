@@ -156,6 +156,9 @@ int64_t consumer_lag(struct consumer *c);
 /* Has the group given this reader's partitions to others (or nobody) because it was not heard of? Known before consumer_poll
  * tells `revoked`; nothing can be committed then, and only polling leads on. */
 bool consumer_is_lost(const struct consumer *c);
+/* The group's name for this reader, as of its last assignment (also of an empty one); "" before. Cheap; valid until the next
+ * consumer_poll. With it others can say that this reader has left, see core/bus_leave.h. */
+const char *consumer_member_id(const struct consumer *c);
 
 /* Follows all partitions of a topic from its end, without a group (jobs.control). Same reading calls. Waits until Kafka has
  * told the ends, and says so; NULL also when *stop is set meanwhile. */

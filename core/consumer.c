@@ -13,7 +13,12 @@
 #include "core/consumer_group.h"
 #include "core/log.h"
 
-enum { CLOSE_COMMIT_MS = 1500 /* how long close waits for commits */ };
+enum {
+    CLOSE_COMMIT_MS = 1500, /* how long close waits for commits */
+    CLOSE_JOIN_MS = 3000,   /* and for the first assignment, see may_close */
+    HEARTBEAT_MS =
+        500 /* only by a heartbeat's answer a member learns that the group finds a new assignment */
+};
 
 static const uint64_t one = 1;
 
@@ -58,7 +63,7 @@ static rd_kafka_conf_t *consumer_conf(
     const size_t first = sizeof(own) / sizeof(own[0]) - 4;
 
     if (classic) { /* the newer protocol refuses these: the broker decides */
-        int64_t beat = s->session_timeout_ms / 3 < 3000 ? s->session_timeout_ms / 3 : 3000;
+        int64_t beat = s->session_timeout_ms / 3 < HEARTBEAT_MS ? s->session_timeout_ms / 3 : HEARTBEAT_MS;
         snprintf(session, sizeof(session), "%lld", (long long)s->session_timeout_ms);
         snprintf(heartbeat, sizeof(heartbeat), "%lld", (long long)beat);
         own[first] = (struct bus_property){"partition.assignment.strategy", "cooperative-sticky"};
@@ -91,6 +96,7 @@ static void free_consumer(struct consumer *c)
         close(c->fd);
     free(c->prefix);
     free(c->group);
+    free(c->member);
     free(c);
 }
 
@@ -152,6 +158,7 @@ struct consumer *consumer_open(
         free_consumer(c);
         return NULL;
     }
+    c->in_group = true;
     return c;
 }
 
@@ -212,6 +219,23 @@ struct consumer *follower_open(const struct bus_settings *s, const char *client_
     return NULL;
 }
 
+/* Before 2.3 librdkafka aborts when a cooperative reader that has joined is closed before its first assignment (its issue
+ * 4312). So that is waited for. Where none comes (Kafka is away, the group waits for somebody), the reader is left as it is:
+ * its owner ends, and the kernel clears up; the group learns it from the session. */
+static bool may_close(struct consumer *c)
+{
+    int64_t until = clock_boot_ms() + CLOSE_JOIN_MS;
+
+    if (!c->in_group || rd_kafka_version() >= 0x02030000)
+        return true;
+    while (c->member == NULL && clock_boot_ms() < until) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, ASK_PAUSE_MS);
+        if (m != NULL)
+            rd_kafka_message_destroy(m);
+    }
+    return c->member != NULL;
+}
+
 void consumer_close(struct consumer *c)
 {
     if (c == NULL)
@@ -219,6 +243,10 @@ void consumer_close(struct consumer *c)
     c->leaving = true;
     if (!consumer_commit_wait(c, CLOSE_COMMIT_MS))
         log_warn("commit_unanswered", "group=%s", c->group);
+    if (!may_close(c)) {
+        log_info("not_closed", "group=%s reason=\"it never had an assignment\"", c->group);
+        return;
+    }
     rd_kafka_consumer_close(c->rk);
     free_consumer(c);
 }
@@ -370,6 +398,11 @@ const char *consumer_committed_metadata(struct consumer *c, const char *topic, i
 bool consumer_is_lost(const struct consumer *c)
 {
     return rd_kafka_assignment_lost(c->rk) != 0;
+}
+
+const char *consumer_member_id(const struct consumer *c)
+{
+    return c->member != NULL ? c->member : "";
 }
 
 int64_t consumer_lag(struct consumer *c)

@@ -272,8 +272,21 @@ static rd_kafka_queue_t *separate_queue(struct consumer *c, const rd_kafka_topic
     return queue;
 }
 
+/* A member that was given up gets a new id when it joins again. */
+static void note_member(struct consumer *c)
+{
+    char *id = rd_kafka_memberid(c->rk);
+
+    if (id == NULL)
+        return;
+    free(c->member);
+    c->member = bus_copy(id);
+    rd_kafka_mem_free(c->rk, id);
+}
+
 static void on_assigned(struct consumer *c, rd_kafka_topic_partition_list_t *list)
 {
+    note_member(c);
     bool known = learn_offsets(c, list);
 
     if (c->assigns_awaited > 0 && --c->assigns_awaited == 0)

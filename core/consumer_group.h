@@ -53,6 +53,8 @@ struct consumer {
     int64_t
         rejoining_until; /* boot ms: commits stand back; one that meets a rebalance may cost the assignment */
     bool leaving;
+    bool in_group; /* not a follower */
+    char *member;  /* our id in the group, NULL before the first assignment */
     int64_t said_ms;
 };
 

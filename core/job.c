@@ -9,31 +9,20 @@
 
 /* ---- states ---- */
 
-#define BIT(state) (1U << (state))
-#define ENDS_OF_A_RUN (BIT(JOB_SUCCEEDED) | BIT(JOB_FAILED) | BIT(JOB_CANCELLED) | BIT(JOB_TIMED_OUT))
-
-/* Events of different stages may overtake each other on their way to the document, so it may skip states
- * forward. Only an attempt that is over leads back, to queued. What the ledger admitted is never rejected
- * later. */
 static const struct {
     const char *name;
     bool final;
-    unsigned next; /* the states that may follow */
 } states[JOB_STATES] = {
-    [JOB_ACCEPTED] = {"accepted", false,
-        BIT(JOB_CONVERTED) | BIT(JOB_PLANNED) | BIT(JOB_QUEUED) | BIT(JOB_RUNNING) | BIT(JOB_REJECTED) |
-            ENDS_OF_A_RUN},
-    [JOB_CONVERTED] = {"converted", false,
-        BIT(JOB_PLANNED) | BIT(JOB_QUEUED) | BIT(JOB_RUNNING) | BIT(JOB_REJECTED) | ENDS_OF_A_RUN},
-    [JOB_PLANNED] = {"planned", false,
-        BIT(JOB_QUEUED) | BIT(JOB_RUNNING) | BIT(JOB_REJECTED) | ENDS_OF_A_RUN},
-    [JOB_QUEUED] = {"queued", false, BIT(JOB_RUNNING) | ENDS_OF_A_RUN},
-    [JOB_RUNNING] = {"running", false, BIT(JOB_QUEUED) | ENDS_OF_A_RUN},
-    [JOB_SUCCEEDED] = {"succeeded", true, 0},
-    [JOB_FAILED] = {"failed", true, 0},
-    [JOB_CANCELLED] = {"cancelled", true, 0},
-    [JOB_TIMED_OUT] = {"timed_out", true, 0},
-    [JOB_REJECTED] = {"rejected", true, 0},
+    [JOB_ACCEPTED] = {"accepted", false},
+    [JOB_CONVERTED] = {"converted", false},
+    [JOB_PLANNED] = {"planned", false},
+    [JOB_QUEUED] = {"queued", false},
+    [JOB_RUNNING] = {"running", false},
+    [JOB_SUCCEEDED] = {"succeeded", true},
+    [JOB_FAILED] = {"failed", true},
+    [JOB_CANCELLED] = {"cancelled", true},
+    [JOB_TIMED_OUT] = {"timed_out", true},
+    [JOB_REJECTED] = {"rejected", true},
 };
 
 const char *job_state_name(enum job_state s)
@@ -57,12 +46,6 @@ bool job_state_is_final(enum job_state s)
 {
     MUST((unsigned)s < JOB_STATES);
     return states[s].final;
-}
-
-bool job_state_may_follow(enum job_state from, enum job_state to)
-{
-    MUST((unsigned)from < JOB_STATES && (unsigned)to < JOB_STATES);
-    return states[from].next & BIT(to);
 }
 
 /* ---- phases ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * job: the nouns that travel: a job and how it grows on its way, its events, logs and control messages; the states
- * and what may follow what; the error codes that users see.
+ * and what leads to them; the error codes that users see.
  *
  * One `struct job` serves three records. JobSubmitted fills the first part, the converter completes it and adds the
  * second (JobConverted), the planner the third (JobPlanned). Which fields a record carries is told by the shapes at
@@ -36,8 +36,6 @@ enum job_state {
 const char *job_state_name(enum job_state s);
 bool job_state_parse(struct bytes name, enum job_state *out);
 bool job_state_is_final(enum job_state s);
-/* The transition table: may a document go from one state to the other? (queued again means a retry or take-over) */
-bool job_state_may_follow(enum job_state from, enum job_state to);
 
 /* What an event tells. Rows of one table: name, rank (see the fold, collector/fold.h) and the state it puts a job in. */
 enum job_phase {
@@ -225,7 +223,7 @@ struct event {
     struct job_error *error;
     int64_t exit_code; /* NO_INT: none */
     struct job_times times;
-    struct log_totals *log; /* on final events of jobs that ran: how much log there is to read */
+    struct log_totals *log; /* on ends of attempts that ran: how much log there is to read */
 };
 
 struct job_log {
@@ -249,16 +247,17 @@ struct control {
     int64_t at;
 };
 
-extern const struct shape shape_submitted; /* struct job */
-extern const struct shape shape_converted; /* struct job */
-extern const struct shape shape_planned;   /* struct job */
-extern const struct shape shape_plan;      /* struct job: pool, nodes, cache (event.plan) */
-extern const struct shape shape_event;     /* struct event */
-extern const struct shape shape_log;       /* struct job_log */
-extern const struct shape shape_control;   /* struct control */
-extern const struct shape shape_error;     /* struct job_error */
-extern const struct shape shape_result;    /* struct job_result */
-extern const struct shape shape_times;     /* struct job_times */
+extern const struct shape shape_submitted;  /* struct job */
+extern const struct shape shape_converted;  /* struct job */
+extern const struct shape shape_planned;    /* struct job */
+extern const struct shape shape_plan;       /* struct job: pool, nodes, cache (event.plan) */
+extern const struct shape shape_event;      /* struct event */
+extern const struct shape shape_log;        /* struct job_log */
+extern const struct shape shape_control;    /* struct control */
+extern const struct shape shape_error;      /* struct job_error */
+extern const struct shape shape_result;     /* struct job_result */
+extern const struct shape shape_times;      /* struct job_times */
+extern const struct shape shape_log_totals; /* struct log_totals */
 /* The records of topics, then those inside them; NULL-terminated. For tests and the reference page. */
 extern const struct shape *const job_shapes[];
 

@@ -65,6 +65,10 @@ const struct error_code job_error_codes[] = {
     {"gone", CLASS_INPUT, 410, "it was there and has expired"},
     {"over_limit", CLASS_LIMIT, 429,
         "a limit for this creator or user is reached; see the header Retry-After"},
+    {"too_many_queued", CLASS_LIMIT, 429,
+        "as many jobs of this group, creator or installation wait as max_queued allows; nothing was "
+        "accepted, try "
+        "again after Retry-After"},
     {"unknown_outcome", CLASS_SYSTEM, 503,
         "the job is stored and will run, but Kafka did not confirm it in time; ask for its job_id, or repeat "
         "with the "

@@ -265,8 +265,7 @@ static const struct field log_totals_fields[] = {
     PLAIN(FIELD_INT, struct log_totals, lines, O, "of the attempt's log"),
     PLAIN(FIELD_BOOL, struct log_totals, truncated, O, "the middle was dropped"),
 };
-static SHAPE(
-    shape_log_totals, struct log_totals, "LogTotals", log_totals_fields, "How much log there is to read.");
+SHAPE(shape_log_totals, struct log_totals, "LogTotals", log_totals_fields, "How much log there is to read.");
 
 static const struct field event_fields[] = {
     PLAIN(FIELD_TEXT, struct event, job_id, R, "UUID"),
@@ -289,11 +288,12 @@ static const struct field event_fields[] = {
         "on node: queued, running, succeeded, failed, cancelled or skipped"),
     PLAIN(FIELD_TEXT, struct event, reason, N, "on retrying, lost, cancelled: why, for people"),
     PLAIN(FIELD_TIME, struct event, next_at, N, "on retrying: not before"),
-    NESTED(FIELD_LIST, struct event, results, O, &shape_result, "on the end"),
-    NESTED(FIELD_POINTER, struct event, error, N, &shape_error, "on the end, when it was not a success"),
-    PLAIN(FIELD_INT, struct event, exit_code, N, "on the end, where there was a process"),
+    NESTED(FIELD_LIST, struct event, results, O, &shape_result, "on the end of an attempt"),
+    NESTED(FIELD_POINTER, struct event, error, N, &shape_error,
+        "on the end of an attempt, when it was not a success"),
+    PLAIN(FIELD_INT, struct event, exit_code, N, "on the end of an attempt, where there was a process"),
     NESTED(FIELD_RECORD, struct event, times, O, &shape_times, "all times so far"),
-    NESTED(FIELD_POINTER, struct event, log, N, &shape_log_totals, "on the end of jobs that ran"),
+    NESTED(FIELD_POINTER, struct event, log, N, &shape_log_totals, "on the end of attempts that ran"),
 };
 SHAPE(shape_event, struct event, "JobEvent", event_fields,
     "Something happened to a job. Topic jobs.events; written by converter, planner and executor.");

@@ -7,13 +7,18 @@
 
 /* ---- what a pattern would cost ---- */
 
-/* The pattern as it is read: how many characters it has when every repetition is written out, for each open bracket. */
+/* The pattern as it is read: for each open bracket, how long it is when every repetition is written out, and can it match in ways that
+ * differ only by what matches nothing (a* a? (|a) ^)? The C library's time is exponential in those within a loop. */
 struct reading {
     struct bytes pattern;
     size_t at;
-    size_t total[RETRY_DEPTH_MAX + 1];
+    struct part {
+        size_t cost;
+        bool varies;
+    } open[RETRY_DEPTH_MAX + 1];
     size_t depth;
-    size_t last; /* of what a repetition would repeat; counted in total[depth] */
+    struct part last; /* what a repetition would repeat; counted in open[depth] */
+    bool at_start;    /* of an alternative: nothing stands in it yet */
 };
 
 static char next_char(const struct reading *r, size_t ahead)
@@ -21,10 +26,18 @@ static char next_char(const struct reading *r, size_t ahead)
     return r->at + ahead < r->pattern.len ? r->pattern.data[r->at + ahead] : '\0';
 }
 
-static void add_atom(struct reading *r, size_t cost)
+static void add_part(struct reading *r, struct part part)
 {
-    r->last = cost;
-    r->total[r->depth] += cost;
+    r->last = part;
+    r->open[r->depth].cost += part.cost;
+    r->open[r->depth].varies |= part.varies;
+    r->at_start = false;
+}
+
+static void add_character(struct reading *r, bool matches_nothing)
+{
+    r->at++;
+    add_part(r, (struct part){1, matches_nothing});
 }
 
 /* [...], in which other characters mean nothing; a class such as [:alpha:] may stand inside. */
@@ -43,8 +56,7 @@ static void skip_set(struct reading *r)
             r->at++;
         r->at += class ? 2 : 0;
     }
-    r->at++;
-    add_atom(r, 1);
+    add_character(r, false);
 }
 
 /* The number at the place; larger ones than the limit are the limit and one. */
@@ -56,27 +68,38 @@ static size_t read_number(struct reading *r)
     return n;
 }
 
+/* x{3} is written xxx, x+ is xx*, x{2,} is xxx*. The operator counts too: what may match nothing costs its square. */
+static const char *repeat(struct reading *r, size_t times, bool loops, bool varies)
+{
+    if (loops && r->last.varies)
+        return "a loop (* + {m,}) over what has one of * + ? {m,n} ^ $ in it may take for ever";
+    size_t cost = (r->last.cost + 1) * (times > 1 ? times : 1);
+    r->open[r->depth].cost += cost - r->last.cost;
+    r->open[r->depth].varies |= varies;
+    r->last = (struct part){cost, r->last.varies || varies};
+    return NULL;
+}
+
 /* {m}, {m,} or {m,n}. What is none of these is an error of the pattern, which the C library tells. */
-static void read_repetition(struct reading *r)
+static const char *read_repetition(struct reading *r)
 {
     r->at++;
     size_t times = read_number(r);
-    if (next_char(r, 0) == ',') {
-        r->at++;
-        size_t most = read_number(r);
-        times = most > times ? most : times;
-    }
-    if (times > 1) {
-        r->total[r->depth] += r->last * (times - 1);
-        r->last *= times;
-    }
+    if (next_char(r, 0) != ',')
+        return repeat(r, times, false, times == 0);
+    r->at++;
+    if (next_char(r, 0) == '}')
+        return repeat(r, times + 1, true, true);
+    size_t most = read_number(r);
+    return repeat(r, most > times ? most : times, false, true);
 }
 
+/* Letters and signs are zero-width places (\b, \<) or sets (\w); which, is the C library's secret: they count as both. */
 static const char *read_escape(struct reading *r)
 {
     char c = next_char(r, 1);
-    r->at += 2;
-    add_atom(r, 1);
+    r->at++;
+    add_character(r, c != '\0' && !strchr(".[]()*+?{}|^$\\/-wWsS", c));
     return c >= '1' && c <= '9' ? "it has a back reference, which may take for ever" : NULL;
 }
 
@@ -85,8 +108,9 @@ static const char *open_bracket(struct reading *r)
     r->at++;
     if (r->depth == RETRY_DEPTH_MAX)
         return "its brackets are too deep";
-    r->total[++r->depth] = 0;
-    r->last = 0;
+    r->open[++r->depth] = (struct part){0, false};
+    r->last = r->open[r->depth];
+    r->at_start = true;
     return NULL;
 }
 
@@ -95,8 +119,10 @@ static void close_bracket(struct reading *r)
     r->at++;
     if (r->depth == 0)
         return; /* an ordinary character, or an error that the C library tells */
-    size_t cost = r->total[r->depth--] + 1;
-    add_atom(r, cost);
+    struct part part = r->open[r->depth--];
+    part.cost++;
+    part.varies |= r->at_start;
+    add_part(r, part);
 }
 
 static const char *read_one(struct reading *r)
@@ -113,11 +139,26 @@ static const char *read_one(struct reading *r)
         skip_set(r);
         return NULL;
     case '{':
-        read_repetition(r);
+        return read_repetition(r);
+    case '+':
+        r->at++;
+        return repeat(r, 2, true, true);
+    case '*':
+        r->at++;
+        return repeat(r, 1, true, true);
+    case '?':
+        r->at++;
+        return repeat(r, 1, false, true);
+    case '|':
+        add_character(r, r->at_start);
+        r->at_start = true;
+        return NULL;
+    case '^':
+    case '$':
+        add_character(r, true);
         return NULL;
     default:
-        add_atom(r, 1);
-        r->at++;
+        add_character(r, false);
         return NULL;
     }
 }
@@ -129,7 +170,7 @@ static const char *cost_problem(struct bytes pattern)
         const char *problem = read_one(&r);
         if (problem)
             return problem;
-        if (r.total[r.depth] > RETRY_COST_MAX)
+        if (r.open[r.depth].cost > RETRY_COST_MAX)
             return "its repetitions multiply to too much";
     }
     return NULL;

@@ -4,18 +4,18 @@
  * executor asks whether one fits. What the engine called retryable is repeated without them.
  *
  * A pattern is a POSIX extended regular expression, searched for in the error's code and in its message. It comes from users and runs in
- * processes that serve all of them, so what makes the C library slow or large is refused: back references, and repetitions {m,n} that
- * multiply to much.
+ * processes that serve all of them, so what makes the C library slow or large is refused: back references, repetitions that multiply to
+ * much, and loops (* + {m,}) over what may match nothing in several ways.
  */
 #ifndef MILLRACE_CORE_RETRY_H
 #define MILLRACE_CORE_RETRY_H
 
 #include "core/job.h"
 
-#define RETRY_RULES_MAX 32       /* exit codes, and patterns */
-#define RETRY_PATTERN_MAX 256    /* bytes */
-#define RETRY_COST_MAX 2000      /* characters of a pattern when its repetitions are written out */
-#define RETRY_DEPTH_MAX 16       /* brackets inside one another */
+#define RETRY_RULES_MAX 32    /* exit codes, and patterns */
+#define RETRY_PATTERN_MAX 256 /* bytes */
+#define RETRY_COST_MAX 500    /* characters and operators of a pattern when its repetitions are written out */
+#define RETRY_DEPTH_MAX 8     /* brackets inside one another */
 #define RETRY_MESSAGE_BYTES 4096 /* of the error's message that are looked at */
 
 /* What is wrong with the pattern, for people; NULL: it can be used. Borrowed from the arena or static. */

@@ -23,7 +23,8 @@ enum {
     PAUSE_LEAST_MS = 100, /* before a batch is tried again; doubles */
     PAUSE_MOST_MS = 5000,
     MARK_MS = 2000, /* the wait for the marks of new partitions */
-    HOUSEKEEPING_MS = 1000
+    HOUSEKEEPING_MS = 1000,
+    REFRESH_AGAIN_MS = 200 /* the first snapshot is awaited */
 };
 
 enum attempt { ATTEMPT_DONE, ATTEMPT_AGAIN, ATTEMPT_AGAIN_NOW, ATTEMPT_STOPPED };
@@ -373,6 +374,35 @@ static void housekeeping(struct loop *l)
     metric_set(&l->metrics[STAGE_LAG], consumer_lag(l->consumer));
 }
 
+/* What the steps look up is read anew when it is time. */
+static void refresh(struct loop *l)
+{
+    int64_t now = clock_boot_ms();
+    struct error e;
+
+    if (l->stage->refresh == NULL || now < l->refresh_at || !atomic_load(&l->world->pulse->store_answers))
+        return;
+    error_clear(&e);
+    if (!l->stage->refresh(l->self, l->world, &e) && !*l->world->stop)
+        log_warn("refresh", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
+    l->refresh_at = clock_boot_ms() + l->stage->refresh_ms;
+}
+
+/* No step without a first snapshot. False: shutting down. */
+static bool refresh_first(struct loop *l)
+{
+    struct error e;
+
+    error_clear(&e);
+    while (l->stage->refresh != NULL && !l->stage->refresh(l->self, l->world, &e)) {
+        log_warn("refresh", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
+        if (!pause_before_retry(l, REFRESH_AGAIN_MS))
+            return false;
+    }
+    l->refresh_at = clock_boot_ms() + l->stage->refresh_ms;
+    return true;
+}
+
 /* An idle stage is small: what a flood made the allocator keep goes back to the system. */
 static void give_back(struct loop *l)
 {
@@ -433,10 +463,12 @@ bool stage_loop(struct stage_world *w, void *self, struct metric *metrics, struc
     l.items = array_of(l.settings->batch_records, sizeof(*l.items));
     l.steps = array_of(l.settings->batch_records, sizeof(*l.steps));
     l.step_items = array_of(l.settings->batch_records, sizeof(*l.step_items));
-    atomic_store(&w->pulse->ready, true);
+    bool go = refresh_first(&l);
+    atomic_store(&w->pulse->ready, go);
     enum batch_end end = BATCH_DONE;
-    while (end != BATCH_STOPPED && !batch_stopping(&l)) {
+    while (go && end != BATCH_STOPPED && !batch_stopping(&l)) {
         housekeeping(&l);
+        refresh(&l);
         collect(&l);
         if (l.count == 0) {
             give_back(&l);

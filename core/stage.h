@@ -90,6 +90,8 @@ struct stage {
     const struct stage_input *inputs; /* ends with topic NULL; none for ingest */
     const char *const *outputs;       /* topics written, NULL-terminated: warmed up at start */
     bool uses_store;
+    /* Only refresh needs the store: while it is away the program works on with what it has, and is ready. */
+    bool store_may_be_away;
     const struct http_route *routes; /* own routes beside /metrics, /healthz, /readyz, /version; NULL: none */
 
     /* A record that goes to jobs.dead carries a job that must still end: it travels on as refused (a JobPlanned with `error`),
@@ -105,6 +107,10 @@ struct stage {
      * lost guard. False: shutting down. */
     bool (*load)(
         void *self, struct stage_world *w, struct step_record *records, size_t count, struct error *e);
+    /* A snapshot of what the steps look up, read anew every refresh_ms: called between batches, before the first of them until it
+     * succeeds. False: the one before is used further. Not called while the store is known to be away. */
+    bool (*refresh)(void *self, struct stage_world *w, struct error *e);
+    int64_t refresh_ms;
     enum step_verdict (*step)(void *self, struct step_record *r, struct outbox *out, struct error *e);
     /* After all steps of a batch: writes for the documents that changed (each guarded by its rev) go to the outbox. */
     void (*finish)(void *self, struct outbox *out);

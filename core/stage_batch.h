@@ -44,7 +44,8 @@ struct loop {
     bool given_up;     /* what is still in flight does not matter any more */
     int64_t stop_seen; /* boot ms */
     int64_t housekept;
-    size_t worked; /* records since memory was last given back */
+    int64_t refresh_at; /* boot ms */
+    size_t worked;      /* records since memory was last given back */
 };
 
 /* Is the process asked to stop? Remembers since when. */

@@ -154,7 +154,7 @@ static bool is_ready(void *self, struct error *e)
         return error_set(e, "stopping", "the program is shutting down");
     if (producer_is_away(p->world.producer))
         return error_set(e, "kafka_away", "kafka does not answer");
-    if (p->world.store != NULL && !atomic_load(&p->pulse.store_answers))
+    if (p->world.store != NULL && !p->stage->store_may_be_away && !atomic_load(&p->pulse.store_answers))
         return error_set(e, "store_away", "mongodb does not answer");
     if (!atomic_load(&p->pulse.ready))
         return error_set(e, "starting", "not connected yet");

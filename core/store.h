@@ -75,6 +75,17 @@ bool store_find_one(struct store *s, const char *collection, const bson_t *filte
     bson_t *out, bool *found, int64_t patience_ms, struct error *e);
 bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t *count,
     int64_t patience_ms, struct error *e);
+/* Counts up to `most` and no further: what it costs is bounded by that. */
+bool store_count_most(struct store *s, const char *collection, const bson_t *filter, int64_t most,
+    int64_t *count, int64_t patience_ms, struct error *e);
+/* As store_find; pipeline: {"pipeline": [stages]}. */
+bool store_aggregate(struct store *s, const char *collection, const bson_t *pipeline,
+    const struct store_reader *reader, int64_t patience_ms, struct error *e);
+
+/* Deletes all that match. *deleted (may be NULL): how many by the try that was answered; fewer than expected may mean that an earlier
+ * try, whose answer was lost, did it: read back. */
+bool store_delete(struct store *s, const char *collection, const bson_t *filter, int64_t *deleted,
+    int64_t patience_ms, struct error *e);
 
 /* All indexes of all collections: one table; idempotent. Called by `millrace topics create` (it sets up both) and by tests. */
 struct store_index {

@@ -43,6 +43,9 @@ const struct store_index store_indexes[] = {
     {"jobs", "creator", "{\"creator\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs of a creator"},
     {"jobs", "user", "{\"user\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs of a user"},
     {"jobs", "state", "{\"state\":1,\"times.accepted\":-1,\"_id\":-1}", NULL, "the jobs in a state"},
+    {"jobs", "open_creator_user_state", "{\"creator\":1,\"user\":1,\"state\":1}", UNFINISHED,
+        "how many jobs of a group, a creator or all wait: max_queued; the unfinished jobs of a group: "
+        "cancel"},
     {"jobs", "stub_next_at", "{\"stub.next_at\":1}", "{\"sparse\":true}",
         "stubs that saw no event and must be produced again"},
     {"jobs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},

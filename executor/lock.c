@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +12,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/bus_leave.h"
 #include "core/log.h"
 #include "executor/leftovers.h"
 
 #define NEIGHBOURS_MAX 64
 #define FILE_MAX 4096
+#define MEMBER_MAX 256 /* a longer id is left to its session */
+#define LEAVE_MS 2000  /* Kafka may be away; then the session's time rules */
 
 struct neighbours {
     char folder[512], pool[64], instance[LEDGER_INSTANCE_MAX];
     int number, fd;
     char incoming[512];
-    bool dead_before_us; /* our own file still names dead ones */
+    bool dead_before_us;            /* our own file still names dead ones */
+    const struct bus_settings *bus; /* NULL: nobody is left for */
+    const char *group;
+    pthread_mutex_t
+        own; /* the next one, and what our file says: written by the loop and by the clerk that buries */
+    char member[MEMBER_MAX];
 };
 
 static void path_of(const struct neighbours *n, int number, char *out, size_t size)
@@ -40,7 +49,16 @@ static size_t file_read(int fd, char *text)
 static bool file_write(int fd, const char *text)
 {
     size_t len = strlen(text);
-    return pwrite(fd, text, len, 0) == (ssize_t)len && ftruncate(fd, (off_t)len) == 0 && fsync(fd) == 0;
+    return pwrite(fd, text, len, 0) == (ssize_t)len && ftruncate(fd, (off_t)len) == 0;
+}
+
+/* Our name and member id, then `rest`: the lines of those who died before us. */
+static bool own_write(struct neighbours *n, const char *rest)
+{
+    char text[FILE_MAX + LEDGER_INSTANCE_MAX + MEMBER_MAX];
+    snprintf(text, sizeof text, "%s\n%s%s%s%s", n->instance, n->member[0] ? "+" : "", n->member,
+        n->member[0] ? "\n" : "", rest);
+    return file_write(n->fd, text);
 }
 
 static bool make_folder(const char *path, struct error *e)
@@ -74,7 +92,7 @@ static int file_lock(const char *path, int flags)
 struct neighbours *neighbours_open(
     const char *state_dir, const char *pool, const char *instance, const char *results_dir, struct error *e)
 {
-    char path[640], before[FILE_MAX], now[FILE_MAX + LEDGER_INSTANCE_MAX];
+    char path[640], before[FILE_MAX];
     if (!make_folder(state_dir, e))
         return NULL;
     struct neighbours *n = calloc(1, sizeof *n);
@@ -84,6 +102,7 @@ struct neighbours *neighbours_open(
     snprintf(n->pool, sizeof n->pool, "%s", pool);
     snprintf(n->instance, sizeof n->instance, "%s", instance);
     snprintf(n->incoming, sizeof n->incoming, "%s/.incoming", results_dir);
+    pthread_mutex_init(&n->own, NULL);
     n->fd = -1;
     for (n->number = 0; n->number < NEIGHBOURS_MAX && n->fd < 0; n->number++) {
         path_of(n, n->number, path, sizeof path);
@@ -96,8 +115,7 @@ struct neighbours *neighbours_open(
         return NULL;
     }
     n->dead_before_us = file_read(n->fd, before) > 0;
-    snprintf(now, sizeof now, "%s\n%s", instance, before);
-    if (!file_write(n->fd, now)) {
+    if (!own_write(n, before) || fsync(n->fd) != 0) {
         error_set(e, "no_lock", "can't write %s: %s", path, strerror(errno));
         neighbours_close(n);
         return NULL;
@@ -112,7 +130,46 @@ void neighbours_close(struct neighbours *n)
     if (!n->dead_before_us && ftruncate(n->fd, 0) != 0)
         log_warn("lock_not_cleared", "error=%s", strerror(errno));
     close(n->fd);
+    pthread_mutex_destroy(&n->own);
     free(n);
+}
+
+void neighbours_use_bus(struct neighbours *n, const struct bus_settings *bus, const char *group)
+{
+    struct error e;
+    n->group = group;
+    n->bus = bus_leave_possible(bus, &e) ? bus : NULL;
+    if (!n->bus)
+        log_info("no_leaving",
+            "text=\"the group waits for a killed executor until its session is over\" reason=%s",
+            log_quote(bytes_of(e.text)));
+}
+
+/* What our file says below our own lines. */
+static const char *lines_of_others(const struct neighbours *n, char *text)
+{
+    size_t own = strlen(n->instance);
+    (void)file_read(n->fd, text);
+    if (strncmp(text, n->instance, own) != 0 || text[own] != '\n')
+        return "";
+    const char *rest = text + own + 1;
+    if (*rest != '+')
+        return rest;
+    const char *end = strchr(rest, '\n');
+    return end ? end + 1 : "";
+}
+
+/* Not synced: after a crash of the host nobody's session lives on. */
+void neighbours_member(struct neighbours *n, const char *member)
+{
+    char text[FILE_MAX];
+    if (strcmp(member, n->member) == 0 || strlen(member) >= MEMBER_MAX || strchr(member, '\n'))
+        return;
+    pthread_mutex_lock(&n->own);
+    snprintf(n->member, sizeof n->member, "%s", member);
+    if (!own_write(n, lines_of_others(n, text)))
+        log_warn("lock_not_written", "error=%s", strerror(errno));
+    pthread_mutex_unlock(&n->own);
 }
 
 int neighbours_lock_fd(const struct neighbours *n)
@@ -125,13 +182,33 @@ int neighbours_number(const struct neighbours *n)
     return n->number;
 }
 
+/* After the lease: who gets the partitions then sees at once that the lease is over. */
+static void leave_for(const struct neighbours *n, const char *instance, const char *member)
+{
+    struct error e;
+    if (!n->bus)
+        return;
+    if (bus_leave(n->bus, n->group, member, LEAVE_MS, &e))
+        log_info("neighbour_left", "instance=%s member=%s", instance, log_quote(bytes_of(member)));
+    else
+        log_warn("neighbour_not_left", "instance=%s code=%s reason=%s", instance, e.code,
+            log_quote(bytes_of(e.text)));
+}
+
 static bool bury_all(
     struct neighbours *n, const struct ledger *l, char *text, int64_t now, size_t *buried, struct error *e)
 {
     char *rest = text, *name;
+    const char *dead = NULL; /* whom a member id belongs to; never ourselves */
     while ((name = strsep(&rest, "\n")) != NULL) {
         bool ended = false;
-        if (!*name || strcmp(name, n->instance) == 0)
+        if (*name == '+') {
+            if (dead)
+                leave_for(n, dead, name + 1);
+            continue;
+        }
+        dead = *name && strcmp(name, n->instance) != 0 ? name : NULL;
+        if (!dead)
             continue;
         size_t killed = leftovers_kill(name);
         leftovers_clean(n->incoming, name);
@@ -152,11 +229,14 @@ size_t neighbours_bury(struct neighbours *n, const struct ledger *l, int64_t now
         if (i == n->number) {
             if (!n->dead_before_us)
                 continue;
+            pthread_mutex_lock(&n->own);
             (void)file_read(n->fd, text);
+            pthread_mutex_unlock(&n->own);
             if (!bury_all(n, l, text, now, &buried, e))
                 return buried;
-            snprintf(text, sizeof text, "%s\n", n->instance);
-            n->dead_before_us = !file_write(n->fd, text);
+            pthread_mutex_lock(&n->own);
+            n->dead_before_us = !own_write(n, "");
+            pthread_mutex_unlock(&n->own);
             continue;
         }
         if (access(path, F_OK) != 0)

@@ -4,68 +4,38 @@
  */
 #include "ingest/cancel.h"
 
-#include "core/clock.h"
-#include "core/ledger.h"
-#include "core/log.h"
+#include "ingest/bell.h"
 #include "ingest/ingest.h"
 #include "ingest/request.h"
+#include "ingest/wish.h"
 
-#define TEXT_MOST 1024
+const char *const cancel_was_names[WAS_KINDS] = {"pending", "queued", "running", "final", "unknown"};
 
-struct wish {
-    struct bytes by, reason;
-};
-#define TEXT(name_)                                                                                          \
-    {                                                                                                        \
-        .name = #name_, .type = FIELD_TEXT, .flags = FIELD_OPTIONAL, .offset = offsetof(struct wish, name_)  \
-    }
-static const struct field wish_fields[] = {TEXT(by), TEXT(reason)};
-static const struct shape wish_shape = {.name = "CancelRequest",
-    .size = sizeof(struct wish),
-    .fields = wish_fields,
-    .count = 2,
-    .help = "Who cancels and why."};
-
-static bool read_wish(struct http_request *r, struct wish *out)
+enum cancel_was cancel_was(struct bytes ledger_state)
 {
-    struct arena *a = http_arena(r);
-    struct bytes body = http_body(r), type = request_media_type(a, http_header(r, "Content-Type"));
-    struct field_problems problems = {.count = 0};
-    json_error_t e;
-    *out = (struct wish){BYTES(""), BYTES("")};
-    if (bytes_trim(body).len == 0)
-        return true;
-    if (!request_is_json(type)) {
-        http_problem(r, 415, "unsupported_media_type", BYTES("send application/json, or no body"), NULL);
-        return false;
-    }
-    json_t *object = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
-    if (!object) {
-        http_problem(r, 400, json_error_code(&e) == json_error_invalid_utf8 ? "bad_utf8" : "bad_json",
-            arena_printf(a, "line %d, column %d: %s", e.line, e.column, e.text), NULL);
-        return false;
-    }
-    bool ok = shape_from_json(&wish_shape, object, SHAPE_STRICT, a, out, &problems);
-    json_decref(object);
-    if (ok && out->by.len <= TEXT_MOST && out->reason.len <= TEXT_MOST)
-        return true;
-    http_problem(r, 400, "invalid",
-        BYTES("{\"reason\": text, \"by\": text}, both optional, at most 1024 bytes each"), &problems);
-    return false;
+    if (!ledger_state.data)
+        return WAS_PENDING;
+    if (bytes_equal_text(ledger_state, "queued") || bytes_equal_text(ledger_state, "delayed"))
+        return WAS_QUEUED;
+    return bytes_equal_text(ledger_state, "running") ? WAS_RUNNING : WAS_FINAL;
 }
 
 /* What is known of the job before the cancel. False: answered. */
-static bool look(struct ingest *in, struct http_request *r, const char *id, bool *final, struct bytes *state)
+static bool look(struct ingest *in, struct http_request *r, const struct uuid *id, const char *text,
+    bool *final, struct bytes *state)
 {
     struct error e;
     bson_t doc;
     bool found = false;
+    struct order_job job = {.id = *id};
     error_clear(&e);
     bson_t filter = BSON_INITIALIZER;
-    BSON_APPEND_UTF8(&filter, "_id", id);
+    BSON_APPEND_UTF8(&filter, "_id", text);
     bson_t *opts = BCON_NEW("projection", "{", "state", BCON_INT32(1), "final", BCON_INT32(1), "}");
     bool ok = store_find_one(
         in->world->store, "jobs", &filter, opts, &doc, &found, in->settings->store_patience_ms, &e);
+    bson_destroy(&filter);
+    bson_destroy(opts);
     *final = false;
     *state = BYTES_NONE;
     if (ok && found) {
@@ -74,93 +44,48 @@ static bool look(struct ingest *in, struct http_request *r, const char *id, bool
         bson_destroy(&doc);
     } else if (ok) {
         /* By Kafka, and the collector has not seen it yet; or never heard of. */
-        ok = store_find_one(
-            in->world->store, "runs", &filter, opts, &doc, &found, in->settings->store_patience_ms, &e);
-        if (ok && found) {
-            *state = BYTES("accepted");
-            bson_destroy(&doc);
-        }
+        ok = orders_look(in->world->store, &job, 1, http_arena(r), in->settings->store_patience_ms, &e);
+        found = ok && job.state.data;
+        *state = BYTES("accepted");
     }
-    bson_destroy(&filter);
-    bson_destroy(opts);
     if (!ok)
         return request_store_failed(r, &e);
-    return found || request_not_found(r, "job", bytes_of(id));
+    return found || request_not_found(r, "job", bytes_of(text));
 }
 
-/* A doorbell: without it the executor finds the cancel when it starts the job, or within seconds while it runs. */
-static void ring(
-    struct ingest *in, struct http_request *r, const char *id, const struct wish *wish, int64_t now)
+static void answer(struct http_request *r, const char *id, enum cancel_was was, struct bytes state)
 {
-    struct error e;
-    struct bus_header header = {BYTES("job"), bytes_of(id)};
-    struct control c = {.kind = CONTROL_CANCEL,
-        .job_id = bytes_of(id),
-        .group = BYTES_NONE,
-        .instance = BYTES_NONE,
-        .by = wish->by,
-        .reason = wish->reason,
-        .at = now};
-    struct bus_message m = {
-        .topic = "jobs.control", .partition = -1, .key = bytes_of(id), .headers = &header, .header_count = 1};
-    error_clear(&e);
-    m.value = pen_encode(&in->pen, &shape_control, &c, http_arena(r), &e);
-    if (!m.value.data || !producer_send(in->world->producer, &m, NULL, NULL, &e))
-        log_warn("doorbell_not_rung", "job=%s code=%s reason=%s", id, e.code, log_quote(bytes_of(e.text)));
-}
-
-static const char *was_of(bool found, enum run_state s)
-{
-    if (!found)
-        return "pending";
-    switch (s) {
-    case RUN_QUEUED:
-    case RUN_DELAYED:
-        return "queued";
-    case RUN_RUNNING:
-        return "running";
-    case RUN_ENDED:
-    case RUN_STATES:
-        break;
-    }
-    return "final";
-}
-
-static void answer(struct http_request *r, const char *id, const char *was, struct bytes state)
-{
-    bool final = was[0] == 'f';
-    http_answer_json(r, final ? 200 : 202,
-        json_pack("{s:s, s:s, s:s%}", "job_id", id, "was", was, "state", state.data, state.len));
+    http_answer_json(r, was == WAS_FINAL ? 200 : 202,
+        json_pack(
+            "{s:s, s:s, s:s%}", "job_id", id, "was", cancel_was_names[was], "state", state.data, state.len));
 }
 
 void cancel_post(void *ingest, struct http_request *r)
 {
     static const char *const known[] = {NULL};
     struct ingest *in = ingest;
-    struct uuid id;
+    struct order_job job;
     char text[UUID_TEXT_LEN + 1];
-    struct wish wish;
+    struct order order;
     struct bytes state;
-    bool final, found = false;
-    struct run run = {0};
+    bool final;
     struct error e;
-    int64_t now = clock_utc_ms();
     error_clear(&e);
-    if (!request_query_only(r, known) || !request_job_id(r, &id, text) || !read_wish(r, &wish) ||
-        !look(in, r, text, &final, &state))
+    if (!request_query_only(r, known) || !request_job_id(r, &job.id, text) || !wish_read(r, &order) ||
+        !look(in, r, &job.id, text, &final, &state))
         return;
     if (final) {
-        answer(r, text, "final", state);
+        answer(r, text, WAS_FINAL, state);
         return;
     }
-    if (!ledger_cancel(in->world->store, &id, wish.by, wish.reason, now, http_arena(r), &run, &found,
-            in->settings->store_patience_ms, &e)) {
+    if (!orders_cancel(
+            in->world->store, &order, &job, 1, http_arena(r), in->settings->store_patience_ms, &e)) {
         request_store_failed(r, &e);
         return;
     }
-    meters_cancel();
-    const char *was = was_of(found, run.state);
-    if (was[0] != 'f')
-        ring(in, r, text, &wish, now);
+    meters_cancels(1);
+    enum cancel_was was = cancel_was(job.state);
+    if (was != WAS_FINAL)
+        bell_ring(in, CONTROL_CANCEL, bytes_of(text), BYTES_NONE, BYTES_NONE, &order, http_arena(r));
     answer(r, text, was, state);
 }

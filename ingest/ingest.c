@@ -10,7 +10,11 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "ingest/cancel.h"
+#include "ingest/cancel_many.h"
+#include "ingest/group.h"
+#include "ingest/instance.h"
 #include "ingest/job.h"
+#include "ingest/limit.h"
 #include "ingest/logs.h"
 #include "ingest/post.h"
 #include "ingest/query.h"
@@ -20,6 +24,7 @@
 #define DRAIN_MS 5000
 #define BODY_MOST (10 * 1024 * 1024)
 #define WISH_MOST (16 * 1024)
+#define IDS_BODY_MOST (1024 * 1024)
 
 #define AT(field) offsetof(struct ingest_settings, field)
 const struct setting ingest_settings_table[] = {
@@ -41,9 +46,10 @@ const struct setting ingest_settings_table[] = {
 const struct http_route ingest_routes[] = {
     {"POST", "/v1/jobs", HTTP_WORKER, post_jobs, BODY_MOST,
         "Submit a job (JSON), or many (NDJSON, at most 10,000 lines)",
-        "202, 207, 400, 409, 413, 415, 422, 503"},
+        "202, 207, 400, 409, 413, 415, 422, 429, 503"},
     {"GET", "/v1/jobs", HTTP_WORKER, query_jobs, 0,
-        "The newest jobs first. Filters: creator, user, group, engine, name, state, since, until; limit, "
+        "The newest jobs first. Filters: creator, user, group, engine, name, state, label, since, until; "
+        "limit, "
         "cursor, total",
         "200, 400, 503"},
     {"GET", "/v1/jobs/{id}", HTTP_WORKER, job_get, 0, "A job's document, and what it waits for",
@@ -56,6 +62,32 @@ const struct http_route ingest_routes[] = {
         "A page of a table: offset, limit, format=json|csv", "200, 400, 404, 410, 422, 503"},
     {"POST", "/v1/jobs/{id}/cancel", HTTP_WORKER, cancel_post, WISH_MOST,
         "Cancel a job; body {reason, by}, optional", "200, 202, 400, 404, 503"},
+    {"POST", "/v1/jobs/cancel", HTTP_WORKER, cancel_many_post, IDS_BODY_MOST,
+        "Cancel many: {ids} or {group} or {filter}, with reason and by", "200, 202, 400, 413, 415, 503"},
+    {"GET", "/v1/groups", HTTP_WORKER, groups_get, 0,
+        "Groups with unfinished jobs or held, by name: depth, running, oldest wait, held. Filters: creator, "
+        "user; "
+        "limit, cursor",
+        "200, 400, 503"},
+    {"POST", "/v1/groups/{creator}/{user}/hold", HTTP_WORKER, group_hold, WISH_MOST,
+        "Start nothing of this group; body {reason, by}, optional", "200, 400, 415, 503"},
+    {"POST", "/v1/groups/{creator}/{user}/release", HTTP_WORKER, group_release, WISH_MOST,
+        "Let a held group go on", "200, 400, 415, 503"},
+    {"GET", "/v1/instances", HTTP_WORKER, instances_get, 0,
+        "Executor processes; all=true: also those whose lease is over", "200, 400, 503"},
+    {"POST", "/v1/instances/{id}/drain", HTTP_WORKER, instance_drain, WISH_MOST,
+        "Let an executor finish what runs, give back the rest, and end; body {reason, by}, optional",
+        "202, 400, 404, 409, 415, 503"},
+    {"GET", "/v1/limits", HTTP_WORKER, limits_get, 0, "All limits, by selector", "200, 503"},
+    {"GET", "/v1/limits/{selector}", HTTP_WORKER, limit_get, 0, "The limit of *", "200, 400, 404, 503"},
+    {"PUT", "/v1/limits/{selector}", HTTP_WORKER, limit_put, WISH_MOST, "Set it: the whole document",
+        "200, 400, 415, 422, 503"},
+    {"DELETE", "/v1/limits/{selector}", HTTP_WORKER, limit_delete, 0, "Take it away", "200, 400, 503"},
+    {"GET", "/v1/limits/{creator}/{user}", HTTP_WORKER, limit_get, 0,
+        "The limit of a group, or of a creator (creator/*)", "200, 400, 404, 503"},
+    {"PUT", "/v1/limits/{creator}/{user}", HTTP_WORKER, limit_put, WISH_MOST, "Set it: the whole document",
+        "200, 400, 415, 422, 503"},
+    {"DELETE", "/v1/limits/{creator}/{user}", HTTP_WORKER, limit_delete, 0, "Take it away", "200, 400, 503"},
     {.method = NULL},
 };
 
@@ -90,9 +122,13 @@ bool ingest_open(struct stage_world *w, void **self, struct error *e)
     if (!in->engines)
         return false;
     in->rules = (struct submit_rules){in->settings->submission_max_bytes, fit, in->engines};
+    in->book = book_open(w->store, in->settings->store_patience_ms, e);
+    if (!in->book)
+        return false;
     in->intake = intake_open(&(struct intake_options){.store = w->store,
                                  .producer = w->producer,
                                  .pen = &in->pen,
+                                 .book = in->book,
                                  .store_patience_ms = in->settings->store_patience_ms,
                                  .ack_timeout_ms = in->settings->ack_timeout_ms,
                                  .sweep_after_ms = in->settings->sweep_after_ms},
@@ -132,6 +168,7 @@ void ingest_close(void *self)
         return;
     sweep_close(in->sweep);
     intake_close(in->intake);
+    book_close(in->book);
     engine_list_close(in->engines);
     pen_release(&in->pen);
     free(in);

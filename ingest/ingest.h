@@ -8,6 +8,7 @@
 
 #include "core/engine_list.h"
 #include "core/stage.h"
+#include "ingest/book.h"
 #include "ingest/intake.h"
 #include "ingest/meters.h"
 #include "ingest/sweep.h"
@@ -28,6 +29,7 @@ struct ingest {
     struct engine_list *engines;
     struct submit_rules rules;
     struct pen pen;
+    struct book *book;
     struct intake *intake;
     struct sweep *sweep;
 };

@@ -14,13 +14,16 @@
 #include "core/arena.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "ingest/admit.h"
 #include "ingest/meters.h"
 #include "ingest/stub.h"
 
 enum {
     BATCH_MOST = 1000,    /* submissions of one bulk insert */
     WAITING_MOST = 50000, /* more are refused: the store is slower than the clients */
-    LOOKS_MOST = 3        /* at an id that was taken and yet not there */
+    LOOKS_MOST = 3,       /* at an id that was taken and yet not there */
+    CLAIM_LOOKS = 5,      /* at a stub that another judges, before it is taken over */
+    TRIES_MOST = 20       /* in all */
 };
 #define BATCH_BYTES (8LL * 1024 * 1024)
 
@@ -40,6 +43,18 @@ static const struct refusal refused_store = {.status = 503,
     .code = "store_away",
     .detail = DETAIL("the document store did not answer; if it took the job all the same, it will run: ask "
                      "for its job_id, or repeat with the same idempotency key")};
+static const struct refusal refused_limits = {.status = 503,
+    .code = "store_away",
+    .detail = DETAIL("the document store has not told the limits yet; nothing was accepted, try again")};
+#define FULL(whose)                                                                                          \
+    {                                                                                                        \
+        .status = 429, .code = "too_many_queued",                                                            \
+        .detail = DETAIL("as many jobs of " whose " wait as max_queued allows; nothing was accepted, try "   \
+                         "again later")                                                                      \
+    }
+static const struct refusal refused_full_group = FULL("this group"),
+                            refused_full_creator = FULL("this creator"),
+                            refused_full_all = FULL("this installation");
 static const struct refusal refused_unknown = {.status = 503,
     .code = "unknown_outcome",
     .detail = DETAIL("the job is stored and will run, but Kafka has not confirmed it yet: ask for its "
@@ -200,6 +215,8 @@ struct item {
     struct bytes framed;
     bson_t *doc;
     struct stub *taken; /* what already has the id */
+    struct limits_effective limits;
+    struct admit_item *judged; /* NULL: no limit, or not our stub */
 };
 
 struct found {
@@ -268,6 +285,28 @@ static void wait_again(struct intake *in, struct submission *s)
     pthread_mutex_unlock(&in->lock);
 }
 
+static void try_again(struct intake *in, struct submission *s, int most)
+{
+    if (s->tries++ < most)
+        wait_again(in, s);
+    else
+        refuse(in, s, &refused_busy, false);
+}
+
+/* A stub that is not let in yet: whoever judges it needs a moment, or died. Then it makes place for our own. */
+static void settle_claimed(struct intake *in, struct item *item)
+{
+    struct submission *s = item->submission;
+    struct error e;
+    bool gone;
+    error_clear(&e);
+    if (s->tries < CLAIM_LOOKS ||
+        admit_forget(in->o.store, s->id_text, item->taken->claim, in->o.store_patience_ms, &gone, &e))
+        try_again(in, s, TRIES_MOST);
+    else
+        refuse(in, s, &refused_store, true);
+}
+
 /* The id was taken: by this very stub (an insert whose answer was lost), by an earlier request, or by another
  * payload. */
 static void settle_taken(struct intake *in, struct item *item)
@@ -275,9 +314,11 @@ static void settle_taken(struct intake *in, struct item *item)
     struct submission *s = item->submission;
     const struct stub *stub = item->taken;
     if (!stub && s->tries++ < LOOKS_MOST)
-        wait_again(in, s); /* it expired between the insert and the look */
+        wait_again(in, s); /* it went between the insert and the look */
     else if (!stub)
         refuse(in, s, &refused_unknown, true);
+    else if (stub->claim.data)
+        settle_claimed(in, item);
     else if (!stub_is_of(stub, s))
         refuse(in, s, &refused_conflict, true);
     else if (!stub->framed.data)
@@ -296,7 +337,7 @@ static void refuse_all(
 }
 
 /* Encodes and builds the stubs; those that can't be are settled and left out. Returns how many are left. */
-static size_t prepare(struct intake *in, struct item *items, size_t count)
+static size_t prepare(struct intake *in, struct item *items, size_t count, const char *token)
 {
     int64_t now = clock_utc_ms();
     size_t kept = 0;
@@ -309,8 +350,15 @@ static size_t prepare(struct intake *in, struct item *items, size_t count)
             refuse(in, item.submission, &refused_registry, false);
             continue;
         }
-        item.doc = stub_new(
-            item.submission, item.framed, item.submission->job.submitted_at, now + in->o.sweep_after_ms);
+        if (!book_find(in->o.book, item.submission->group, &in->arena, &item.limits)) {
+            refuse(in, item.submission, &refused_limits, false);
+            continue;
+        }
+        bool limited = item.limits.queued_count > 0;
+        int64_t keep_ms =
+            limited && in->o.sweep_after_ms > CLAIM_KEEP_MS ? CLAIM_KEEP_MS : in->o.sweep_after_ms;
+        item.doc = stub_new(item.submission, item.framed, item.submission->job.submitted_at, now + keep_ms,
+            limited ? token : NULL);
         items[kept++] = item;
     }
     return kept;
@@ -333,31 +381,85 @@ static bool insert(struct intake *in, struct item *items, size_t count, bool *ta
     return ok && (!any || look_up(in, items, count, taken, e));
 }
 
+/* ---- limits ---- */
+
+/* Is this stub ours to judge: inserted by this batch, for this submission and not for one before it with the same id? */
+static bool is_ours(const struct item *items, size_t i, bool taken, const char *token)
+{
+    const struct stub *stub = items[i].taken;
+    if (!taken)
+        return true;
+    if (!stub || !bytes_equal_text(stub->claim, token))
+        return false;
+    for (size_t n = 0; n < i; n++)
+        if (strcmp(items[n].submission->id_text, items[i].submission->id_text) == 0)
+            return false;
+    return true; /* an insert whose answer was lost */
+}
+
+static bool judge(struct intake *in, struct item *items, size_t count, const bool *taken,
+    struct admit_batch *batch, struct error *e)
+{
+    batch->items = arena_array(&in->arena, count, sizeof *batch->items);
+    for (size_t i = 0; i < count; i++) {
+        const struct limits_effective *l = &items[i].limits;
+        if (l->queued_count == 0 || !is_ours(items, i, taken[i], batch->token))
+            continue;
+        items[i].judged = &batch->items[batch->count++];
+        *items[i].judged = (struct admit_item){
+            items[i].submission->id_text, l->queued, l->queued_count, ADMIT_OPEN, NULL, false};
+    }
+    return batch->count == 0 || admit_judge(batch, e);
+}
+
+static const struct refusal *refusal_full(struct bytes selector)
+{
+    if (bytes_equal_text(selector, "*"))
+        return &refused_full_all;
+    return selector.data[selector.len - 1] == '*' ? &refused_full_creator : &refused_full_group;
+}
+
+/* In the order of the submissions: so their records lie in Kafka. */
+static void settle_written(struct intake *in, struct item *item, bool taken)
+{
+    struct submission *s = item->submission;
+    enum admit_verdict verdict = item->judged ? item->judged->verdict : ADMIT_YES;
+    if (taken && !item->judged)
+        settle_taken(in, item);
+    else if (verdict == ADMIT_FULL)
+        refuse(in, s, refusal_full(item->judged->full->selector), false);
+    else if (verdict != ADMIT_YES)
+        try_again(in, s, TRIES_MOST);
+    else
+        produce(in, s, item->framed, s->job.trace, SUBMISSION_ACCEPTED, BYTES("accepted"));
+}
+
 static void work(struct intake *in, struct item *items, size_t count)
 {
     struct error e;
+    struct admit_batch batch = {
+        .store = in->o.store, .patience_ms = in->o.store_patience_ms, .arena = &in->arena};
+    int64_t now = clock_utc_ms();
     error_clear(&e);
-    /* A stub is a promise that the job will run: none is made while Kafka is known to be away. */
+    /* An accepted stub is a promise that the job will run: none is made while Kafka is known to be away. */
     if (producer_is_away(in->o.producer)) {
         refuse_all(in, items, count, &refused_kafka, false);
         return;
     }
-    count = prepare(in, items, count);
+    admit_token(&batch, now);
+    batch.next_at = now + in->o.sweep_after_ms;
+    count = prepare(in, items, count, batch.token);
     if (count == 0)
         return;
     bool *taken = arena_array(&in->arena, count, sizeof *taken);
-    if (!insert(in, items, count, taken, &e)) {
+    if (!insert(in, items, count, taken, &e) || !judge(in, items, count, taken, &batch, &e)) {
         log_error(
             "stubs_not_written", "count=%zu code=%s reason=%s", count, e.code, log_quote(bytes_of(e.text)));
         refuse_all(in, items, count, &refused_store, true);
         return;
     }
     for (size_t i = 0; i < count; i++)
-        if (taken[i])
-            settle_taken(in, &items[i]);
-        else
-            produce(in, items[i].submission, items[i].framed, items[i].submission->job.trace,
-                SUBMISSION_ACCEPTED, BYTES("accepted"));
+        settle_written(in, &items[i], taken[i]);
 }
 
 /* ---- the thread ---- */

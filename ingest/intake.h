@@ -13,6 +13,10 @@
  *                 +-> same payload, no event seen -> produced again, same bytes -> acknowledged: replayed
  *                 +-> same payload, under way -> replayed
  *                 +-> other payload -> idempotency_conflict
+ *                 +-> a stub that nobody let in yet -> looked at again; taken over when it stays
+ *
+ * Under a max_queued there is a step between the stub and Kafka: admit.h. It lets in, or the stub is deleted and the submission refused
+ * (too_many_queued).
  *
  * The stub comes before Kafka: were it the other way round, an answer could name a job that no reader finds.
  */
@@ -21,6 +25,7 @@
 
 #include "core/bus.h"
 #include "core/store.h"
+#include "ingest/book.h"
 #include "ingest/pen.h"
 #include "ingest/submit.h"
 
@@ -36,6 +41,7 @@ struct intake_options {
     struct store *store;
     struct producer *producer;
     struct pen *pen;
+    struct book *book;
     int64_t store_patience_ms;
     int64_t ack_timeout_ms;
     int64_t sweep_after_ms; /* when a stub without an event is produced again */

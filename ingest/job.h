@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * job: GET /v1/jobs/{id}: the document of a job without what is the programs' own (rev, fold, stub), `_id` as
- * `job_id`, times in RFC 3339. Of a job that has not started also `waiting_for`, made on read from the
- * ledger:
- *   {"reason": "pipeline"}                        not in the ledger yet
- *   {"reason": "job_ahead", "job_id", "state"}    an earlier job of its group has not ended
- *   {"reason": "not_before", "until"}             it is not due yet
- *   {"reason": "slot"}                            it is its group's turn, but no executor has a free place
- * (or picks it up now)
+ * `job_id`, times in RFC 3339. Of a job that waits also `waiting_for` (waiting.h).
  */
 #ifndef MILLRACE_INGEST_JOB_H
 #define MILLRACE_INGEST_JOB_H

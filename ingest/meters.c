@@ -17,6 +17,7 @@ enum {
     STORE_AWAY,
     UNKNOWN_OUTCOME,
     BUSY,
+    TOO_MANY_QUEUED,
     OTHER,
     SUBMIT_SECONDS,
     READ_SECONDS,
@@ -67,6 +68,10 @@ static struct metric table[METERS] = {
         .labels = "outcome=\"busy\"",
         .kind = METRIC_COUNTER,
         .help = SUBMISSIONS_HELP},
+    [TOO_MANY_QUEUED] = {.name = SUBMISSIONS,
+        .labels = "outcome=\"too_many_queued\"",
+        .kind = METRIC_COUNTER,
+        .help = SUBMISSIONS_HELP},
     [OTHER] = {.name = SUBMISSIONS,
         .labels = "outcome=\"other\"",
         .kind = METRIC_COUNTER,
@@ -100,6 +105,7 @@ static const struct {
     {"store_away", STORE_AWAY},
     {"unknown_outcome", UNKNOWN_OUTCOME},
     {"busy", BUSY},
+    {"too_many_queued", TOO_MANY_QUEUED},
 };
 
 void meters_register(void)
@@ -157,7 +163,7 @@ void meters_swept(size_t stubs)
     metric_add(&table[SWEPT], (int64_t)stubs);
 }
 
-void meters_cancel(void)
+void meters_cancels(size_t count)
 {
-    metric_add(&table[CANCELS], 1);
+    metric_add(&table[CANCELS], (int64_t)count);
 }

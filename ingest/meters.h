@@ -16,6 +16,6 @@ void meters_read_us(int64_t us);
 void meters_batch(int64_t insert_us);
 void meters_waiting(size_t submissions);
 void meters_swept(size_t stubs);
-void meters_cancel(void);
+void meters_cancels(size_t count);
 
 #endif

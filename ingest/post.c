@@ -69,32 +69,29 @@ static void answer_accepted(struct post *p, const struct submission *s)
     http_answer_json_with(p->request, 202, accepted_json(s), headers, s->end == SUBMISSION_REPLAYED ? 2 : 1);
 }
 
-/* As http_problem, and the job_id of a submission whose job may exist. */
-static void answer_named(struct post *p, const struct submission *s)
+/* As http_problem, with the job_id of a submission whose job may exist, and Retry-After where a repeat may help. */
+static void answer_refused(struct post *p, const struct submission *s)
 {
+    const struct refusal *why = s->refusal;
     struct http_header_out retry = {"Retry-After", arena_printf(http_arena(p->request), "%d", RETRY_AFTER_S)};
-    json_t *body = http_problem_json(s->refusal->status, s->refusal->code, s->refusal->detail,
-        http_request_id(p->request), &s->refusal->problems);
-    json_object_set_new(body, "job_id", json_string(s->id_text));
+    json_t *body =
+        http_problem_json(why->status, why->code, why->detail, http_request_id(p->request), &why->problems);
+    if (s->named)
+        json_object_set_new(body, "job_id", json_string(s->id_text));
     char *text = json_dumps(body, JSON_COMPACT);
     MUST(text != NULL);
     json_decref(body);
-    http_answer(p->request, s->refusal->status, "application/problem+json", bytes_of(text), &retry,
-        s->refusal->status == 503 ? 1 : 0);
+    http_answer(p->request, why->status, "application/problem+json", bytes_of(text), &retry,
+        why->status == 503 || why->status == 429 ? 1 : 0);
     free(text);
 }
 
 static void answer_one(struct post *p, const struct submission *s)
 {
-    const struct refusal *why = s->refusal;
-    if (s->end != SUBMISSION_REFUSED)
-        answer_accepted(p, s);
-    else if (s->named)
-        answer_named(p, s);
-    else if (why->status == 503)
-        http_unavailable(p->request, why->code, why->detail, RETRY_AFTER_S);
+    if (s->end == SUBMISSION_REFUSED)
+        answer_refused(p, s);
     else
-        http_problem(p->request, why->status, why->code, why->detail, &why->problems);
+        answer_accepted(p, s);
 }
 
 static void answer_many(struct post *p)

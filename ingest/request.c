@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/clock.h"
 #include "core/log.h"
 
 #define RETRY_AFTER_S 2
@@ -63,15 +62,6 @@ bool request_number(
     const char *expected = arena_text(http_arena(r),
         arena_printf(http_arena(r), "a whole number from %lld to %lld", (long long)min, (long long)max));
     return request_bad_query(r, name, value, expected);
-}
-
-bool request_time(struct http_request *r, const char *name, int64_t *out)
-{
-    struct bytes value = http_query(r, name);
-    *out = NO_INT;
-    if (!value.data || bytes_parse_int64(value, out) || clock_parse(value, out))
-        return true;
-    return request_bad_query(r, name, value, "a time such as 2026-01-31T08:30:00Z, or UTC milliseconds");
 }
 
 bool request_flag(struct http_request *r, const char *name, bool *out)

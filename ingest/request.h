@@ -16,8 +16,6 @@ bool request_query_only(struct http_request *r, const char *const *names);
 /* A whole number between min and max, or `otherwise` when absent. */
 bool request_number(
     struct http_request *r, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *out);
-/* RFC 3339 text or UTC ms; NO_INT when absent. */
-bool request_time(struct http_request *r, const char *name, int64_t *out);
 /* true or false; false when absent. */
 bool request_flag(struct http_request *r, const char *name, bool *out);
 /* {id} of the path. Malformed: 404, like any id that does not exist. */

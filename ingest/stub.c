@@ -44,7 +44,8 @@ static void append_binary(bson_t *doc, const char *name, const void *data, size_
     bson_append_binary(doc, name, -1, BSON_SUBTYPE_BINARY, data, (uint32_t)len);
 }
 
-bson_t *stub_new(const struct submission *s, struct bytes framed, int64_t now, int64_t next_at)
+bson_t *stub_new(
+    const struct submission *s, struct bytes framed, int64_t now, int64_t next_at, const char *claim)
 {
     bson_t *doc = bson_new();
     bson_t inner;
@@ -65,6 +66,8 @@ bson_t *stub_new(const struct submission *s, struct bytes framed, int64_t now, i
         bson_add_text(&inner, "trace", s->job.trace);
     BSON_APPEND_DATE_TIME(&inner, "next_at", next_at);
     BSON_APPEND_INT64(&inner, "tries", 0);
+    if (claim)
+        BSON_APPEND_UTF8(&inner, "claim", claim);
     bson_append_document_end(doc, &inner);
     return doc;
 }
@@ -74,6 +77,7 @@ bson_t *stub_opts(const bson_t *extra)
     bson_t *opts = extra ? bson_copy(extra) : bson_new();
     bson_t fields;
     BSON_APPEND_DOCUMENT_BEGIN(opts, "projection", &fields);
+    BSON_APPEND_INT32(&fields, "rev", 1);
     BSON_APPEND_INT32(&fields, "group", 1);
     BSON_APPEND_INT32(&fields, "state", 1);
     BSON_APPEND_INT32(&fields, "stub", 1);
@@ -83,10 +87,15 @@ bson_t *stub_opts(const bson_t *extra)
     return opts;
 }
 
+struct bytes stub_claim(const bson_t *doc)
+{
+    return doc_number(doc, "rev", 0) == 0 ? doc_text(doc, "stub.claim") : BYTES_NONE;
+}
+
 void stub_read(const bson_t *doc, struct arena *a, struct stub *out)
 {
     struct bytes hash = doc_binary(doc, "stub.hash"), framed = doc_binary(doc, "stub.submission");
-    struct bytes trace = doc_text(doc, "stub.trace");
+    struct bytes trace = doc_text(doc, "stub.trace"), claim = stub_claim(doc);
     *out = (struct stub){
         .id = arena_copy(a, doc_text(doc, "_id")),
         .group = arena_copy(a, doc_text(doc, "group")),
@@ -96,6 +105,7 @@ void stub_read(const bson_t *doc, struct arena *a, struct stub *out)
         .hash = hash.data ? arena_copy(a, hash) : BYTES_NONE,
         .framed = framed.data ? arena_copy(a, framed) : BYTES_NONE,
         .trace = trace.data ? arena_copy(a, trace) : BYTES_NONE,
+        .claim = claim.data ? arena_copy(a, claim) : BYTES_NONE,
         .next_at = doc_number(doc, "stub.next_at", 0),
         .tries = doc_number(doc, "stub.tries", 0),
     };

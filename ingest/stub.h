@@ -10,8 +10,9 @@
 #include "core/store.h"
 #include "ingest/submit.h"
 
-/* A new document. `framed`: the record for jobs.submitted. */
-bson_t *stub_new(const struct submission *s, struct bytes framed, int64_t now, int64_t next_at);
+/* A new document. `framed`: the record for jobs.submitted. `claim`: who judges whether it is let in (admit.h); NULL: it is. */
+bson_t *stub_new(
+    const struct submission *s, struct bytes framed, int64_t now, int64_t next_at, const char *claim);
 
 /* What is needed to produce a stub again. Everything lives in the arena. */
 struct stub {
@@ -19,12 +20,15 @@ struct stub {
     struct bytes hash;   /* none: the document is not from a stub */
     struct bytes framed; /* none: an event was seen, the job is on its way */
     struct bytes trace;
+    struct bytes claim; /* not accepted yet, and no event was seen: who judges it (admit.h); none: accepted */
     int64_t next_at, tries;
 };
 /* The projection that stub_read needs, as find options; bson_destroy it. `extra`: further options to begin
  * with, or NULL. */
 bson_t *stub_opts(const bson_t *extra);
 void stub_read(const bson_t *doc, struct arena *a, struct stub *out);
+/* struct stub's claim, borrowed from a document that has `rev` and `stub`. */
+struct bytes stub_claim(const bson_t *doc);
 
 /* Is this the job that the submission means? Of a document that no stub began (the job came by Kafka under the same key) there is
  * no hash: then engine and code are compared. */

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/retry.h"
+
 #define MAX_ATTEMPTS 100
 #define PARTS_MAX 1000 /* each is compared with all before it */
 #define SHOWN_MAX 80   /* bytes of what came, in details */
@@ -166,6 +168,28 @@ static void check_numbers(struct check *c)
     check_range(c, BYTES("retry.max_backoff_ms"), j->retry.max_backoff_ms, 0, year_ms);
 }
 
+/* Which failed tries are repeated: core/retry.h. */
+static void check_retry_rules(struct check *c)
+{
+    const struct job_retry *r = &c->job->retry;
+    if (r->exit_codes.count > RETRY_RULES_MAX)
+        problem(c, BYTES("retry.exit_codes"), "too_many",
+            arena_printf(c->arena, "at most %d entries", RETRY_RULES_MAX));
+    if (r->errors.count > RETRY_RULES_MAX)
+        problem(c, BYTES("retry.errors"), "too_many",
+            arena_printf(c->arena, "at most %d entries", RETRY_RULES_MAX));
+    for (size_t i = 0; i < r->exit_codes.count && i < RETRY_RULES_MAX; i++)
+        check_range(c, arena_printf(c->arena, "retry.exit_codes[%zu]", i), r->exit_codes.items[i], 0, 255);
+    for (size_t i = 0; i < r->errors.count && i < RETRY_RULES_MAX; i++) {
+        struct bytes pattern = r->errors.items[i];
+        const char *wrong = retry_pattern_problem(pattern, c->arena);
+        if (wrong)
+            problem(c, arena_printf(c->arena, "retry.errors[%zu]", i),
+                pattern.len > RETRY_PATTERN_MAX ? "too_long" : "bad_value",
+                arena_printf(c->arena, "a POSIX extended regular expression; %s", wrong));
+    }
+}
+
 static void check_strategy(struct check *c)
 {
     static const char *const kinds[] = {"single", "race", "all", "fallback"};
@@ -230,6 +254,7 @@ static const struct refusal *check_all(const struct submit_rules *rules, const j
     check_names(&c);
     check_code(&c);
     check_numbers(&c);
+    check_retry_rules(&c);
     check_strategy(&c);
     check_texts(&c);
     return why->problems.count > 0 ? why : NULL;

@@ -13,6 +13,7 @@
 #include "core/arena.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "ingest/admit.h"
 #include "ingest/meters.h"
 #include "ingest/stub.h"
 
@@ -69,6 +70,18 @@ static bool find_due(struct sweep *s, int64_t now, struct error *e)
     return ok;
 }
 
+/* A stub that nobody let in: whoever judged it died, or is slow and will find out. */
+static bool forget(struct sweep *s, const struct stub *stub, struct error *e)
+{
+    bool gone;
+    if (!admit_forget(
+            s->o.store, arena_text(&s->arena, stub->id), stub->claim, s->o.store_patience_ms, &gone, e))
+        return false;
+    if (gone)
+        log_info("forgotten", "job=%.*s why=never_let_in", BYTES_ARG(stub->id));
+    return true;
+}
+
 /* Ours, if nobody moved it and no event came meanwhile. */
 static bool claim(struct sweep *s, const struct stub *stub, int64_t now, bool *ours, struct error *e)
 {
@@ -108,6 +121,10 @@ static bool sweep_stubs(struct sweep *s, int64_t now, struct error *e)
         bool ours = false;
         if (!stub->framed.data)
             continue;
+        if (stub->claim.data) {
+            ok = forget(s, stub, e);
+            continue;
+        }
         ok = claim(s, stub, now, &ours, e) && (!ours || produce(s, stub, e));
         if (ok && ours) {
             swept++;

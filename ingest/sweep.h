@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sweep: produces again the stubs that saw no event: their ingest died between the stub and Kafka's
- * acknowledgement, or the record was lost with its topic. So a stub always becomes a job.
+ * acknowledgement, or the record was lost with its topic. So an accepted stub always becomes a job.
  *
  * Every ingest sweeps; a stub belongs to the one whose write moves `stub.next_at` on from the value it read.
  * The record is the stub's own bytes under its own id, so one too many is recognised as a repeat further on.
+ * A stub that carries a claim was never let in (admit.h): it is deleted instead.
  * The next look is 2, 4, ... times as far away, an hour at most; the collector ends it by taking
  * `stub.submission` away with the first event.
  */

@@ -176,7 +176,7 @@ def test_a_job_that_waits_says_for_what(rest, stack, make):
     second = rest.submit(make("echo second"))
     waiting = wait_for(lambda: rest.job(second).get("waiting_for", {}).get("job_id") and rest.job(second)["waiting_for"], 20,
                        "the second says what it waits for")
-    assert (waiting["reason"], waiting["job_id"]) == ("job_ahead", first)
+    assert waiting == {"kind": "job", "job_id": first, "state": "running", "position": 1}
     gate.touch()
     assert rest.end_of(second)["state"] == "succeeded"
     assert "waiting_for" not in rest.job(second)

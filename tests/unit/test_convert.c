@@ -66,7 +66,14 @@ static const struct refusal_case refusals[] = {
     {"a limit within", "limits", "{\"run_timeout_ms\":5000}", NULL, NULL},
     {"no tries", "retry", "{\"max_attempts\":0}", "bad_value", "retry.max_attempts: "},
     {"one try", "retry", "{\"max_attempts\":1}", NULL, NULL},
-    {"two tries", "retry", "{\"max_attempts\":2}", "unsupported", "retry.max_attempts: not there yet"},
+    {"two tries", "retry", "{\"max_attempts\":2}", NULL, NULL},
+    {"as many tries as may be", "retry", "{\"max_attempts\":100,\"backoff_ms\":0,\"max_backoff_ms\":0}", NULL,
+        NULL},
+    {"too many tries", "retry", "{\"max_attempts\":101}", "bad_value",
+        "retry.max_attempts: 1 to 100, not 101"},
+    {"a negative backoff", "retry", "{\"backoff_ms\":-1}", "bad_value", "retry.backoff_ms: "},
+    {"a backoff of ten years", "retry", "{\"max_backoff_ms\":315360000000}", "bad_value",
+        "retry.max_backoff_ms: "},
     {"exit codes to retry", "retry", "{\"exit_codes\":[0,75,255]}", NULL, NULL},
     {"an exit code that there is not", "retry", "{\"exit_codes\":[75,256]}", "bad_value",
         "retry.exit_codes[1]: 0 to 255, not 256"},
@@ -86,7 +93,9 @@ static const struct refusal_case refusals[] = {
         "strategy: not there yet"},
     {"the single strategy", "strategy", "{\"kind\":\"single\",\"targets\":[]}", NULL, NULL},
     {"an unknown strategy", "strategy", "{\"kind\":\"best\",\"targets\":[]}", "bad_value", "strategy.kind: "},
-    {"a start in the future", "not_before", "1800000000001", "unsupported", "not_before: not there yet"},
+    {"a start in the future", "not_before", "1800000000001", NULL, NULL},
+    {"a start in a year", "not_before", "1831622400000", NULL, NULL},
+    {"a start in more than a year", "not_before", "1831622400001", "bad_value", "not_before: at most a year"},
     {"a start in the past", "not_before", "1799999999999", NULL, NULL},
     {"a callback", "callback_url", "\"http://x\"", "unsupported", "callback_url: not there yet"},
     {"an empty idempotency key", "idempotency_key", "\"\"", "bad_value", "idempotency_key: "},
@@ -153,12 +162,58 @@ static void fills_in_defaults(void **state)
     assert_int_equal(j.limits.max_log_bytes, 2000);
     assert_int_equal(j.limits.max_result_rows, 3000);
     assert_int_equal(j.retry.max_attempts, 1);
+    assert_int_equal(j.retry.backoff_ms, 5);
+    assert_int_equal(j.retry.max_backoff_ms, 6);
     assert_int_equal(j.retry.on_lost, ON_LOST_RETRY);
     assert_int_equal(j.statements.count, 1);
     assert_null(j.statements.items[0].text.data);
     assert_int_equal(j.statements.items[0].length, 2);
     assert_int_equal(j.statements.items[0].first_line, 1);
     assert_true(bytes_equal_text(job_statement_text(&j, &j.statements.items[0]), "ls"));
+}
+
+/* What the limits documents say of the job's group: engines, and timeouts where the job names none. */
+static void follows_the_limits_of_the_group(void **state)
+{
+    struct bytes sql = BYTES("sqlite"), both[] = {BYTES("sqlite"), BYTES("shell")};
+    struct limit items[3];
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    for (int i = 0; i < 3; i++)
+        shape_clear(&shape_limit, &items[i]);
+    items[0].selector = BYTES("*");
+    items[0].engines = (struct strings){&sql, 1};
+    items[0].queue_timeout_ms = 9;
+    items[0].run_timeout_ms = 999999999; /* more than any job may ask for */
+    items[1].selector = BYTES("ide/ann");
+    items[1].engines = (struct strings){both, 2};
+    items[2].selector = BYTES("ide/zero");
+    items[2].engines = (struct strings){both, 2};
+    items[2].queue_timeout_ms = items[2].run_timeout_ms = 0;
+    struct limits *groups = limits_of(items, 3);
+    rules.groups = groups;
+
+    make_job(&j, NULL, NULL);
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_int_equal(j.limits.queue_timeout_ms, 9);
+    assert_int_equal(j.limits.run_timeout_ms, rules.most.run_timeout_ms);
+    make_job(&j, "limits", "{\"queue_timeout_ms\":0,\"run_timeout_ms\":7}");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_int_equal(j.limits.queue_timeout_ms, 0);
+    assert_int_equal(j.limits.run_timeout_ms, 7);
+    make_job(&j, "user", "\"zero\"");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_int_equal(j.limits.queue_timeout_ms, 0);
+    assert_int_equal(j.limits.run_timeout_ms, rules.most.run_timeout_ms);
+    make_job(&j, "user", "\"bob\"");
+    assert_false(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(j.error->code, "engine_not_allowed"));
+    assert_true(bytes_equal_text(j.error->message, "engine: ide/bob may not use 'shell', but: sqlite"));
+
+    rules.groups = NULL;
+    limits_free(groups);
 }
 
 static void takes_zero_as_the_most(void **state)
@@ -313,6 +368,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_wrong),
         cmocka_unit_test(tells_all_problems_at_once),
         cmocka_unit_test(fills_in_defaults),
+        cmocka_unit_test(follows_the_limits_of_the_group),
         cmocka_unit_test(takes_zero_as_the_most),
         cmocka_unit_test(replaces_variables_in_the_statement_and_keeps_the_code),
         cmocka_unit_test(refuses_what_is_too_large_and_drops_its_code),

@@ -16,164 +16,7 @@
 
 #include "collector/fold.h"
 #include "core/shape_bson.h"
-
-#define JOB "0190c0de-0000-7000-8000-000000000001"
-#define KEEP_MS 1000000
-enum { EVENTS_MAX = 7, EXPECT_MAX = 24 };
-
-/* An event as a row; what is not named has no value. */
-struct row {
-    const char *group;
-    int phase;
-    int64_t attempt, at;
-    const char *stage, *instance;
-    int64_t origin;    /* its timestamp */
-    const char *text;  /* accepted: the code; node: the node; final: the error's message; else the reason */
-    const char *state; /* node: its state */
-    double progress;
-    int64_t accepted; /* times.accepted, 0: none */
-    int64_t results;  /* so many */
-};
-struct expectation {
-    const char *path, *value; /* "-": there is no such field */
-};
-struct scenario {
-    const char *name;
-    const char *stub; /* group of ingest's stub; NULL: none */
-    struct row rows[EVENTS_MAX];
-    struct expectation expect[EXPECT_MAX];
-};
-
-#define A "ide/ann"
-#define B "cron/bob"
-#define C "web/cat"
-#define CONV .stage = "converter"
-#define PLAN .stage = "planner"
-#define EXEC .stage = "executor", .instance = "x1"
-
-static const struct scenario scenarios[] = {
-    {.name = "a job that succeeds",
-        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 5, .text = "echo", .accepted = 5},
-            {A, PHASE_CONVERTED, .at = 11, CONV, .origin = 5, .accepted = 5},
-            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5, .accepted = 5},
-            {A, PHASE_QUEUED, .at = 13, EXEC, .origin = 5},
-            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
-            {A, PHASE_PROGRESS, .attempt = 1, .at = 15, EXEC, .origin = 5, .progress = 0.5},
-            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 16, EXEC, .origin = 5, .results = 2}},
-        .expect = {{"state", "succeeded"}, {"final", "true"}, {"creator", "ide"}, {"user", "ann"},
-            {"group", A}, {"code", "echo"}, {"times.accepted", "5"}, {"times.converted", "11"},
-            {"times.planned", "12"}, {"times.queued", "13"}, {"times.started", "14"},
-            {"times.finished", "16"}, {"attempt", "1"}, {"progress", "1"}, {"plan.pool", "default"},
-            {"plan.nodes.0.id", "n1"}, {"results.1.n", "1"}, {"error", "-"}, {"instance", "x1"},
-            {"expire_at", "1000016"}, {"rev", "1"}, {"stub", "-"}}},
-    {.name = "a stub becomes a job that runs",
-        .stub = A,
-        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 5, .text = "echo", .accepted = 5},
-            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5, .accepted = 5},
-            {A, PHASE_QUEUED, .at = 13, EXEC, .origin = 5},
-            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
-            {A, PHASE_PROGRESS, .attempt = 1, .at = 15, EXEC, .origin = 5, .progress = 0.25},
-            {A, PHASE_PROGRESS, .attempt = 1, .at = 16, EXEC, .origin = 5, .progress = 0.75}},
-        .expect = {{"state", "running"}, {"final", "false"}, {"code", "echo"}, {"times.accepted", "3"},
-            {"progress", "0.75"}, {"expire_at", "-"}, {"stub.hash", "binary"}, {"stub.submission", "-"},
-            {"stub.next_at", "-"}, {"retry_of", "somebody else's"}}},
-    {.name = "a stub whose job nobody accepted yet keeps its own words",
-        .stub = A,
-        .rows = {{A, PHASE_QUEUED, .at = 13, EXEC, .origin = 5},
-            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5}},
-        .expect = {{"state", "queued"}, {"code", "of the stub"}, {"engine", "shell"}, {"stub.next_at", "-"}}},
-    {.name = "a retry: the second attempt's state, the first start's time",
-        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5},
-            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
-            {A, PHASE_PROGRESS, .attempt = 1, .at = 15, EXEC, .origin = 5, .progress = 0.9},
-            {A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky"},
-            {A, PHASE_QUEUED, .attempt = 1, .at = 17, EXEC, .origin = 5},
-            {A, PHASE_STARTED, .attempt = 2, .at = 18, .stage = "executor", .instance = "x2", .origin = 5},
-            {A, PHASE_PROGRESS, .attempt = 2, .at = 19, .stage = "executor", .instance = "x2", .origin = 5,
-                .progress = 0.1}},
-        .expect = {{"state", "running"}, {"attempt", "2"}, {"times.started", "14"}, {"times.queued", "17"},
-            {"instance", "x2"}, {"progress", "0.1"}, {"reason", "-"}, {"creator", "ide"}, {"code", "-"}}},
-    {.name = "a retry that is due: queued, and why",
-        .rows = {{A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
-            {A, PHASE_RETRYING, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "flaky"},
-            {A, PHASE_QUEUED, .attempt = 1, .at = 17, EXEC, .origin = 5}},
-        .expect = {{"state", "queued"}, {"reason", "flaky"}, {"final", "false"}}},
-    {.name = "nodes: the latest attempt, the furthest state",
-        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5},
-            {A, PHASE_NODE, .attempt = 1, .at = 14, EXEC, .origin = 5, .text = "n1", .state = "running"},
-            {A, PHASE_NODE, .attempt = 1, .at = 15, EXEC, .origin = 5, .text = "n1", .state = "succeeded"},
-            {A, PHASE_NODE, .attempt = 1, .at = 16, EXEC, .origin = 5, .text = "n2", .state = "failed"},
-            {A, PHASE_NODE, .attempt = 2, .at = 17, EXEC, .origin = 5, .text = "n2", .state = "running"},
-            {A, PHASE_NODE, .attempt = 2, .at = 9, EXEC, .origin = 5, .text = "a0", .state = "skipped"},
-            {A, PHASE_NODE, .attempt = 2, .at = 8, EXEC, .origin = 5, .text = "a0", .state = "cancelled"}},
-        .expect = {{"plan.nodes.0.state", "succeeded"}, {"plan.nodes.1.state", "running"},
-            {"plan.nodes.1.attempt", "2"}, {"fold.nodes.0.state", "cancelled"}, {"state", "running"}}},
-    {.name = "nodes: ties are broken by time, then state",
-        .rows = {{A, PHASE_NODE, .attempt = 1, .at = 9, EXEC, .origin = 5, .text = "n1", .state = "skipped"},
-            {A, PHASE_NODE, .attempt = 1, .at = 9, EXEC, .origin = 5, .text = "n1", .state = "failed"},
-            {A, PHASE_NODE, .attempt = 1, .at = 10, EXEC, .origin = 5, .text = "n1", .state = "cancelled"}},
-        .expect = {{"fold.nodes.0.state", "failed"}, {"fold.nodes.0.at", "9"}}},
-    {.name = "late events after the end change no end",
-        .rows = {{A, PHASE_FAILED, .attempt = 2, .at = 30, EXEC, .origin = 5, .text = "no such table",
-                     .results = 1},
-            {A, PHASE_PROGRESS, .attempt = 2, .at = 40, EXEC, .origin = 5, .progress = 0.4},
-            {A, PHASE_RETRYING, .attempt = 1, .at = 41, EXEC, .origin = 5, .text = "late"},
-            {A, PHASE_NODE, .attempt = 2, .at = 42, EXEC, .origin = 5, .text = "n1", .state = "running"},
-            {A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 5, .text = "select 1", .accepted = 5},
-            {A, PHASE_LOST, .attempt = 2, .at = 43, EXEC, .origin = 5, .text = "late too"}},
-        .expect = {{"state", "failed"}, {"error.message", "no such table"}, {"error.code", "engine_error"},
-            {"exit_code", "3"}, {"log.bytes", "77"}, {"times.finished", "30"}, {"progress", "0.4"},
-            {"reason", "-"}, {"results.0.kind", "table"}}},
-    {.name = "ties are broken by time, then instance, then phase",
-        .rows = {{A, PHASE_ACCEPTED, .at = 10, .stage = "converter", .instance = "c2", .origin = 5,
-                     .text = "second"},
-            {A, PHASE_ACCEPTED, .at = 10, .stage = "converter", .instance = "c1", .origin = 5,
-                .text = "first"},
-            {A, PHASE_ACCEPTED, .at = 11, .stage = "converter", .origin = 5, .text = "third"},
-            {A, PHASE_FAILED, .attempt = 1, .at = 20, EXEC, .origin = 5, .text = "x1 says"},
-            {A, PHASE_FAILED, .attempt = 1, .at = 20, .stage = "executor", .instance = "x0", .origin = 5,
-                .text = "x0 says"},
-            {A, PHASE_CANCELLED, .attempt = 1, .at = 20, .stage = "executor", .instance = "x0", .origin = 5,
-                .text = "x0 also says"},
-            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 21, EXEC, .origin = 5}},
-        .expect = {{"code", "first"}, {"state", "failed"}, {"error.message", "x0 says"}, {"instance", "x0"}}},
-    {.name = "of two groups the least origin owns the document, while no executor spoke",
-        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 6, .text = "of ann", .accepted = 6},
-            {A, PHASE_CONVERTED, .at = 11, CONV, .origin = 6},
-            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 6},
-            {B, PHASE_ACCEPTED, .at = 20, CONV, .origin = 5, .text = "of bob", .accepted = 5},
-            {B, PHASE_CONVERTED, .at = 21, CONV, .origin = 5},
-            {C, PHASE_ACCEPTED, .at = 9, CONV, .origin = 7, .text = "of cat"}},
-        .expect = {{"group", B}, {"state", "converted"}, {"code", "of bob"}, {"times.accepted", "5"},
-            {"plan", "-"}, {"fold.others.0.group", A}, {"fold.others.0.code", "of ann"},
-            {"fold.others.1.group", C}}},
-    {.name = "the group that an executor speaks for owns the document, whoever was first",
-        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 6, .text = "of ann", .accepted = 6},
-            {A, PHASE_PLANNED, .at = 12, PLAN, .origin = 6},
-            {B, PHASE_ACCEPTED, .at = 8, CONV, .origin = 5, .text = "of bob", .accepted = 5},
-            {B, PHASE_PLANNED, .at = 9, PLAN, .origin = 5},
-            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 6},
-            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 16, EXEC, .origin = 6, .results = 1}},
-        .expect = {{"group", A}, {"state", "succeeded"}, {"code", "of ann"}, {"times.accepted", "6"},
-            {"times.planned", "12"}, {"fold.others", "-"}}},
-    {.name = "a stub of another group gives way",
-        .stub = C,
-        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 6, .text = "of ann", .accepted = 6},
-            {A, PHASE_CONVERTED, .at = 11, CONV, .origin = 6}},
-        .expect = {{"group", A}, {"code", "of ann"}, {"times.accepted", "6"}, {"fold.others.0.group", C},
-            {"fold.others.0.code", "of the stub"}, {"stub.submission", "-"}}},
-    {.name = "a stub of another group comes back with the earlier submission",
-        .stub = C,
-        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 6, .text = "of ann", .accepted = 6},
-            {C, PHASE_ACCEPTED, .at = 11, CONV, .origin = 5, .text = "of cat", .accepted = 5}},
-        .expect = {{"group", C}, {"code", "of cat"}, {"times.accepted", "3"}, {"fold.others.0.group", A}}},
-    {.name = "a refused job",
-        .rows = {{A, PHASE_ACCEPTED, .at = 10, CONV, .origin = 5, .text = "", .accepted = 5},
-            {A, PHASE_REJECTED, .at = 20, EXEC, .origin = 5, .text = "unknown engine"}},
-        .expect = {{"state", "rejected"}, {"final", "true"}, {"attempt", "0"},
-            {"error.message", "unknown engine"}, {"expire_at", "1000020"}, {"plan", "-"}}},
-};
-#define SCENARIOS (sizeof scenarios / sizeof *scenarios)
+#include "tests/unit/fold_scenarios.h"
 
 /* ---- rows as events ---- */
 
@@ -210,11 +53,11 @@ static struct job *plan_of(struct arena *a)
     return plan;
 }
 
-static struct job_error *error_of(const struct row *r, struct arena *a)
+static struct job_error *error_of(const char *message, struct arena *a)
 {
     struct job_error *e = arena_alloc(a, sizeof *e);
     *e = (struct job_error){
-        .code = BYTES("engine_error"), .class = CLASS_ENGINE, .message = bytes_of(r->text)};
+        .code = BYTES("engine_error"), .class = CLASS_ENGINE, .message = bytes_of(message)};
     e->statement = e->line = NO_INT;
     return e;
 }
@@ -224,8 +67,9 @@ static void end_of(const struct row *r, struct arena *a, struct event *e)
     e->exit_code = 3;
     e->log = arena_alloc(a, sizeof *e->log);
     *e->log = (struct log_totals){.bytes = 77, .lines = 2};
-    if (r->text)
-        e->error = error_of(r, a);
+    const char *message = job_phase_is_final((enum job_phase)r->phase) ? r->text : r->error;
+    if (message)
+        e->error = error_of(message, a);
     e->results.count = (size_t)r->results;
     e->results.items = arena_array(a, (size_t)r->results + 1, sizeof *e->results.items);
     for (int64_t i = 0; i < r->results; i++)
@@ -263,6 +107,10 @@ static void event_of(const struct row *r, struct arena *a, struct event *e)
         e->node = bytes_of(r->text), e->node_state = bytes_of(r->state);
     else
         e->reason = bytes_of(r->text);
+    if (r->phase == PHASE_RETRYING || r->phase == PHASE_LOST)
+        end_of(r, a, e);
+    if (r->next_at)
+        e->next_at = r->next_at;
 }
 
 static bson_t *stub_of(const char *group)
@@ -493,13 +341,63 @@ static void a_repeat_changes_nothing_and_needs_no_write(void **state)
     }
 }
 
+/* More attempts than are kept, in several orders, with the document written and read between. */
+static void of_many_attempts_the_latest_stay(void **state)
+{
+    (void)state;
+    enum { ATTEMPTS = ATTEMPTS_MAX + 7, EVENTS = 2 * ATTEMPTS };
+    bson_t *expected = NULL;
+    for (size_t step = 1; step < EVENTS; step++) {
+        if (EVENTS % step == 0 && step > 1)
+            continue; /* not every event would have its turn */
+        struct arena a;
+        struct job_doc doc = {.id = BYTES(JOB)};
+        bson_t *stored = NULL;
+        bool every[EVENTS] = {false};
+        arena_init(&a);
+        for (size_t i = 0, at = 0; i < EVENTS; i++, at = (at + step) % EVENTS) {
+            while (every[at])
+                at = (at + 1) % EVENTS;
+            every[at] = true;
+            int64_t n = 1 + (int64_t)at / 2;
+            struct row r = {A, at % 2 ? PHASE_RETRYING : PHASE_STARTED, .attempt = n,
+                .at = 10 * n + (int64_t)(at % 2), EXEC, .origin = 5, .error = "again"};
+            struct event e;
+            event_of(&r, &a, &e);
+            fold_event(&doc, &e, &a);
+            if (i % 5 == 0 && doc.changed)
+                store_between(&doc, &stored, &a);
+        }
+        doc.rev = 0;
+        bson_t *got = bson_new();
+        job_doc_write(&doc, KEEP_MS, got);
+        if (expected)
+            assert_same("many attempts", got, expected);
+        else
+            expected = bson_copy(got);
+        bson_destroy(got);
+        bson_destroy(stored);
+        arena_release(&a);
+    }
+    char text[100];
+    value_text(expected, "attempts.0.n", text, sizeof text);
+    assert_string_equal(text, "8");
+    value_text(expected, "attempts.19.n", text, sizeof text);
+    assert_string_equal(text, "27");
+    value_text(expected, "attempts.20", text, sizeof text);
+    assert_string_equal(text, "-");
+    value_text(expected, "attempts.0.error.message", text, sizeof text);
+    assert_string_equal(text, "again");
+    bson_destroy(expected);
+}
+
 static void the_fields_stand_in_the_order_of_the_docs(void **state)
 {
     (void)state;
     static const char *const names[] = {"_id", "rev", "state", "final", "creator", "user", "group",
         "submitter", "name", "engine", "target", "code_type", "code", "variables", "conf", "labels", "source",
-        "limits", "times", "attempt", "progress", "plan", "results", "exit_code", "instance", "log", "fold",
-        "expire_at"};
+        "limits", "times", "attempt", "progress", "plan", "results", "exit_code", "instance", "log",
+        "attempts", "fold", "expire_at"};
     struct world w;
     const size_t order[EVENTS_MAX] = {0, 1, 2, 3, 4, 5, 6};
     bson_iter_t it;
@@ -551,6 +449,7 @@ int main(void)
         cmocka_unit_test(every_order_of_the_same_events_gives_the_same_document),
         cmocka_unit_test(batches_may_end_anywhere),
         cmocka_unit_test(a_repeat_changes_nothing_and_needs_no_write),
+        cmocka_unit_test(of_many_attempts_the_latest_stay),
         cmocka_unit_test(the_fields_stand_in_the_order_of_the_docs),
         cmocka_unit_test(events_that_can_never_be_folded_are_refused),
     };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LIBS: records */
 /*
- * job: the table of states, phases and their ranks, names, and the codes that users see.
+ * job: states, phases and their ranks, names, and the codes that users see.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,42 +33,6 @@ static void states_have_their_names(void **state)
     assert_false(job_state_parse(BYTES(""), &untouched));
     assert_false(job_state_parse(BYTES_NONE, &untouched));
     assert_int_equal(untouched, JOB_PLANNED);
-}
-
-static void each_transition_is_allowed_or_not(void **state)
-{
-    (void)state;
-    /* column: accepted converted planned queued running | succeeded failed cancelled timed_out rejected */
-    static const char *const allowed[JOB_STATES] = {
-        [JOB_ACCEPTED] = ".xxxx xxxxx",
-        [JOB_CONVERTED] = "..xxx xxxxx",
-        [JOB_PLANNED] = "...xx xxxxx",
-        [JOB_QUEUED] = "....x xxxx.",
-        [JOB_RUNNING] = "...x. xxxx.",
-        [JOB_SUCCEEDED] = "..... .....",
-        [JOB_FAILED] = "..... .....",
-        [JOB_CANCELLED] = "..... .....",
-        [JOB_TIMED_OUT] = "..... .....",
-        [JOB_REJECTED] = "..... .....",
-    };
-    for (unsigned from = 0; from < JOB_STATES; from++) {
-        for (unsigned to = 0; to < JOB_STATES; to++) {
-            bool expected = allowed[from][to < 5 ? to : to + 1] == 'x';
-            if (job_state_may_follow((enum job_state)from, (enum job_state)to) != expected)
-                fail_msg("%s -> %s: expected %d", state_names[from], state_names[to], expected);
-        }
-    }
-}
-
-static void nothing_follows_a_final_state_and_something_any_other(void **state)
-{
-    (void)state;
-    for (unsigned from = 0; from < JOB_STATES; from++) {
-        bool any = false;
-        for (unsigned to = 0; to < JOB_STATES; to++)
-            any |= job_state_may_follow((enum job_state)from, (enum job_state)to);
-        assert_int_equal(any, !job_state_is_final((enum job_state)from));
-    }
 }
 
 /* ---- phases ---- */
@@ -242,8 +206,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_have_their_names),
-        cmocka_unit_test(each_transition_is_allowed_or_not),
-        cmocka_unit_test(nothing_follows_a_final_state_and_something_any_other),
         cmocka_unit_test(phases_have_name_rank_and_state),
         cmocka_unit_test(names_are_fit_for_folders_or_refused),
         cmocka_unit_test(a_group_is_creator_and_user),

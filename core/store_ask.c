@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_ask: the calls of store.h that are neither find nor a guarded write: aggregations, bounded counts, deletions. */
+#include <string.h>
+
+#include "core/store_private.h"
+
+struct pipeline {
+    const char *database, *collection;
+    const bson_t *stages;
+    const struct store_reader *reader;
+    bool repeated;
+};
+
+static bool aggregate_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct pipeline *p = self;
+    const struct store_reader *r = p->reader;
+    const bson_t *doc;
+    bool more = true;
+    if (p->repeated && r->reset)
+        r->reset(r->self);
+    p->repeated = true;
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, p->database, p->collection);
+    mongoc_cursor_t *cursor =
+        mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, p->stages, NULL, NULL);
+    while (more && mongoc_cursor_next(cursor, &doc))
+        more = r->row(r->self, doc);
+    bool ok = !mongoc_cursor_error(cursor, why);
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+bool store_aggregate(struct store *s, const char *collection, const bson_t *pipeline,
+    const struct store_reader *reader, int64_t patience_ms, struct error *e)
+{
+    struct pipeline p = {s->database, collection, pipeline, reader, false};
+    return store_patiently(s, collection, patience_ms, aggregate_once, &p, e);
+}
+
+struct bounded {
+    const char *database, *collection;
+    const bson_t *filter;
+    bson_t opts;
+    int64_t count;
+};
+
+static bool bounded_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct bounded *b = self;
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, b->database, b->collection);
+    b->count = mongoc_collection_count_documents(collection, b->filter, &b->opts, NULL, NULL, why);
+    mongoc_collection_destroy(collection);
+    return b->count >= 0;
+}
+
+bool store_count_most(struct store *s, const char *collection, const bson_t *filter, int64_t most,
+    int64_t *count, int64_t patience_ms, struct error *e)
+{
+    struct bounded b = {s->database, collection, filter, BSON_INITIALIZER, 0};
+    BSON_APPEND_INT64(&b.opts, "limit", most);
+    bool ok = store_patiently(s, collection, patience_ms, bounded_once, &b, e);
+    bson_destroy(&b.opts);
+    *count = b.count;
+    return ok;
+}
+
+struct deletion {
+    const char *database, *collection;
+    const bson_t *filter;
+    int64_t deleted;
+};
+
+static bool delete_once(void *self, mongoc_client_t *client, bson_error_t *why)
+{
+    struct deletion *d = self;
+    bson_t reply;
+    bson_iter_t it;
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, d->database, d->collection);
+    bool ok = mongoc_collection_delete_many(collection, d->filter, NULL, &reply, why);
+    if (bson_iter_init_find(&it, &reply, "deletedCount"))
+        d->deleted = bson_iter_as_int64(&it);
+    bson_destroy(&reply);
+    mongoc_collection_destroy(collection);
+    return ok;
+}
+
+bool store_delete(struct store *s, const char *collection, const bson_t *filter, int64_t *deleted,
+    int64_t patience_ms, struct error *e)
+{
+    struct deletion d = {s->database, collection, filter, 0};
+    bool ok = store_patiently(s, collection, patience_ms, delete_once, &d, e);
+    if (deleted)
+        *deleted = d.deleted;
+    return ok;
+}

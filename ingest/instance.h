@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * instance: GET /v1/instances, and POST /v1/instances/{id}/drain. An instance is one process start of an executor.
+ *
+ * {"instances": [{"instance", "host", "pid", "pool", "started_at", "renewed_at", "renewed_ms" (how long ago, by this server's clock:
+ * a hint; a lease is judged by its counter), "over", "running" (jobs), "drain" null|{"by", "reason", "at"}}]}; without those whose lease
+ * is over, except with all=true.
+ *
+ * drain: it starts nothing more, waits for what runs, gives back the rest and ends, as after SIGTERM. 202 {"instance", "drain"}; may be
+ * repeated, the first one counts. 404: no such instance; 409: its lease is over.
+ */
+#ifndef MILLRACE_INGEST_INSTANCE_H
+#define MILLRACE_INGEST_INSTANCE_H
+
+#include "core/http.h"
+
+void instances_get(void *ingest, struct http_request *r);
+void instance_drain(void *ingest, struct http_request *r);
+
+#endif

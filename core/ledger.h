@@ -43,9 +43,9 @@
 #include "core/run.h"
 #include "core/store.h"
 
-/* Bounds of ledger_wake's answer, whatever the limit that is asked for: payloads may be large. */
+/* Bounds of answers with payloads or events, whatever the limit that is asked for: the answer ends with what reaches the bytes. */
 #define LEDGER_WAKE_MAX 200
-#define LEDGER_WAKE_BYTES_MAX ((size_t)16 << 20)
+#define LEDGER_ANSWER_BYTES_MAX ((size_t)16 << 20)
 
 /* One executor process, as the ledger knows it. */
 struct ledger {
@@ -71,7 +71,7 @@ bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, b
 /* Unfinished runs that are `running` under our name. No payload. */
 bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, struct error *e);
 /* Runs of these partitions whose wake_at is over and that are delayed or queued; with payload. Least wake_at first. At most
- * LEDGER_WAKE_MAX, and no more after the one that reaches LEDGER_WAKE_BYTES_MAX: fewer than the limit may still not be all. */
+ * LEDGER_WAKE_MAX and LEDGER_ANSWER_BYTES_MAX: fewer than the limit may still not be all. */
 bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count, int64_t now, size_t limit,
     struct arena *a, struct runs *out, struct error *e);
 
@@ -104,7 +104,7 @@ bool ledger_outcome(const struct ledger *l, const char *outcome, const struct ou
 /* Clears unsent of these. Repeated: the same. */
 bool ledger_settle(
     const struct ledger *l, const struct bytes *outcomes, size_t count, int64_t now, struct error *e);
-/* Those of this pool that are unsent and older than that, oldest first. */
+/* Those of this pool that are unsent and older than that, oldest first; at most LEDGER_ANSWER_BYTES_MAX. */
 bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, struct arena *a,
     struct unsent **out, size_t *count, struct error *e);
 

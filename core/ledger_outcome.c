@@ -64,7 +64,7 @@ bool ledger_settle(
 struct unsent_reader {
     struct arena *arena;
     struct unsent *items;
-    size_t count, limit;
+    size_t count, limit, bytes;
 };
 
 struct line_reader {
@@ -96,18 +96,21 @@ static bool unsent_row(void *self, const bson_t *doc)
         arena_copy(r->arena, ledger_text(doc, "_id")), arena_array(r->arena, lines, sizeof *u->lines), 0};
     struct line_reader reader = {r->arena, u};
     ledger_array(doc, "items", read_line, &reader);
-    return true;
+    r->bytes += doc->len;
+    return r->bytes < LEDGER_ANSWER_BYTES_MAX;
 }
 
 static void unsent_reset(void *self)
 {
-    ((struct unsent_reader *)self)->count = 0;
+    struct unsent_reader *r = self;
+    r->count = 0;
+    r->bytes = 0;
 }
 
 bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, struct arena *a,
     struct unsent **out, size_t *count, struct error *e)
 {
-    struct unsent_reader self = {a, arena_array(a, limit, sizeof *self.items), 0, limit};
+    struct unsent_reader self = {a, arena_array(a, limit, sizeof *self.items), 0, limit, 0};
     bson_t *filter = BCON_NEW("pool", BCON_UTF8(l->pool), "unsent", BCON_BOOL(true), "at", "{", "$lt",
         BCON_DATE_TIME(older_than), "}");
     bson_t *opts = BCON_NEW("sort", "{", "at", BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit));

@@ -241,5 +241,5 @@ bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count
     bson_append_document_end(filter, &in);
     bson_t *opts = bson_new();
     append_order(opts, "wake_at", limit < LEDGER_WAKE_MAX ? limit : LEDGER_WAKE_MAX);
-    return runs_find(l, filter, opts, LEDGER_WAKE_BYTES_MAX, a, out, e);
+    return runs_find(l, filter, opts, LEDGER_ANSWER_BYTES_MAX, a, out, e);
 }

@@ -268,7 +268,7 @@ static void however_many_are_due_one_answer_is_bounded(void **state)
     }
     insert(&w, items, HEAVY);
     assert_true(ledger_wake(&w.ledger, partitions + 1, 1, NOW, 100000, &w.arena, &woken, &w.e));
-    assert_int_equal(woken.count, LEDGER_WAKE_BYTES_MAX / HEAVY_BYTES);
+    assert_int_equal(woken.count, LEDGER_ANSWER_BYTES_MAX / HEAVY_BYTES);
     world_release(&w);
 }
 

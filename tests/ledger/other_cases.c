@@ -60,6 +60,27 @@ static void an_outcome_is_unsent_until_it_is_settled(void **state)
     world_release(&w);
 }
 
+static void however_much_is_unsent_one_answer_is_bounded(void **state)
+{
+    (void)state;
+    enum { HEAVY = 7, HEAVY_BYTES = 4 << 20 };
+    static char heavy[HEAVY_BYTES];
+    struct world w;
+    struct unsent *unsent;
+    size_t count;
+    world_init(&w);
+    const struct outcome_line line = {new_id(), bytes_of(w.group), {heavy, HEAVY_BYTES}, 1, RUN_RUNNING};
+    for (int i = 0; i < HEAVY; i++) {
+        char id[UUID_TEXT_LEN + 1];
+        struct uuid u = new_id();
+        uuid_format(&u, id);
+        assert_true(ledger_outcome(&w.ledger, id, &line, 1, NOW + i, &w.e));
+    }
+    assert_true(ledger_unsent(&w.ledger, NOW + HEAVY, 100, &w.arena, &unsent, &count, &w.e));
+    assert_int_equal(count, LEDGER_ANSWER_BYTES_MAX / HEAVY_BYTES);
+    world_release(&w);
+}
+
 /* ---- cancels and holds ---- */
 
 /* As ingest writes it. */
@@ -313,6 +334,7 @@ static void of_many_writers_of_holders_none_is_forgotten(void **state)
 
 const struct CMUnitTest other_cases[] = {
     cmocka_unit_test(an_outcome_is_unsent_until_it_is_settled),
+    cmocka_unit_test(however_much_is_unsent_one_answer_is_bounded),
     cmocka_unit_test(cancels_are_found_by_job_and_holds_are_not_cancels),
     cmocka_unit_test(a_group_is_held_once_and_all_its_jobs_show_it),
     cmocka_unit_test(holds_are_everybodys_and_a_drain_is_one_instances),

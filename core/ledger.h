@@ -108,7 +108,7 @@ bool ledger_settle(
 bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, struct arena *a,
     struct unsent **out, size_t *count, struct error *e);
 
-/* ---- cancels and holds ---- */
+/* ---- cancels and holds (written by ingest: core/orders.h) ---- */
 /* cancels[i] by job id, holds[i] by group. groups and holds may be NULL. */
 bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct bytes *groups, size_t count,
     struct order *cancels, struct order *holds, struct arena *a, struct error *e);
@@ -142,10 +142,5 @@ bool ledger_holders(const struct ledger *l, const struct bytes *selectors, size_
 /* Replaces the items when rev is still the one read; *written false: another was faster (or it was our own write whose answer was lost:
  * read again and see). */
 bool ledger_holders_write(const struct ledger *l, const struct holders *h, bool *written, struct error *e);
-
-/* ---- ingest's side of a cancel ---- */
-/* Inserts the cancel (the first one wins), then reads the run. *found false: not in the ledger (yet). */
-bool ledger_cancel(struct store *store, const struct uuid *id, struct bytes by, struct bytes reason,
-    int64_t now, struct arena *a, struct run *run, bool *found, int64_t patience_ms, struct error *e);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ledger_orders: what people ordered, in `cancels`: cancels of jobs, holds of groups, drains of instances. */
+/* ledger_orders: what people ordered, in `cancels`: cancels of jobs, holds of groups, drains of instances. (Written by core/orders.h.) */
 #include <string.h>
 
 #include "core/ledger.h"

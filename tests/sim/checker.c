@@ -65,6 +65,8 @@ void check_begun(struct sim *s, struct sim_job *j, struct life *writer)
 {
     const struct sim_group *g = j->group;
     int64_t running = 0;
+    if (j->cancel) /* it will not be launched */
+        return;
     for (size_t i = 0; i < g->count; i++) {
         const struct sim_job *k = g->jobs[i];
         if (k == j)

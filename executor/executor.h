@@ -74,7 +74,7 @@ struct executor {
     struct stage_world *world;
     char instance[LEDGER_INSTANCE_MAX];
     char host[64];
-    char planned_topic[64];
+    char planned_topic[64], consumer_group[64];
     struct ledger ledger;
     bool enlisted; /* the ledger knows us: the lease is ended at the close */
     struct rules *rules;

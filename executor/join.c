@@ -64,15 +64,19 @@ static void name_topic(struct executor *x)
     buf_release(&topic);
 }
 
+static void name_group(struct executor *x)
+{
+    const char *pool = x->settings->pool;
+    bool is_default = strcmp(pool, "default") == 0;
+    snprintf(x->consumer_group, sizeof x->consumer_group, "executor%s%s", is_default ? "" : ".",
+        is_default ? "" : pool);
+}
+
 static struct consumer *open_consumer(struct executor *x, const char *client_id, struct error *e)
 {
     static const struct consumer_events events = {records_assigned, records_revoked, executor_turn_meanwhile};
-    const char *pool = x->settings->pool;
     const char *topics[] = {x->planned_topic};
-    char group[64];
-    bool is_default = strcmp(pool, "default") == 0;
-    snprintf(group, sizeof group, "executor%s%s", is_default ? "" : ".", is_default ? "" : pool);
-    struct consumer_options o = {.group = group,
+    struct consumer_options o = {.group = x->consumer_group,
         .topics = topics,
         .topic_count = 1,
         .by_partition = true,
@@ -82,7 +86,7 @@ static struct consumer *open_consumer(struct executor *x, const char *client_id,
     return consumer_open(&x->settings->stage.bus, client_id, &o, e);
 }
 
-/* The dead before us first: their leases are over before we ask for partitions. Our own lease begins when nothing is left that may wait
+/* The dead before us first: their leases and their places in the group are given up before we ask for partitions. Our own lease begins when nothing is left that may wait
  * for long: from then on the loop must turn. */
 bool executor_join(struct executor *x, struct error *e)
 {
@@ -90,11 +94,13 @@ bool executor_join(struct executor *x, struct error *e)
     static char client_id[96];
     snprintf(client_id, sizeof client_id, "executor-%d", neighbours_number(x->neighbours));
     name_topic(x);
+    name_group(x);
     if (!wait_until_ready(x))
         return false;
     x->control = follower_open(&s->stage.bus, client_id, "jobs.control", x->world->stop, e);
     if (!x->control)
         return false;
+    neighbours_use_bus(x->neighbours, &s->stage.bus, x->consumer_group);
     (void)neighbours_bury(x->neighbours, &x->ledger, clock_utc_ms(), e);
     x->limits = limits_load(x->ledger.store, 0, e);
     if (!x->limits)

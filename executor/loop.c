@@ -222,6 +222,7 @@ static int64_t turn(struct executor *x)
 {
     struct bus_record none;
     (void)consumer_poll(x->consumer, 0, &none);
+    neighbours_member(x->neighbours, consumer_member_id(x->consumer));
     int64_t now = clock_boot_ms();
     int64_t next = serve(x, now);
     next = least(next, records_serve(x->records, now));

@@ -57,6 +57,27 @@ static bool passes(struct rules *r, const struct task *t, struct bytes selector)
     return false;
 }
 
+static void block(struct rules *r, struct task *t, const struct limit_count *at)
+{
+    holders_drop(r, t);
+    holders_remember(r, at->selector, at->max);
+    scheduler_start_blocked(r->scheduler, t, at->selector);
+}
+
+/* Before anything is read: a place of an earlier try is just being given up, and what is read of it would not count. It opens the gate
+ * when it is gone. */
+static bool waits_for_drop(struct rules *r, struct task *t)
+{
+    size_t n;
+    const struct limit_count *shared = scheduler_shared(r->scheduler, t, &n);
+    for (size_t i = 0; i < n; i++)
+        if (holders_are_dropping(r, shared[i].selector, t)) {
+            block(r, t, &shared[i]);
+            return true;
+        }
+    return false;
+}
+
 static void gather(struct rules *r, struct start *s)
 {
     struct arena *a = &s->op.memory;
@@ -64,19 +85,14 @@ static void gather(struct rules *r, struct start *s)
     s->tasks = arena_array(a, BATCH_STARTS, sizeof(struct task *));
     s->shared = arena_array(a, BATCH_STARTS * 2, sizeof *s->shared);
     while (s->count < BATCH_STARTS && (t = scheduler_next_start(r->scheduler)) != NULL) {
+        if (waits_for_drop(r, t))
+            continue;
         s->tasks[s->count++] = t;
         learn_shared(r, s, t);
     }
 }
 
 /* ---- places under shared limits, one selector after another ---- */
-
-static void block(struct rules *r, struct task *t, const struct limit_count *at)
-{
-    holders_drop(r, t);
-    holders_remember(r, at->selector, at->max);
-    scheduler_start_blocked(r->scheduler, t, at->selector);
-}
 
 /* Adds the tasks that find room at the present selector; the others go back to their groups. */
 static void admit(struct rules *r, struct start *s)
@@ -88,10 +104,6 @@ static void admit(struct rules *r, struct start *s)
     s->added = false;
     for (size_t i = 0; i < s->count; i++) {
         struct task *t = s->tasks[i];
-        if (passes(r, t, at->selector) && holders_are_dropping(r, at->selector, t)) {
-            block(r, t, at);
-            continue;
-        }
         if (passes(r, t, at->selector) && !holders_have(r, h, &t->id, t->attempt)) {
             if (give_up || (int64_t)h->count >= at->max) {
                 block(r, t, at);

@@ -70,10 +70,10 @@ bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, b
     struct arena *a, struct runs *out, struct error *e);
 /* Unfinished runs that are `running` under our name. No payload. */
 bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, struct error *e);
-/* Runs of these partitions whose wake_at is over and that are delayed or queued; with payload. Least wake_at first. At most
+/* Runs of these partitions whose wake_at lies between `after` and now and that are delayed or queued; with payload. Least wake_at first. At most
  * LEDGER_WAKE_MAX and LEDGER_ANSWER_BYTES_MAX: fewer than the limit may still not be all. */
-bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count, int64_t now, size_t limit,
-    struct arena *a, struct runs *out, struct error *e);
+bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count, int64_t after, int64_t now,
+    size_t limit, struct arena *a, struct runs *out, struct error *e);
 
 /* ---- runs: writing ---- */
 /* Unordered: a duplicate keeps none of the others out. `outcome`: the token of those that are inserted as ended; may be NULL when there

@@ -218,16 +218,16 @@ bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, stru
     return runs_find(l, filter, brief_opts(), 0, a, out, e);
 }
 
-bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count, int64_t now, size_t limit,
-    struct arena *a, struct runs *out, struct error *e)
+bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count, int64_t after, int64_t now,
+    size_t limit, struct arena *a, struct runs *out, struct error *e)
 {
     *out = (struct runs){NULL, 0};
     if (count == 0)
         return true;
     /* $exists repeats the index's condition: else it is not used. */
-    bson_t *filter = BCON_NEW("pool", BCON_UTF8(l->pool), "wake_at", "{", "$exists", BCON_BOOL(true), "$lte",
-        BCON_DATE_TIME(now), "}", "state", "{", "$in", "[", BCON_UTF8("delayed"), BCON_UTF8("queued"), "]",
-        "}");
+    bson_t *filter = BCON_NEW("pool", BCON_UTF8(l->pool), "wake_at", "{", "$exists", BCON_BOOL(true), "$gte",
+        BCON_DATE_TIME(after > 0 ? after : 0), "$lte", BCON_DATE_TIME(now), "}", "state", "{", "$in", "[",
+        BCON_UTF8("delayed"), BCON_UTF8("queued"), "]", "}");
     bson_t in, array;
     bson_append_document_begin(filter, "partition", -1, &in);
     bson_append_array_begin(&in, "$in", -1, &array);

@@ -18,7 +18,7 @@ enum ask_kind {
     ASK_GROUP,         /* ledger_group: group, after, limit -> runs */
     ASK_FIND,          /* ledger_find: ids, with_payload -> runs */
     ASK_MINE,          /* ledger_mine -> runs */
-    ASK_WAKE,          /* ledger_wake: partitions, limit -> runs */
+    ASK_WAKE,          /* ledger_wake: partitions, after (a wake_at), limit -> runs */
     ASK_INSERT,        /* ledger_insert: inserts, outcome -> inserts[].duplicate */
     ASK_DUE,           /* ledger_due: dues */
     ASK_START,         /* ledger_start: starts -> modified */

@@ -18,7 +18,8 @@
 
 #define CANCEL_BATCH 250 /* with payloads */
 #define GROUP_PAGE 1000
-#define WAKE_BATCH 200
+#define WAKE_BATCH 200 /* LEDGER_WAKE_MAX */
+#define WAKE_PAGES 20
 #define DUE_AGAIN_MS 10000
 
 /* ---- orders kept with tasks ---- */
@@ -273,12 +274,23 @@ static bool ask_wake(struct rules *r, struct op *op)
     return ask->count > 0;
 }
 
+/* Those that were told a moment ago come again until they are moved: so an answer is followed by a further one, up to a bound. */
 bool wake_step(struct rules *r, struct op *op)
 {
-    if (op->at++ == 0)
-        return ask_wake(r, op);
+    const struct runs *runs = &op->ask.runs;
+    if (op->at == 0) {
+        op->ask.after = 0;
+        return op->at++, ask_wake(r, op);
+    }
     int64_t now = rules_now(r).boot_ms;
-    for (size_t i = 0; i < op->ask.runs.count; i++)
-        wake(r, &op->ask.runs.items[i], now);
-    return false;
+    for (size_t i = 0; i < runs->count; i++)
+        wake(r, &runs->items[i], now);
+    if (runs->count == 0 || op->at++ == WAKE_PAGES)
+        return false;
+    int64_t last = runs->items[runs->count - 1].wake_at;
+    op->ask.after = last > op->ask.after
+                        ? last
+                        : last + 1; /* one millisecond with more than a page: the rest comes next time */
+    arena_reset(&op->memory);
+    return ask_wake(r, op);
 }

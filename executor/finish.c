@@ -14,6 +14,7 @@
 #define BATCH_ENDS 1000
 #define BATCH_BYTES (4 * 1024 * 1024)
 #define SETTLE_BATCH 1000
+#define RETRY_GRID_MS 100 /* retry times are rounded up, so that a burst of failures is one statement */
 #define RESEND_AFTER_MS 10000
 #define RESEND_BATCH 50
 
@@ -180,6 +181,7 @@ static void retry(struct rules *r, struct ending *e, const struct rules_report *
     t->phase = PHASE_RETRYING;
     t->retry_at = t->at + retry_pause(e->task->tries, report->backoff_ms, report->max_backoff_ms,
                               r->world->random(r->self));
+    t->retry_at += RETRY_GRID_MS - 1 - (t->retry_at + RETRY_GRID_MS - 1) % RETRY_GRID_MS;
     e->close.to = RUN_QUEUED;
     e->close.retry_at = t->retry_at;
     e->close.reason = "retry";

@@ -35,7 +35,7 @@ static bool do_mine(const struct ledger *l, struct ask *a, struct error *e)
 
 static bool do_wake(const struct ledger *l, struct ask *a, struct error *e)
 {
-    return ledger_wake(l, a->partitions, a->count, a->now, a->limit, a->memory, &a->runs, e);
+    return ledger_wake(l, a->partitions, a->count, a->after, a->now, a->limit, a->memory, &a->runs, e);
 }
 
 static bool do_insert(const struct ledger *l, struct ask *a, struct error *e)

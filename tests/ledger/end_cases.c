@@ -230,13 +230,13 @@ static void those_whose_time_has_come_wake_the_earliest_first(void **state)
         items[i].partition = rows[i].partition;
     }
     insert(&w, items, ROWS);
-    assert_true(ledger_wake(&w.ledger, partitions, 2, NOW, 100, &w.arena, &woken, &w.e));
+    assert_true(ledger_wake(&w.ledger, partitions, 2, 0, NOW, 100, &w.arena, &woken, &w.e));
     assert_int_equal(woken.count, 3);
     assert_true(woken.items[0].seq == 7 && woken.items[1].seq == 1 && woken.items[2].seq == 0);
     assert_true(bytes_equal(woken.items[0].payload, items[7].payload));
-    assert_true(ledger_wake(&w.ledger, partitions, 2, NOW, 2, &w.arena, &woken, &w.e));
+    assert_true(ledger_wake(&w.ledger, partitions, 2, 0, NOW, 2, &w.arena, &woken, &w.e));
     assert_int_equal(woken.count, 2);
-    assert_true(ledger_wake(&w.ledger, partitions, 0, NOW, 2, &w.arena, &woken, &w.e));
+    assert_true(ledger_wake(&w.ledger, partitions, 0, 0, NOW, 2, &w.arena, &woken, &w.e));
     assert_int_equal(woken.count, 0);
     world_release(&w);
 }
@@ -257,7 +257,7 @@ static void however_many_are_due_one_answer_is_bounded(void **state)
         items[i].wake_at = NOW - MANY + i;
     }
     insert(&w, items, MANY);
-    assert_true(ledger_wake(&w.ledger, partitions, 1, NOW, 100000, &w.arena, &woken, &w.e));
+    assert_true(ledger_wake(&w.ledger, partitions, 1, 0, NOW, 100000, &w.arena, &woken, &w.e));
     assert_int_equal(woken.count, LEDGER_WAKE_MAX);
     for (int i = 0; i < HEAVY; i++) {
         items[i] = new_run(&w, i);
@@ -267,7 +267,7 @@ static void however_many_are_due_one_answer_is_bounded(void **state)
         items[i].payload = (struct bytes){heavy, HEAVY_BYTES};
     }
     insert(&w, items, HEAVY);
-    assert_true(ledger_wake(&w.ledger, partitions + 1, 1, NOW, 100000, &w.arena, &woken, &w.e));
+    assert_true(ledger_wake(&w.ledger, partitions + 1, 1, 0, NOW, 100000, &w.arena, &woken, &w.e));
     assert_int_equal(woken.count, LEDGER_ANSWER_BYTES_MAX / HEAVY_BYTES);
     world_release(&w);
 }

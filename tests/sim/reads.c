@@ -72,7 +72,8 @@ static bool unfinished(const struct sim_job *j)
 
 static bool wakes(const struct ask *q, const struct sim_job *j)
 {
-    if (!unfinished(j) || j->run.state == RUN_RUNNING || j->run.wake_at == NO_TIME || j->run.wake_at > q->now)
+    if (!unfinished(j) || j->run.state == RUN_RUNNING || j->run.wake_at == NO_TIME ||
+        j->run.wake_at > q->now || j->run.wake_at < q->after)
         return false;
     for (size_t i = 0; i < q->count; i++)
         if (q->partitions[i] == j->run.partition)

@@ -114,9 +114,6 @@ struct consumer_events {
     void (*assigned)(void *self, const char *topic, int32_t partition, int64_t assignment, int64_t offset);
     /* `lost`: the group has already given it away; don't commit. */
     void (*revoked)(void *self, const char *topic, int32_t partition, bool lost);
-    /* May be NULL. An assignment waits for its committed offsets, which Kafka does not tell now: called again and again, so that the reader
-     * can do what must not wait. It may commit and release, but not poll this consumer. */
-    void (*waiting)(void *self);
 };
 struct consumer_options {
     const char *group;         /* consumer group id, without prefix (the prefix is put before it) */

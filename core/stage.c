@@ -415,7 +415,7 @@ static void give_back(struct loop *l)
 
 static bool open_consumer(struct loop *l, struct error *e)
 {
-    static const struct consumer_events events = {on_assigned, on_revoked, NULL};
+    static const struct consumer_events events = {on_assigned, on_revoked};
     const char *topics[16];
     size_t count = 0;
     char client[64];

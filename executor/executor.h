@@ -105,10 +105,6 @@ struct executor {
 /* False: e, or asked to stop while waiting. */
 bool executor_join(struct executor *x, struct error *e);
 
-/* ---- loop.c ---- */
-/* A turn without the records, for when the consumer must wait (consumer_events.waiting): leases and jobs go on. */
-void executor_turn_meanwhile(void *self);
-
 /* ---- world.c ---- */
 extern const struct rules_world executor_world; /* self: struct executor */
 /* Has the rules' and our own work with the clerks; called by the loop's turns. */

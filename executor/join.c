@@ -74,7 +74,7 @@ static void name_group(struct executor *x)
 
 static struct consumer *open_consumer(struct executor *x, const char *client_id, struct error *e)
 {
-    static const struct consumer_events events = {records_assigned, records_revoked, executor_turn_meanwhile};
+    static const struct consumer_events events = {records_assigned, records_revoked};
     const char *topics[] = {x->planned_topic};
     struct consumer_options o = {.group = x->consumer_group,
         .topics = topics,

@@ -189,10 +189,14 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What is there, but for the records. Returns the boot ms of the next turn that must not be missed. */
-static int64_t serve(struct executor *x, int64_t now)
+/* One turn; returns the boot ms of the next one that must not be missed. */
+static int64_t turn(struct executor *x)
 {
+    struct bus_record none;
     stage_tick(x->world);
+    (void)consumer_poll(x->consumer, 0, &none);
+    int64_t now = clock_boot_ms(); /* it may have taken a while */
+    neighbours_member(x->neighbours, consumer_member_id(x->consumer));
     (void)producer_poll(x->world->producer, 0);
     take_bells(x);
     (void)desk_serve(x->desk);
@@ -200,33 +204,11 @@ static int64_t serve(struct executor *x, int64_t now)
     int64_t next = engines_serve(x->engines, now);
     every_second(x, now);
     heed_stop(x, now);
-    return least(next, running_serve(x, now));
-}
-
-/* What became ready. */
-static void begin(struct executor *x)
-{
+    next = least(next, running_serve(x, now));
+    next = least(next, records_serve(x->records, now));
     rules_turn(x->rules);
     executor_metrics_of_rules(rules_counts(x->rules));
     outgoing_serve(x->outgoing);
-}
-
-void executor_turn_meanwhile(void *self)
-{
-    struct executor *x = self;
-    (void)serve(x, clock_boot_ms());
-    begin(x);
-}
-
-static int64_t turn(struct executor *x)
-{
-    struct bus_record none;
-    (void)consumer_poll(x->consumer, 0, &none);
-    neighbours_member(x->neighbours, consumer_member_id(x->consumer));
-    int64_t now = clock_boot_ms();
-    int64_t next = serve(x, now);
-    next = least(next, records_serve(x->records, now));
-    begin(x);
     return least(least(next, x->next_second), rules_next(x->rules));
 }
 

@@ -132,7 +132,7 @@ static void on_revoked(void *self, const char *topic, int32_t partition, bool lo
 
 static struct consumer *open_consumer(struct seen *seen, const char *group, bool by_partition)
 {
-    static const struct consumer_events events = {on_assigned, on_revoked, NULL};
+    static const struct consumer_events events = {on_assigned, on_revoked};
     const struct consumer_options o = {.group = group,
         .topics = topics,
         .topic_count = 1,

@@ -56,14 +56,16 @@ void gates_release(struct gates *gs)
 /* Engine names come from users: those that are not in use any more must not pile up. */
 static void sweep(struct gates *gs)
 {
-    struct gate *g, *next;
     if (HASH_COUNT(gs->engines) < SWEEP_LEAST + 2 * gs->engines_at_sweep)
         return;
-    HASH_ITER (hh, gs->engines, g, next) {
+    struct gate *next, *first = gs->engines;
+    HASH_CLEAR(hh, gs->engines); /* frees the table, not the items */
+    for (struct gate *g = first; g; g = next) {
+        next = g->hh.next;
         if (g->limited || g->refs || g->running || g->tickets || g->ring.count)
-            continue;
-        HASH_DEL(gs->engines, g);
-        gate_free(g);
+            HASH_ADD_KEYPTR(hh, gs->engines, g->name.data, g->name.len, g);
+        else
+            gate_free(g);
     }
     gs->engines_at_sweep = HASH_COUNT(gs->engines);
 }

@@ -370,6 +370,23 @@ static void a_blocked_start_keeps_its_payload_and_waits_until_its_gate_opens(voi
     limits_free(l);
 }
 
+static void a_blocked_start_comes_before_what_only_the_ledger_knows(void **state)
+{
+    (void)state;
+    struct limits *l = sharing(1, NO_INT);
+    struct scheduler *s = opened(4, 1);
+    scheduler_limits(s, l);
+    take_for(s, "A/x", "shell", 1, malloc(1));
+    take(s, "A/x", 2); /* beyond the window */
+    blocked(s, "A/*", 1);
+    assert_int_equal(dropped, 0);
+    assert_false(looks(s));
+    opens(s, "A/*", 1);
+    assert_non_null(starts(s, 1)->payload);
+    scheduler_free(s);
+    limits_free(l);
+}
+
 static void a_group_passes_two_gates_one_after_the_other(void **state)
 {
     (void)state;
@@ -576,6 +593,7 @@ int main(void)
         cmocka_unit_test(engines_that_nobody_uses_are_forgotten),
         cmocka_unit_test(under_a_shared_limit_nothing_starts_at_once_and_its_limits_are_told),
         cmocka_unit_test(a_blocked_start_keeps_its_payload_and_waits_until_its_gate_opens),
+        cmocka_unit_test(a_blocked_start_comes_before_what_only_the_ledger_knows),
         cmocka_unit_test(a_group_passes_two_gates_one_after_the_other),
         cmocka_unit_test(whoever_is_blocked_again_keeps_its_turn),
         cmocka_unit_test(a_gate_goes_with_its_limit),

@@ -59,6 +59,8 @@ static bool passes(struct rules *r, const struct task *t, struct bytes selector)
 
 static void block(struct rules *r, struct task *t, const struct limit_count *at)
 {
+    if (cancel_order_of(t)) /* it was cancelled meanwhile: it must not wait for the gate with that */
+        cancel_want(r, &t->id);
     holders_drop(r, t);
     holders_remember(r, at->selector, at->max);
     scheduler_start_blocked(r->scheduler, t, at->selector);

@@ -151,8 +151,9 @@ static void take_record(struct rules *r, struct intake *i, struct rules_record *
         .payload = record->payload,
         .state = states[record->kind]};
     record->task = NULL;
-    if (record->kind ==
-        RECORD_DUE) /* it takes its place once all are inserted: nothing behind it may start at once */
+    /* Nothing behind these may start at once: a due one takes its place first, and a delayed one may stand in the line already (who took it
+     * in had another clock). */
+    if (record->kind == RECORD_DUE || record->kind == RECORD_DELAYED)
         scheduler_look(r->scheduler, record->group, record->partition);
     if (record->kind == RECORD_NEW)
         record->task = scheduler_record(
@@ -341,8 +342,11 @@ static void settle_record(struct rules *r, struct intake *i, size_t k, struct pu
         settle_new(r, i, k);
         return;
     case RECORD_DELAYED:
-        if (insert->duplicate)
+        if (insert
+                ->duplicate) { /* who took it in may have had another clock: then it has a place in the line */
+            scheduler_look(r->scheduler, record->group, record->partition);
             return;
+        }
         tell_queued(r, i, k);
         if (i->cancels[k].found)
             end_cancelled(r, i, k);

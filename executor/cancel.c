@@ -255,7 +255,9 @@ static void wake(struct rules *r, const struct run *run, int64_t now_boot)
     if (run->state == RUN_DELAYED) {
         if (is_news(r, &run->id, now_boot))
             r->world->due(r->self, run);
-    } else if (run->state == RUN_QUEUED && scheduler_withdraw(r->scheduler, run->group, &run->id)) {
+    } else if (run->state == RUN_QUEUED && !scheduler_find(r->scheduler, &run->id)) {
+        /* It keeps its place until that is acknowledged: another executor, with another clock, may start it all the same, and the next of
+         * the group must not run beside it. (A cancelled one may be passed over at once: whoever starts it sees the cancel.) */
         finish_queued(r, run, PHASE_TIMED_OUT, "queue_timeout", NULL);
     }
 }

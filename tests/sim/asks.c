@@ -121,7 +121,7 @@ static int64_t way(struct sim *s, const struct life *l)
 {
     int64_t ms = sim_in(s, 1, 8);
     if (sim_hits(s, s->weather.slow))
-        ms += sim_in(s, 0, 9) < 7 ? sim_in(s, 50, 1500) : sim_in(s, 1500, 12000);
+        ms += sim_in(s, 0, 9) < 9 ? sim_in(s, 50, 1000) : sim_in(s, 1500, 12000);
     if (sim_hits(s, s->weather.refused)) {
         s->coverage.refused++;
         ms += sim_in(s, 50, 2000);
@@ -260,6 +260,8 @@ void asks_answer(struct sim *s, const struct happening *h)
         st->repeated ? s->coverage.start_refound++ : s->coverage.start_lost++;
     if (a->kind == ASK_CLOSE && a->modified < (int64_t)a->count)
         s->coverage.close_lost++;
+    s->coverage.thaw_renewed +=
+        a->renewal == ASK_RENEWED && a->kind == ASK_RENEW && life_now(l).boot_ms >= l->lease_until;
     s->coverage.lease_refused += a->kind == ASK_RENEW && a->renewal == ASK_RENEW_OVER;
     NOTE(s, l->name, "is answered %s: modified=%lld yes=%d runs=%zu", ask_kind_names[a->kind],
         (long long)a->modified, a->yes, a->runs.count);

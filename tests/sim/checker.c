@@ -28,14 +28,8 @@ void complain(struct sim *s, struct sim_job *j, const char *format, ...)
 
 /* ---- order: when `running` is written ---- */
 
-/* Nobody will start it: whoever passes it has taken it out of the line. */
-static bool is_out_of_line(const struct sim *s, const struct sim_job *k)
-{
-    return k->cancel || (k->run.wake_at != NO_TIME && k->run.wake_at <= sim_utc(s) + s->skew_ms);
-}
-
 /* Why j may not start while k is as it is; NULL: it may. */
-static const char *stands_before(const struct sim *s, const struct sim_job *k, const struct sim_job *j)
+static const char *stands_before(const struct sim_job *k, const struct sim_job *j)
 {
     bool strict = j->group->strict;
     if (!k->run.exists)
@@ -50,7 +44,7 @@ static const char *stands_before(const struct sim *s, const struct sim_job *k, c
     case RUN_RUNNING: /* one that was cancelled before its launch does not run, whatever was written */
         return strict && (k->live || !k->cancel) ? "runs" : NULL;
     case RUN_QUEUED:
-        if (k->run.seq > j->run.seq || is_out_of_line(s, k))
+        if (k->run.seq > j->run.seq || k->cancel) /* whoever starts a cancelled one will see that */
             return NULL;
         if (k->run.attempt == 0)
             return "is passed over: it waits";
@@ -72,7 +66,7 @@ void check_begun(struct sim *s, struct sim_job *j, struct life *writer)
         if (k == j)
             continue;
         running += k->run.exists && k->run.state == RUN_RUNNING && (k->live || !k->cancel);
-        const char *why = stands_before(s, k, j);
+        const char *why = stands_before(k, j);
         if (why)
             complain(s, j, "%s starts it out of order: job %d %s", writer->name, k->number, why);
     }

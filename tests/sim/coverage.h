@@ -13,6 +13,9 @@
     X(power, "host died")                                                                                    \
     X(freeze, "frozen")                                                                                      \
     X(freeze_long, "frozen beyond the lease")                                                                \
+    X(trip, "frozen in the middle of a start")                                                               \
+    X(thaw_over, "went on after others had ended its lease")                                                 \
+    X(thaw_renewed, "renewal acknowledged after a freeze beyond the lease")                                  \
     X(cut, "cut off from the ledger")                                                                        \
     X(outage, "ledger away")                                                                                 \
     X(rebalance, "rebalance")                                                                                \

@@ -24,7 +24,8 @@ static struct life *a_life(struct sim *s)
     int first = (int)sim_in(s, 0, s->host_count - 1);
     for (int i = 0; i < s->host_count; i++) {
         struct life *l = s->hosts[(first + i) % s->host_count].life;
-        if (l && l->state == LIFE_WORKS)
+        if (l && l->state == LIFE_WORKS &&
+            (!l->frozen || sim_in(s, 0, 9) == 0)) /* a frozen one is hit enough */
             return l;
     }
     return NULL;
@@ -154,6 +155,7 @@ void faults_strike(struct sim *s, const struct happening *h)
     if (s->calm)
         return;
     if (l) { /* it trips over a start */
+        s->coverage.trip++;
         life_freeze(l, sim_in(s, s->rules.lease_watch_ms + s->session_ms, 4 * s->rules.lease_watch_ms));
         return;
     }

@@ -250,6 +250,7 @@ void life_thaw(struct sim *s, const struct happening *happening)
         return;
     l->frozen = false;
     NOTE(s, l->name, "goes on");
+    s->coverage.thaw_over += l->over && l->state != LIFE_ENDED;
     if (l->state == LIFE_ENDED)
         return;
     unsigned shuffle = (unsigned)sim_in(s, 0, 0xffff);

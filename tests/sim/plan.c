@@ -19,7 +19,7 @@ static const struct {
     size_t offset;
     int64_t mild, wild;
 } rates[] = {
-    {offsetof(struct weather, slow), 5, 60},
+    {offsetof(struct weather, slow), 5, 25},
     {offsetof(struct weather, refused), 5, 40},
     {offsetof(struct weather, answer_lost), 10, 80},
     {offsetof(struct weather, repeated_late), 3, 30},
@@ -30,9 +30,9 @@ static const struct {
     {offsetof(struct weather, no_room), 100, 500},
     {offsetof(struct weather, produced_twice), 30, 200},
     {offsetof(struct weather, commit_lost), 20, 300},
-    {offsetof(struct weather, commit_unfenced), 300, 700},
+    {offsetof(struct weather, commit_unfenced), 300, 900},
     {offsetof(struct weather, due_lost), 50, 300},
-    {offsetof(struct weather, lose_at_record), 10, 150},
+    {offsetof(struct weather, lose_at_record), 10, 200},
 };
 
 /* Mean time between two, in mild and in wild weather. */
@@ -52,18 +52,25 @@ static const struct {
     [FAULT_TRIP] = {30000, 3000},
 };
 
+/* In focused weather two kinds of faults are wild and the others don't happen: they would end what is to be seen. */
 static void draw_weather(struct sim *s)
 {
-    int64_t kind = sim_in(s, 0, 9); /* 0: calm, 1-3: mild, 4-9: wild */
-    if (kind == 0)
+    enum { CALM, MILD, MILD_2, WILD, WILD_2, WILD_3, FOCUSED, FOCUSED_2, FOCUSED_3, FOCUSED_4 };
+    int64_t kind = sim_in(s, CALM, FOCUSED_4);
+    bool mild = kind <= MILD_2;
+    if (kind == CALM)
         return;
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
-        int64_t rate = sim_in(s, 0, 3) == 0 ? 0 : kind <= 3 ? rates[i].mild : rates[i].wild;
+        int64_t rate = sim_in(s, 0, 3) == 0 ? 0 : mild ? rates[i].mild : rates[i].wild;
         memcpy((char *)&s->weather + rates[i].offset, &rate, sizeof rate);
     }
     for (int i = 0; i < FAULTS; i++)
-        if (sim_in(s, 0, 9) < 4)
-            s->weather.every_ms[i] = kind <= 3 ? faults_every_ms[i].mild : faults_every_ms[i].wild;
+        if (kind < FOCUSED && sim_in(s, 0, 9) < 4)
+            s->weather.every_ms[i] = mild ? faults_every_ms[i].mild : faults_every_ms[i].wild;
+    for (int i = 0; i < 2 && kind >= FOCUSED; i++) {
+        int64_t fault = sim_in(s, 0, FAULTS - 1);
+        s->weather.every_ms[fault] = faults_every_ms[fault].wild;
+    }
     s->weather.never_ran = sim_in(s, 0, 2) == 0 ? 50 : 0;
 }
 
@@ -178,7 +185,8 @@ static void draw_jobs(struct sim *s)
     static const int64_t lengths_ms[] = {20, 100, 400, 2000};
     static const int64_t failures[] = {0, 100, 300, 600};
     int64_t longest_ms = lengths_ms[sim_in(s, 0, 3)], fails = failures[sim_in(s, 0, 3)];
-    s->job_count = (int)(sim_in(s, 0, 19) == 0 ? sim_in(s, 60, 200) : sim_in(s, 5, 40));
+    static const int64_t sizes[] = {10, 40, 40, 80, 80, 80, 80, 300};
+    s->job_count = (int)sim_in(s, 5, sizes[sim_in(s, 0, 7)]);
     if (s->options->jobs)
         s->job_count = (int)s->options->jobs;
     s->jobs = arena_array(&s->memory, (size_t)s->job_count, sizeof *s->jobs);
@@ -203,7 +211,7 @@ void plan_draw(struct sim *s)
     draw_groups(s);
     draw_limits(s);
     draw_jobs(s);
-    s->calm_at = sim_in(s, 5, 40) * 1000;
+    s->calm_at = sim_in(s, 8, 50) * 1000;
     s->host_count = (int)(s->options->instances ? s->options->instances : sim_in(s, 1, HOSTS_MAX));
     for (int i = 0; i < s->host_count; i++)
         s->hosts[i] = (struct host){.number = i,

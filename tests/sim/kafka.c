@@ -229,7 +229,7 @@ static void give(struct sim *s, struct partition *p, struct life *to)
     if (!to)
         return;
     NOTE(s, "kafka", "partition %d goes to %s", p->number, to->name);
-    tell(to, HAPPEN_ASSIGNED, sim_in(s, 1, 50), p->number, false);
+    tell(to, HAPPEN_ASSIGNED, sim_in(s, 1, sim_in(s, 0, 1) ? 10 : 50), p->number, false);
 }
 
 static void want_rebalance(struct sim *s)
@@ -344,7 +344,7 @@ void kafka_assigned(struct sim *s, const struct happening *h)
         .told = true, .assignment = ++l->next_assignment, .position = s->partitions[i].committed};
     if (BUG(LEDGER_BEFORE_OFFSET))
         rules_assigned(l->rules, i, share->assignment);
-    sim_push(s, s->now + sim_in(s, 1, sim_in(s, 0, 2) ? 50 : 1500), HAPPEN_FETCHED, l, NULL,
+    sim_push(s, s->now + sim_in(s, 1, sim_in(s, 0, 1) ? 50 : 1500), HAPPEN_FETCHED, l, NULL,
         share->assignment * PARTITIONS_MAX + i);
 }
 

@@ -211,11 +211,29 @@ void life_freeze(struct life *l, int64_t for_ms)
     sim_push(s, s->now + s->session_ms, HAPPEN_SESSION, NULL, l, 0);
 }
 
+static bool starts(const struct ask *a)
+{
+    bool any = a->kind == ASK_START;
+    for (size_t i = 0; a->kind == ASK_INSERT && i < a->count; i++)
+        any = any || a->inserts[i].state == RUN_RUNNING;
+    return any;
+}
+
+/* Somebody must be there to see it. */
+static bool is_watched(const struct life *l)
+{
+    const struct life *other;
+    TAILQ_FOREACH (other, &l->sim->lives, all)
+        if (other != l && other->state == LIFE_WORKS && !other->frozen)
+            return true;
+    return false;
+}
+
 /* A trip: renewals take long, and the process stops in the middle of its next start. */
 void life_trip(struct life *l, const struct ask *a)
 {
     struct sim *s = l->sim;
-    if (!l->trips || s->calm || (a->kind != ASK_START && a->kind != ASK_INSERT))
+    if (!l->trips || s->calm || !starts(a) || !is_watched(l))
         return;
     l->trips = false;
     sim_push(s, s->now + sim_in(s, 0, 9), HAPPEN_FAULT, NULL, l, FAULT_TRIP);

@@ -49,14 +49,15 @@ static const struct {
     [FAULT_DRAIN] = {30000, 5000},
     [FAULT_LIMITS] = {15000, 4000},
     [FAULT_OUTAGE] = {60000, 15000},
-    [FAULT_TRIP] = {30000, 3000},
+    [FAULT_TRIP] = {30000, 5000},
 };
 
-/* In focused weather two kinds of faults are wild and the others don't happen: they would end what is to be seen. */
+/* In focused weather two kinds of faults are wild and the others don't happen: they would end what is to be seen. The last two kinds
+ * look for the rarest: executors that trip while others watch, and readers that lose their partitions in the middle of a record. */
 static void draw_weather(struct sim *s)
 {
-    enum { CALM, MILD, MILD_2, WILD, WILD_2, WILD_3, FOCUSED, FOCUSED_2, FOCUSED_3, FOCUSED_4 };
-    int64_t kind = sim_in(s, CALM, FOCUSED_4);
+    enum { CALM, MILD, MILD_2, WILD, WILD_2, WILD_3, FOCUSED, FOCUSED_2, TRIPS, LOSERS };
+    int64_t kind = sim_in(s, CALM, LOSERS);
     bool mild = kind <= MILD_2;
     if (kind == CALM)
         return;
@@ -67,9 +68,18 @@ static void draw_weather(struct sim *s)
     for (int i = 0; i < FAULTS; i++)
         if (kind < FOCUSED && sim_in(s, 0, 9) < 4)
             s->weather.every_ms[i] = mild ? faults_every_ms[i].mild : faults_every_ms[i].wild;
-    for (int i = 0; i < 2 && kind >= FOCUSED; i++) {
+    for (int i = 0; i < 2 && kind >= FOCUSED && kind < TRIPS; i++) {
         int64_t fault = sim_in(s, 0, FAULTS - 1);
         s->weather.every_ms[fault] = faults_every_ms[fault].wild;
+    }
+    if (kind == TRIPS) {
+        s->weather.every_ms[FAULT_TRIP] = 3000;
+        s->weather.no_room = s->weather.slow = 0;
+    }
+    if (kind == LOSERS) {
+        s->weather.lose_at_record = 300;
+        s->weather.commit_unfenced = 1000;
+        s->weather.commit_lost = s->weather.slow = 0;
     }
     s->weather.never_ran = sim_in(s, 0, 2) == 0 ? 50 : 0;
 }

@@ -33,7 +33,7 @@ bool engine_slots_read(struct bytes text, void (*each)(void *self, struct bytes 
     bool more = bytes_trim(text).len > 0;
     while (more) {
         struct bytes engine, entry = cut_off(text, ',', &text, &more);
-        int64_t slots;
+        int64_t slots = 0;
         if (!read_entry(entry, &engine, &slots, e))
             return false;
         if (each)

@@ -225,13 +225,10 @@ static bool bury_and_refuse(struct records *r, struct record *record, struct uui
 static void count_offset(struct records *r, const struct bus_record *raw)
 {
     struct rules_batch *b = &r->batch;
-    struct rules_offset *last = b->offset_count ? &b->offsets[b->offset_count - 1] : NULL;
-    if (!last || last->partition != raw->partition) {
-        last = &b->offsets[b->offset_count++];
-        last->partition = raw->partition;
-        last->assignment = assignment_of(r, raw->partition);
-    }
-    last->next = raw->offset + 1;
+    if (b->offset_count == 0 || b->offsets[b->offset_count - 1].partition != raw->partition)
+        b->offsets[b->offset_count++] =
+            (struct rules_offset){raw->partition, assignment_of(r, raw->partition), 0};
+    b->offsets[b->offset_count - 1].next = raw->offset + 1;
 }
 
 /* Reads one record into the batch. False: it can't be read now. */

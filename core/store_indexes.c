@@ -23,7 +23,7 @@ const struct store_index store_indexes[] = {
     {"runs", "instance", "{\"instance\":1}", UNFINISHED, "the runs that an executor process has running"},
     {"runs", "pool_wake_at", "{\"pool\":1,\"wake_at\":1}",
         "{\"partialFilterExpression\":{\"wake_at\":{\"$exists\":true}}}",
-        "runs that become due, or whose wait is over"},
+        "runs that become due, or whose wait is over (the query repeats {$exists: true})"},
     {"runs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
     {"outcomes", "unsent", "{\"pool\":1,\"at\":1}", "{\"partialFilterExpression\":{\"unsent\":true}}",

@@ -421,8 +421,7 @@ bool look_step(struct rules *r, struct op *op)
         op->ask.kind = ASK_LOOK;
         return true;
     }
-    size_t count = op->ask.runs.count;
-    if (BUG(HEAD_FROM_QUEUED_ONLY) && count < op->ask.limit)
+    if (BUG(HEAD_FROM_QUEUED_ONLY) && op->ask.runs.count < op->ask.limit)
         only_queued(&op->ask.runs);
     scheduler_looked(r->scheduler, op->ask.group, op->ask.runs.items, op->ask.runs.count);
     return false;

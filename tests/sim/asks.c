@@ -257,7 +257,7 @@ void asks_answer(struct sim *s, const struct happening *h)
     for (size_t i = 0; st->duplicates && i < a->count; i++)
         a->inserts[i].duplicate = st->duplicates[i];
     if (a->kind == ASK_START && a->modified < (int64_t)a->count)
-        st->repeated ? s->coverage.start_refound++ : s->coverage.start_lost++;
+        *(st->repeated ? &s->coverage.start_refound : &s->coverage.start_lost) += 1;
     if (a->kind == ASK_CLOSE && a->modified < (int64_t)a->count)
         s->coverage.close_lost++;
     s->coverage.thaw_renewed +=

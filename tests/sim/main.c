@@ -297,6 +297,8 @@ int main(int argc, char **argv)
     }
     if (optind < argc)
         return refuse(argv[optind]);
+    if ((uint64_t)set.processes > set.seeds)
+        set.processes = set.seeds ? (int)set.seeds : 1;
     struct sigaction action = {.sa_handler = on_abort};
     sigaction(SIGABRT, &action, NULL);
     if (set.all_bugs)

@@ -112,7 +112,7 @@ static void ring(struct sim *s, enum control_kind kind, const struct sim_job *j,
 {
     struct life *l;
     struct control *c = arena_alloc(&s->memory, sizeof *c);
-    *c = (struct control){.kind = kind,
+    *c = (struct control){.kind = (int)kind,
         .job_id = j ? bytes_of(j->text) : BYTES_NONE,
         .group = g ? g->name : BYTES_NONE,
         .by = BYTES("somebody"),

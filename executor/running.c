@@ -126,11 +126,9 @@ struct bytes running_tell(struct running *r, const struct telling *t, struct are
         ev.reason = r->cancel_reason;
     if (t->phase == PHASE_RETRYING && !t->reason.len && r->has_error)
         ev.reason = why_again(r, a);
-    if (job_phase_is_final(t->phase)) {
-        ev.log = r->report.never_ran ? NULL : &r->log.totals;
-        ev.results.items = r->results;
-        ev.results.count = r->result_count;
-    }
+    ev.log = r->report.never_ran ? NULL : &r->log.totals;
+    ev.results.items = r->results;
+    ev.results.count = r->result_count;
     return announce_encode(r->x, &ev, a);
 }
 

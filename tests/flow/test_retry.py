@@ -75,6 +75,9 @@ def test_the_log_of_each_try_can_be_read(stack, user):
     job_id, job = run(stack, user, UNTIL_THIRD + "exit 7", exit_codes=[7])
     assert [log_of_attempt(stack.rest, job_id, n) for n in (1, 2, 3)] == ["try 1\n", "try 2\n", "try 3\n"]
     assert stack.rest.log(job_id) == "try 3\n"
+    attempts = stack.db["jobs"].find_one({"_id": job_id})["attempts"]
+    assert [(a["n"], a["phase"], a["exit_code"], a["log"]["bytes"]) for a in attempts[:2]] == [
+        (1, "retrying", 7, 6), (2, "retrying", 7, 6)]
 
 
 def backs_off(stack, job_id):
@@ -88,16 +91,16 @@ def test_a_pause_is_shown_and_the_group_waits(stack, user):
     second = submit_converted(stack.kafka, converted(user, f"echo second >> {effects}"))
     shown = backs_off(stack, first)
     assert "exit status 7" in shown["reason"]
-    ahead = int(shown["next_at"].timestamp() * 1000) - now_ms()
+    ahead = int(shown["retry_at"].timestamp() * 1000) - now_ms()
     print(f"next try in {ahead} ms")
     assert ahead <= SLOW["backoff_ms"]
     run = stack.db["runs"].find_one({"_id": first})
-    assert (run["state"], run["reason"], run["retry_at"]) == ("queued", "retry", shown["next_at"])
+    assert (run["state"], run["reason"], run["retry_at"]) == ("queued", "retry", shown["retry_at"])
     assert stack.rest.end_of(first)["state"] == "succeeded"
     assert stack.rest.end_of(second)["state"] == "succeeded"
     assert effects.read_text().splitlines() == ["first 1", "first 2", "second"]
     started = stack.db["job_events"].find_one({"_id": f"{first}/2/started"})
-    assert started["at"] >= shown["next_at"]
+    assert started["at"] >= shown["retry_at"]
 
 
 def test_a_pause_holds_across_a_crash_of_the_executor(stack, user):
@@ -106,7 +109,7 @@ def test_a_pause_holds_across_a_crash_of_the_executor(stack, user):
     stack["executor"].kill()
     stack["executor"].start()
     assert stack.rest.end_of(job_id)["state"] == "succeeded"
-    assert stack.db["job_events"].find_one({"_id": f"{job_id}/2/started"})["at"] >= shown["next_at"]
+    assert stack.db["job_events"].find_one({"_id": f"{job_id}/2/started"})["at"] >= shown["retry_at"]
 
 
 def test_a_job_that_backs_off_can_be_cancelled(stack, user):

@@ -14,7 +14,7 @@
 #include "core/error.h"
 #include "executor/rules_private.h"
 
-#define PAGE_RUNS 1000
+#define PAGE_RUNS RULES_SIZE(1000, 3)
 
 /* ---- a partition's unfinished runs ---- */
 

@@ -16,9 +16,9 @@
 #include "core/log.h"
 #include "executor/rules_private.h"
 
-#define CANCEL_BATCH 250 /* with payloads */
-#define GROUP_PAGE 1000
-#define WAKE_BATCH 200 /* LEDGER_WAKE_MAX */
+#define CANCEL_BATCH RULES_SIZE(250, 2) /* with payloads */
+#define GROUP_PAGE RULES_SIZE(1000, 3)
+#define WAKE_BATCH RULES_SIZE(200, 2) /* LEDGER_WAKE_MAX */
 #define WAKE_PAGES 20
 #define DUE_AGAIN_MS 10000
 

@@ -11,12 +11,12 @@
 #include "core/log.h"
 #include "executor/rules_private.h"
 
-#define BATCH_ENDS 1000
+#define BATCH_ENDS RULES_SIZE(1000, 3)
 #define BATCH_BYTES (4 * 1024 * 1024)
-#define SETTLE_BATCH 1000
+#define SETTLE_BATCH RULES_SIZE(1000, 2)
 #define RETRY_GRID_MS 100 /* retry times are rounded up, so that a burst of failures is one statement */
 #define RESEND_AFTER_MS 10000
-#define RESEND_BATCH 50
+#define RESEND_BATCH RULES_SIZE(50, 2)
 
 /* ---- publications ---- */
 

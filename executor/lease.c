@@ -16,7 +16,7 @@
 #include "executor/rules_private.h"
 
 #define LOSSES_MAX 5
-#define WATCH_BATCH 5000
+#define WATCH_BATCH RULES_SIZE(5000, 2)
 
 /* ---- renewals ---- */
 
@@ -205,7 +205,8 @@ static bool next_still(struct rules *r, struct watch *w)
             stood_still(r, l, now) >= r->options.lease_watch_ms)
             return ask_end(w);
     }
-    forget_unseen(r);
+    if (r->watch_cursor == 0) /* all were looked at, in one round or in several */
+        forget_unseen(r);
     return false;
 }
 

@@ -15,6 +15,13 @@
 #include "executor/bugs.h"
 #include "executor/rules.h"
 
+/* Sizes of batches and pages. The simulator has few jobs: small ones show it the ends of pages. */
+#ifdef MILLRACE_SIM
+#define RULES_SIZE(size, in_simulator) (in_simulator)
+#else
+#define RULES_SIZE(size, in_simulator) (size)
+#endif
+
 enum op_kind {
     OP_PAGE, /* assign.c */
     OP_INTAKE,

@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "executor/rules_private.h"
 
-#define BATCH_STARTS 256
+#define BATCH_STARTS RULES_SIZE(256, 2)
 #define ADMIT_TRIES 5
 
 enum { START_BEGIN, START_HOLDERS, START_WRITTEN, START_AGAIN, START_STARTED, START_FOUND, START_ORDERS };

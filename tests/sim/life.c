@@ -281,13 +281,14 @@ void life_thaw(struct sim *s, const struct happening *happening)
             l->missed[k] = l->missed[k - 1];
         l->missed[k] = h;
     }
-    for (size_t i = 0; i < l->missed_count; i++) {
-        struct happening *h = &l->missed[i];
-        h->at = s->now;
-        queue_push(&s->queue, h);
-    }
-    l->backlog = sim_in(s, 0, 1) ? l->missed_count : 0;
-    l->missed_count = 0;
+    struct happening *missed = l->missed;
+    size_t count = l->missed_count;
+    l->missed = NULL;
+    l->missed_count = l->missed_cap = 0;
+    l->backlog = sim_in(s, 0, 1) ? count : 0;
+    for (size_t i = 0; i < count; i++) /* now, before anything else that is due now */
+        sim_happens(s, &missed[i]);
+    free(missed);
 }
 
 /* ---- death ---- */

@@ -98,6 +98,7 @@ def test_a_frozen_executors_job_is_killed_before_it_starts_elsewhere(stack, make
 def test_a_stopped_executor_gives_its_job_back_uncharged(stack, make, nap):
     job_id = stack.rest.submit(make(nap))
     holder, other = holder_of(stack, job_id)
+    wait_for(lambda: processes(nap), LIMIT_S, "it was launched: before that, giving it back is no news")
     assert holder.stop() == 0
     run = runs_again(stack, job_id)
     assert run["tries"] == 1 and run["lost"] == 0

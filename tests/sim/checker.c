@@ -175,22 +175,57 @@ static bool event_of(const struct sim *s, const char *outcome, const struct sim_
     return false;
 }
 
-void check_closed(struct sim *s, struct sim_job *j, const struct run_close *c, const char *out)
+/* What became of an attempt that ran is what its child reported; a failure may be tried again, or is a drain's doing. */
+static void check_report(struct sim *s, struct sim_job *j, const struct run_close *c, enum job_phase told)
 {
-    struct sim_event e;
+    const struct rules_report *r = &j->report;
+    bool again = c->to == RUN_QUEUED, failed = r->phase == PHASE_FAILED || r->phase == PHASE_TIMED_OUT;
+    bool by_drain = again ? strcmp(c->reason, "drained") == 0 : told == PHASE_FAILED && j->on_lost_fails;
+    if (!failed && (again || told != r->phase))
+        complain(s, j, "it reported %s, and became %s", job_phase_names[r->phase],
+            again ? c->reason : job_phase_names[told]);
+    if (!failed || by_drain)
+        return;
+    bool may_retry = r->retryable && !r->never_ran && j->run.tries < j->max_attempts;
+    if (again != may_retry)
+        complain(s, j, "it failed, retryable=%d, try %lld of %lld: %s", r->retryable, (long long)j->run.tries,
+            (long long)j->max_attempts, again ? "it is tried again" : "it is not tried again");
+}
+
+static bool was_launched(const struct sim_job *j, int64_t attempt)
+{
+    return attempt > 0 && attempt < 256 && (j->launched[attempt / 64] >> (attempt % 64) & 1);
+}
+
+void check_closed(
+    struct sim *s, struct sim_job *j, const struct life *writer, const struct run_close *c, const char *out)
+{
+    struct sim_event e = {.phase = PHASE_RETRYING};
     const struct sim_group *g = j->group;
+    bool own =
+        c->from == RUN_RUNNING && bytes_equal_text(c->instance, writer->name) && j->reported == c->attempt;
+    if (c->to == RUN_QUEUED && j->on_lost_fails && strcmp(c->reason, "retry") != 0 &&
+        was_launched(j, c->attempt))
+        complain(s, j, "it ran, must fail when it is lost, and goes back to the queue: %s", c->reason);
     if (j->live && j->live->attempt == c->attempt)
         complain(
             s, j, "attempt %lld is closed while it lives on %s", (long long)c->attempt, j->live->life->name);
     j->retry_at = c->to == RUN_QUEUED ? c->retry_at : NO_TIME;
-    if (c->to != RUN_ENDED)
+    if (c->to != RUN_ENDED) {
+        if (own)
+            check_report(s, j, c, PHASE_RETRYING);
         return;
+    }
     if (!event_of(s, out, j, &e)) {
         complain(s, j, "it is ended by outcome %s, which does not tell its end", out);
         return;
     }
     if (!job_phase_is_final((enum job_phase)e.phase))
         complain(s, j, "it is ended, and told as %s", job_phase_names[e.phase]);
+    if (own)
+        check_report(s, j, c, (enum job_phase)e.phase);
+    if (j->acked_queued != NEVER && e.phase == PHASE_SUCCEEDED)
+        complain(s, j, "it succeeded after a cancel that was answered: queued");
     if (g->holds_on_failure && e.phase == PHASE_FAILED && !g->held && g->released < j->begun_at)
         complain(s, j, "it failed, and its group is not held");
 }

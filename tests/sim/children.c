@@ -50,6 +50,8 @@ static bool ends_before_it_runs(struct life *l, struct child *c)
     c->report.retryable = false;
     c->report.never_ran = true;
     c->told = true;
+    j->report = c->report;
+    j->reported = c->attempt;
     NOTE(s, l->name, "job %d attempt %lld ends before it runs", j->number, (long long)c->attempt);
     rules_over(l->rules, c->task, &c->report);
     return true;
@@ -169,6 +171,8 @@ void children_over(struct sim *s, const struct happening *h)
     (void)s;
     MUST(!c->alive && !c->told);
     c->told = true;
+    c->job->report = c->report;
+    c->job->reported = c->attempt;
     rules_over(c->life->rules, c->task, &c->report);
 }
 

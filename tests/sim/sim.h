@@ -201,9 +201,11 @@ struct sim_job {
     int64_t acked_queued; /* a cancel was answered `queued` then, or NEVER */
     int64_t begun_at;     /* when the start of the latest attempt was written */
     int64_t launches;
-    uint64_t launched[4];  /* attempts */
-    unsigned nodes_acked;  /* bits */
-    int64_t shown_running; /* `jobs` says running from then on, or NEVER */
+    uint64_t launched[4];       /* attempts */
+    unsigned nodes_acked;       /* bits */
+    struct rules_report report; /* of the latest attempt that was told to be over */
+    int64_t reported;           /* that attempt */
+    int64_t shown_running;      /* `jobs` says running from then on, or NEVER */
     struct close_done *closes;
     size_t close_count, close_cap;
     size_t finals; /* final events that were delivered */
@@ -481,7 +483,8 @@ void complain(struct sim *s, struct sim_job *j, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void check_begun(struct sim *s, struct sim_job *j, struct life *writer); /* running was written */
 void check_launch(struct life *l, struct child *c, const struct launch *launch);
-void check_closed(struct sim *s, struct sim_job *j, const struct run_close *c, const char *out);
+void check_closed(
+    struct sim *s, struct sim_job *j, const struct life *writer, const struct run_close *c, const char *out);
 void check_event(struct sim *s, const struct sim_event *e);
 bool check_everything_is_done(struct sim *s, char *missing, size_t size);
 

@@ -146,7 +146,7 @@ static void close_item(struct sim *s, struct statement *st, size_t i)
     NOTE(s, st->writer->name, "ledger: job %d of %.*s attempt %lld: %s -> %s (%s)", j->number,
         BYTES_ARG(j->group->name), (long long)c->attempt, run_state_name(c->from), run_state_name(c->to),
         c->to == RUN_QUEUED ? c->reason : d->out);
-    check_closed(s, j, c, d->out);
+    check_closed(s, j, st->writer, c, d->out);
 }
 
 static void node(struct sim *s, struct statement *st)

@@ -198,7 +198,13 @@ void asks_apply(struct sim *s, const struct happening *h)
     }
     if (ask_writes(st->q->kind) ? !writes_apply(s, st) : !reads_apply(s, st)) {
         s->coverage.in_pieces++;
-        sim_push(s, s->now + sim_in(s, 1, sim_in(s, 0, 3) ? 30 : 600), HAPPEN_APPLY, NULL, st, h->number);
+        bool reads = !ask_writes(st->q->kind); /* only with a bug: it takes as long as many pages */
+        sim_push(s,
+            s->now + sim_in(s, 1,
+                         reads             ? 1500
+                         : sim_in(s, 0, 3) ? 30
+                                           : 600),
+            HAPPEN_APPLY, NULL, st, h->number);
         return;
     }
     st->applied = true;

@@ -266,7 +266,8 @@ void kafka_lose(struct sim *s, struct partition *p)
         return;
     s->coverage.lost_partition++;
     NOTE(s, "kafka", "%s loses partition %d", loser->name, p->number);
-    tell(loser, HAPPEN_REVOKED, sim_in(s, 10, sim_in(s, 0, 2) ? 500 : 5000), p->number, true);
+    tell(loser, HAPPEN_REVOKED, sim_in(s, 10, sim_hits(s, s->weather.late_news) ? 5000 : 500), p->number,
+        true);
     give(s, p, any_member(s));
 }
 
@@ -344,7 +345,7 @@ void kafka_assigned(struct sim *s, const struct happening *h)
         .told = true, .assignment = ++l->next_assignment, .position = s->partitions[i].committed};
     if (BUG(LEDGER_BEFORE_OFFSET))
         rules_assigned(l->rules, i, share->assignment);
-    sim_push(s, s->now + sim_in(s, 1, sim_in(s, 0, 1) ? 50 : 1500), HAPPEN_FETCHED, l, NULL,
+    sim_push(s, s->now + sim_in(s, 1, sim_hits(s, s->weather.late_news) ? 1500 : 50), HAPPEN_FETCHED, l, NULL,
         share->assignment * PARTITIONS_MAX + i);
 }
 

@@ -33,6 +33,7 @@ static const struct {
     {offsetof(struct weather, commit_unfenced), 300, 900},
     {offsetof(struct weather, due_lost), 50, 300},
     {offsetof(struct weather, lose_at_record), 10, 200},
+    {offsetof(struct weather, late_news), 100, 300},
 };
 
 /* Mean time between two, in mild and in wild weather. */
@@ -54,13 +55,14 @@ static const struct {
 
 /* In focused weather two kinds of faults are wild and the others don't happen: they would end what is to be seen. The last two kinds
  * look for the rarest: executors that trip while others watch, and readers that lose their partitions in the middle of a record. */
-static void draw_weather(struct sim *s)
+enum weather_kind { CALM, MILD, MILD_2, WILD, WILD_2, WILD_3, FOCUSED, FOCUSED_2, TRIPS, LOSERS };
+
+static enum weather_kind draw_weather(struct sim *s)
 {
-    enum { CALM, MILD, MILD_2, WILD, WILD_2, WILD_3, FOCUSED, FOCUSED_2, TRIPS, LOSERS };
-    int64_t kind = sim_in(s, CALM, LOSERS);
+    enum weather_kind kind = (enum weather_kind)sim_in(s, CALM, LOSERS);
     bool mild = kind <= MILD_2;
     if (kind == CALM)
-        return;
+        return kind;
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         int64_t rate = sim_in(s, 0, 3) == 0 ? 0 : mild ? rates[i].mild : rates[i].wild;
         memcpy((char *)&s->weather + rates[i].offset, &rate, sizeof rate);
@@ -79,9 +81,11 @@ static void draw_weather(struct sim *s)
     if (kind == LOSERS) {
         s->weather.lose_at_record = 300;
         s->weather.commit_unfenced = 1000;
+        s->weather.late_news = 800;
         s->weather.commit_lost = s->weather.slow = 0;
     }
     s->weather.never_ran = sim_in(s, 0, 2) == 0 ? 50 : 0;
+    return kind;
 }
 
 /* ---- groups and limits ---- */
@@ -217,12 +221,13 @@ static void draw_jobs(struct sim *s)
 
 void plan_draw(struct sim *s)
 {
-    draw_weather(s);
+    enum weather_kind kind = draw_weather(s);
+    bool rare = kind == TRIPS || kind == LOSERS; /* takes time, and others */
     draw_groups(s);
     draw_limits(s);
     draw_jobs(s);
-    s->calm_at = sim_in(s, 8, 50) * 1000;
-    s->host_count = (int)(s->options->instances ? s->options->instances : sim_in(s, 1, HOSTS_MAX));
+    s->calm_at = sim_in(s, rare ? 30 : 8, rare ? 60 : 50) * 1000;
+    s->host_count = (int)(s->options->instances ? s->options->instances : sim_in(s, rare ? 2 : 1, HOSTS_MAX));
     for (int i = 0; i < s->host_count; i++)
         s->hosts[i] = (struct host){.number = i,
             .boot_base = sim_in(s, 1000, 100000000),

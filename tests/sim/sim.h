@@ -124,7 +124,7 @@ struct weather {
     int64_t slow, refused, answer_lost, repeated_late, in_pieces;
     int64_t bell_lost, event_fails, unreadable, no_room, produced_twice, commit_lost, commit_unfenced,
         due_lost;
-    int64_t never_ran, lose_at_record;
+    int64_t never_ran, lose_at_record, late_news;
     int64_t every_ms[FAULTS]; /* 0: never */
 };
 

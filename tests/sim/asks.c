@@ -142,13 +142,20 @@ static int64_t trip(struct life *l, const struct ask *a)
     return late ? sim_in(s, 1000, 14000) : 0;
 }
 
+static void ambush_start(struct sim *s, const struct uuid *id)
+{
+    struct sim_job *j = plan_job(s, id);
+    if (j->ambush != AMBUSH_RUNNING)
+        users_ambush(s, j);
+}
+
 static void ambush(struct sim *s, const struct ask *a)
 {
     for (size_t i = 0; a->kind == ASK_INSERT && i < a->count; i++)
         if (a->inserts[i].state == RUN_RUNNING)
-            users_ambush(s, plan_job(s, &a->inserts[i].id));
+            ambush_start(s, &a->inserts[i].id);
     for (size_t i = 0; a->kind == ASK_START && i < a->count; i++)
-        users_ambush(s, plan_job(s, &a->starts[i].id));
+        ambush_start(s, &a->starts[i].id);
 }
 
 static void repeat_late(struct life *l, const struct ask *a)

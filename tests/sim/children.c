@@ -85,6 +85,8 @@ void children_launch(struct life *l, struct task *t, const struct launch *launch
     j->shown_running = s->now + sim_in(s, 5, 400);
     draw_end(s, j, &c->report);
     work(s, c);
+    if (j->ambush == AMBUSH_RUNNING)
+        users_ambush(s, j);
 }
 
 void child_dead(struct sim *s, struct child *c)
@@ -199,6 +201,7 @@ void children_stop(struct life *l, struct task *t)
     struct sim *s = l->sim;
     struct child *c = t->run;
     MUST(c);
+    c->signalled = true;
     if (!c->alive || c->doomed || sim_in(s, 0, 5) == 0) /* it may end by itself before the signal counts */
         return;
     c->doomed = true;

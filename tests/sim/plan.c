@@ -222,6 +222,7 @@ static void draw_jobs(struct sim *s)
 void plan_draw(struct sim *s)
 {
     enum weather_kind kind = draw_weather(s);
+    s->always_calm = kind == CALM;
     bool rare = kind == TRIPS || kind == LOSERS; /* takes time, and others */
     draw_groups(s);
     draw_limits(s);

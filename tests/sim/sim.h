@@ -172,6 +172,9 @@ struct close_done {
     char out[UUID_TEXT_LEN + 1];
 };
 
+/* What comes at the worst moment: in the middle of its first start, or while it runs. */
+enum ambush { AMBUSH_NONE, AMBUSH_CANCEL, AMBUSH_HOLD, AMBUSH_RUNNING };
+
 struct sim_job {
     int number;
     struct uuid id;
@@ -184,10 +187,10 @@ struct sim_job {
     int64_t max_attempts, backoff_ms, max_backoff_ms;
     bool on_lost_fails;
     int nodes;
-    int64_t longest_ms;                                      /* of one attempt */
-    int64_t fails;                                           /* per mille of its attempts */
-    bool impostor;                                           /* another group's record with this id follows */
-    enum { AMBUSH_NONE, AMBUSH_CANCEL, AMBUSH_HOLD } ambush; /* what comes in the middle of its first start */
+    int64_t longest_ms; /* of one attempt */
+    int64_t fails;      /* per mille of its attempts */
+    bool impostor;      /* another group's record with this id follows */
+    enum ambush ambush;
 
     struct document run;
     bool cancel;
@@ -295,7 +298,7 @@ struct child {
     int64_t attempt;
     struct life *life;
     struct task *task;
-    bool alive, told, gone, waits, doomed;
+    bool alive, told, gone, waits, doomed, signalled;
     unsigned done; /* nodes that finished */
     int64_t version;
     struct rules_report report;
@@ -333,7 +336,8 @@ struct sim {
     int64_t now;
     int64_t calm_at;
     bool calm, ending;
-    uint64_t digest; /* of everything that happened: a replay has the same */
+    bool always_calm; /* no faults at all: what must happen at once can be checked */
+    uint64_t digest;  /* of everything that happened: a replay has the same */
     int64_t steps;
 
     struct weather weather;

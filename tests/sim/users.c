@@ -12,11 +12,14 @@ enum order_step {
     CANCEL_WRITE,
     CANCEL_READ,
     CANCEL_ANSWER,
+    CANCEL_CHECK,
     CANCEL_GROUP,
     HOLD_WRITE,
     HOLD_ANSWER,
     RELEASE_WRITE
 };
+
+enum { SIGNAL_MS = 300 };
 
 struct wish {
     enum order_step step;
@@ -24,6 +27,7 @@ struct wish {
     struct sim_group *group;
     bool queued, running; /* what the ledger said */
     bool alone;           /* not one of a group's */
+    int64_t attempt;      /* when it was answered */
 };
 
 static void next(struct sim *s, struct wish *w, enum order_step step, int64_t delay)
@@ -67,23 +71,25 @@ void users_plan(struct sim *s)
     int64_t holds = sim_in(s, 0, 1) ? sim_in(s, 0, 6) : 0;
     for (int64_t i = 0; i < holds; i++)
         plan_wish(s, HOLD_WRITE, NULL, &s->groups[sim_in(s, 0, s->group_count - 1)]);
-    for (int i = 0; i < s->job_count && (cancels || holds); i++)
-        if (sim_in(s, 0, 9) == 0)
-            s->jobs[i].ambush = cancels && sim_in(s, 0, 1) ? AMBUSH_CANCEL
-                                : holds                    ? AMBUSH_HOLD
-                                                           : AMBUSH_NONE;
+    for (int i = 0; i < s->job_count && (cancels || holds); i++) {
+        static const enum ambush cancelling[] = {AMBUSH_CANCEL, AMBUSH_RUNNING};
+        if (sim_in(s, 0, 7) == 0)
+            s->jobs[i].ambush =
+                !holds || (cancels && sim_in(s, 0, 2)) ? cancelling[sim_in(s, 0, 1)] : AMBUSH_HOLD;
+    }
     if (sim_in(s, 0, 4) == 0)
         plan_wish(s, CANCEL_GROUP, NULL, &s->groups[sim_in(s, 0, s->group_count - 1)]);
 }
 
-/* The worst moment: its start is on its way to the ledger. */
 void users_ambush(struct sim *s, struct sim_job *j)
 {
+    static const enum order_step steps[] = {
+        [AMBUSH_CANCEL] = CANCEL_WRITE, [AMBUSH_HOLD] = HOLD_WRITE, [AMBUSH_RUNNING] = CANCEL_WRITE};
     if (j->ambush == AMBUSH_NONE || s->calm)
         return;
     struct wish *w = arena_alloc(&s->memory, sizeof *w);
     *w = (struct wish){.job = j, .group = j->group, .alone = true};
-    next(s, w, j->ambush == AMBUSH_CANCEL ? CANCEL_WRITE : HOLD_WRITE, sim_in(s, 0, 10));
+    next(s, w, steps[j->ambush], sim_in(s, 0, j->ambush == AMBUSH_RUNNING ? j->longest_ms : 10));
     j->ambush = AMBUSH_NONE;
 }
 
@@ -175,8 +181,20 @@ static void cancel_answer(struct sim *s, struct wish *w)
         complain(s, j, "a cancel was answered: queued; it runs");
     if (w->queued && j->acked_queued == NEVER)
         j->acked_queued = s->now;
-    if (w->alone)
-        ring(s, CONTROL_CANCEL, j, NULL);
+    if (!w->alone)
+        return;
+    ring(s, CONTROL_CANCEL, j, NULL);
+    w->attempt = j->run.attempt;
+    if (w->running && s->always_calm)
+        next(s, w, CANCEL_CHECK, SIGNAL_MS);
+}
+
+/* With nothing in its way the signal comes at once. */
+static void cancel_check(struct sim *s, const struct wish *w)
+{
+    const struct child *c = w->job->live;
+    if (c && c->attempt == w->attempt && !c->signalled)
+        complain(s, w->job, "it runs on %d ms after the cancel was answered: running", SIGNAL_MS);
 }
 
 static void cancel_group(struct sim *s, struct wish *w)
@@ -219,6 +237,9 @@ void users_order(struct sim *s, const struct happening *h)
         return;
     case CANCEL_ANSWER:
         cancel_answer(s, w);
+        return;
+    case CANCEL_CHECK:
+        cancel_check(s, w);
         return;
     case CANCEL_GROUP:
         cancel_group(s, w);

@@ -208,6 +208,10 @@ void rules_over(struct rules *r, struct task *task, const struct rules_report *r
 {
     if (r->dead)
         return;
+    if (rules_now(r).boot_ms >= r->lease_until && !BUG(LEASE_REVIVES)) {
+        rules_die(r, "not_renewed"); /* the guard may have killed it for that: no result of its own */
+        return;
+    }
     struct ending *e = finish_new(r, &task->id, task->attempt, scheduler_group_name(task));
     struct telling t = {.phase = report->phase,
         .task = task,

@@ -235,9 +235,11 @@ static bool learn_offsets(struct consumer *c, rd_kafka_topic_partition_list_t *l
     return false;
 }
 
+/* None is told while the reader is being closed: then everything is given back at once, as an eager one does. */
 static bool is_eager(struct consumer *c)
 {
-    return strcmp(rd_kafka_rebalance_protocol(c->rk), "EAGER") == 0;
+    const char *protocol = rd_kafka_rebalance_protocol(c->rk);
+    return protocol == NULL || strcmp(protocol, "EAGER") == 0;
 }
 
 static void check(rd_kafka_error_t *error, const char *what)

@@ -76,7 +76,9 @@ bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count
     size_t limit, struct arena *a, struct runs *out, struct error *e);
 
 /* ---- runs: writing ---- */
-/* Unordered: a duplicate keeps none of the others out. `outcome`: the token of those that are inserted as ended; may be NULL when there
+/* In order: what is in the ledger after an error or a crash are the first of items, never one without those before it. Else the next owner
+ * of the partition would find a later record of a group, and might start it before it reads the earlier one again. A duplicate keeps none of
+ * the others out. `outcome`: the token of those that are inserted as ended; may be NULL when there
  * are none. Repeated: what the first try inserted is told as duplicate. */
 bool ledger_insert(const struct ledger *l, struct run_insert *items, size_t count, const char *outcome,
     int64_t now, struct arena *a, struct error *e);

@@ -53,7 +53,7 @@ bool ledger_insert(const struct ledger *l, struct run_insert *items, size_t coun
         docs[i] = bson_new(); /* a bson_t needs an alignment that the arena does not give */
         insert_document(l, &items[i], now, outcome, docs[i]);
     }
-    bool ok = store_insert(l->store, "runs", (const bson_t *const *)docs, count, duplicate, 0, e);
+    bool ok = store_insert_in_order(l->store, "runs", (const bson_t *const *)docs, count, duplicate, 0, e);
     for (size_t i = 0; i < count; i++) {
         items[i].duplicate = duplicate[i];
         bson_destroy(docs[i]);

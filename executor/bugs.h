@@ -23,6 +23,7 @@ enum bug {
     BUG_CANCEL_FROM_JOBS,      /* cancel answered from `jobs` */
     BUG_START_BEFORE_FINISH,   /* next start sent before the finish is acknowledged */
     BUG_HEAD_SKIPPED,          /* head skipped during backoff */
+    BUG_INSERT_ANY_ORDER,      /* intake's insert leaves gaps when its writer dies in it */
     BUGS
 };
 

@@ -71,6 +71,53 @@ static void a_refused_run_is_inserted_as_ended_by_its_outcome(void **state)
     world_release(&w);
 }
 
+static bool there(const char *collection, const char *id)
+{
+    bson_t filter = BSON_INITIALIZER;
+    int64_t count;
+    struct error e;
+    BSON_APPEND_UTF8(&filter, "_id", id);
+    assert_true(store_count(store, collection, &filter, &count, 0, &e));
+    bson_destroy(&filter);
+    return count > 0;
+}
+
+static bson_t *document_of(const char *id)
+{
+    bson_t *doc = bson_new(), inner;
+    if (id)
+        BSON_APPEND_UTF8(doc, "_id", id);
+    else { /* no server takes such an id */
+        BSON_APPEND_DOCUMENT_BEGIN(doc, "_id", &inner);
+        BSON_APPEND_INT32(&inner, "$no", 1);
+        bson_append_document_end(doc, &inner);
+    }
+    return doc;
+}
+
+static void what_comes_behind_a_refused_document_is_not_inserted(void **state)
+{
+    (void)state;
+    char ids[4][UUID_TEXT_LEN + 1];
+    bson_t *docs[4];
+    bool duplicate[4];
+    struct error e;
+    error_clear(&e);
+    for (size_t i = 0; i < 4; i++) {
+        struct uuid id = new_id();
+        uuid_format(&id, ids[i]);
+        docs[i] = document_of(i == 2 ? NULL : ids[i]);
+    }
+    const bson_t *first[] = {docs[1]};
+    assert_true(
+        store_insert(store, "runs", first, 1, NULL, 0, &e)); /* a duplicate on the way changes nothing */
+    assert_false(store_insert_in_order(store, "runs", (const bson_t *const *)docs, 4, duplicate, 0, &e));
+    assert_true(there("runs", ids[0]) && there("runs", ids[1]));
+    assert_false(there("runs", ids[3]));
+    for (size_t i = 0; i < 4; i++)
+        bson_destroy(docs[i]);
+}
+
 static void duplicates_are_told_and_change_nothing_and_the_others_are_inserted(void **state)
 {
     (void)state;
@@ -314,6 +361,7 @@ const struct CMUnitTest run_cases[] = {
     cmocka_unit_test(an_inserted_running_run_is_ours_in_its_first_attempt),
     cmocka_unit_test(a_refused_run_is_inserted_as_ended_by_its_outcome),
     cmocka_unit_test(duplicates_are_told_and_change_nothing_and_the_others_are_inserted),
+    cmocka_unit_test(what_comes_behind_a_refused_document_is_not_inserted),
     cmocka_unit_test(pages_hold_all_unfinished_runs_of_a_partition_by_place),
     cmocka_unit_test(a_look_shows_what_is_queued_or_runs_but_not_what_is_delayed),
     cmocka_unit_test(a_find_leaves_out_what_is_missing_and_brings_payloads_only_when_asked),

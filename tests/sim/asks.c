@@ -162,7 +162,7 @@ static void repeat_late(struct life *l, const struct ask *a)
 {
     struct sim *s = l->sim;
     struct statement *st = arena_alloc(&s->memory, sizeof *st);
-    *st = (struct statement){.writer = l, .q = a, .sent_late = true};
+    *st = (struct statement){.writer = l, .q = a, .sent_late = true, .backwards = sim_in(s, 0, 1) == 1};
     own_question(s, st);
     s->late++;
     s->coverage.repeated_late++;
@@ -173,7 +173,7 @@ void asks_give(struct life *l, struct ask *a)
 {
     struct sim *s = l->sim;
     struct statement *st = arena_alloc(&s->memory, sizeof *st);
-    *st = (struct statement){.life = l, .writer = l, .q = a, .a = a};
+    *st = (struct statement){.life = l, .writer = l, .q = a, .a = a, .backwards = sim_in(s, 0, 1) == 1};
     TAILQ_INSERT_TAIL(&l->statements, st, out);
     a->performer = st;
     if (a->kind == ASK_INSERT)

@@ -33,6 +33,7 @@ static const char *const bug_names[BUGS] = {
     [BUG_CANCEL_FROM_JOBS] = "cancel-from-jobs",
     [BUG_START_BEFORE_FINISH] = "start-before-finish",
     [BUG_HEAD_SKIPPED] = "head-skipped",
+    [BUG_INSERT_ANY_ORDER] = "insert-any-order",
 };
 
 struct settings {

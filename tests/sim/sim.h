@@ -287,6 +287,7 @@ struct statement {
     bool sent_late, applied, dropped, answered, repeated;
     int64_t answer_at; /* it is there */
     size_t next;       /* item of a bulk */
+    bool backwards;    /* the bulk is done from its end: an unordered one promises no order */
     int64_t modified;
     bool yes, *duplicates;
     enum ask_renewal renewal;

@@ -276,10 +276,17 @@ static void holders_write(struct sim *s, struct statement *st)
 
 /* ---- all ---- */
 
+/* What the server does with a bulk when it or the writer dies in the middle: ledger_insert promises order, the others don't. */
+static bool in_order(const struct statement *st)
+{
+    return st->q->kind == ASK_INSERT && !BUG(INSERT_ANY_ORDER);
+}
+
 static bool bulk(struct sim *s, struct statement *st, void (*item)(struct sim *, struct statement *, size_t))
 {
     while (st->next < st->q->count) {
-        item(s, st, st->next++);
+        size_t i = st->next++;
+        item(s, st, in_order(st) || !st->backwards ? i : st->q->count - 1 - i);
         if (st->next < st->q->count && sim_hits(s, s->weather.in_pieces))
             return false;
     }

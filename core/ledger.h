@@ -2,13 +2,14 @@
 /*
  * ledger: the collections runs, outcomes, instances, cancels and holders: the truth about what may start.
  *
- * Every function here is one statement, or one for all equal changes and a bulk for the rest; it asks or changes, and decides nothing. The order in which they are used, and what is
- * believed of their answers, is decided in executor/rules.h, so that the simulator runs the same decisions against a model of these
- * statements. One document per job in `runs`. `attempt` is the fence: it rises with every start, and every write is guarded by what its
+ * Every function here is one statement, or one for all equal changes and a bulk for the rest; it asks or changes, and decides
+ * nothing. The order in which they are used, and what is believed of their answers, is decided in executor/rules.h, so that the
+ * simulator runs the same decisions against a model of these statements. One document per job in `runs`. `attempt` is the fence: it rises with every start, and every write is guarded by what its
  * writer believes (state and attempt; an end of a running one also by instance). There is no other lock. The rules, and what goes
  * wrong without each:
  *
  *  - Insert, then commit the offset. Else a crash in between loses the job.
+ *  - Insert in the order of the records. Else a crash in the middle leaves a later one without an earlier one of its group.
  *  - A duplicate at intake means "look at this group anew", never "ignore": the group's memory may be older than the ledger,
  *    and a later job would start before an earlier one.
  *  - Committed offset, then unfinished runs, then records from that offset. Else records that another took in between the two reads

@@ -7,7 +7,8 @@
  *   rules.c    lanes, turns, the driver of the machines        lease.c    own lease, watching others, lost jobs, forgotten starts
  *   assign.c   partitions, intake, looks                       drain.c    the end of the process
  *   start.c    from queued to running                          cancel.c   bells, cancels, holds, what is due
- *   finish.c   ends of attempts, events, settling              holders.c  limits that several groups share
+ *   finish.c   ends of attempts, finished nodes                holders.c  limits that several groups share
+ *   publish.c  events on their way, settling, `unsent`
  *
  * A machine (struct op, executor/rules_private.h) is a function that is called with the answer to its latest ask and either fills
  * the next ask or is done. Each belongs to a lane; a lane has one machine at work, so everything in a lane happens in order. A batch is

@@ -146,6 +146,8 @@ struct rules {
 
     /* finish.c */
     struct ending_list ends;
+
+    /* publish.c */
     struct publication_list publications;
     LIST_OF(struct outcome_name) settles;
 
@@ -207,6 +209,8 @@ void finish_give_back(struct rules *r, struct task *t, const char *reason);
 /* A queued or delayed run ends without running. */
 void finish_queued(struct rules *r, const struct run *run, enum job_phase phase, const char *code,
     const struct order *order);
+
+/* ---- publish.c ---- */
 struct publication *publication_new(struct rules *r, const char *outcome, bool settle);
 void publication_add(
     struct rules *r, struct publication *p, struct bytes group, const struct uuid *job, struct bytes event);

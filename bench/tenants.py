@@ -22,6 +22,8 @@ RATE_PER_S = 200  # of all ten tenants together; A has 90 % of it
 NOISY_S = 20
 CANCELS = 100
 DRAIN_JOBS = 10_000
+GROUPS = (10, 1000, 10_000)
+SLOTS = {"start_rate_10_slots": 10, "start_rate_32_slots": 32}
 LIMIT_S = 300
 
 
@@ -227,9 +229,10 @@ def cancel():
 
 # ---- start rate ----
 
-def start_rate(groups):
-    """A drain of noop jobs of so many groups, end to end: jobs a second between the first start and the last."""
-    with own_stack(f"bench-groups-{groups}") as stack:
+def start_rate(groups, slots):
+    """A drain of noop jobs of so many groups, end to end: jobs a second between the first start and the last. With as many
+    slots as the fewest groups, as many jobs run at once whatever the number of groups: what is left is what groups cost."""
+    with own_stack(f"bench-groups-{groups}", stage_env={"executor": {"MILLRACE_SLOTS": str(slots)}}) as stack:
         events = Events(stack)
         b_alone_or_not(stack, events, "warm")
         stack["executor"].hold()
@@ -266,16 +269,21 @@ def measure(say):
     found["cancel"] = cancel()
     say("take-over after kill -9, default times")
     found["takeover"] = takeover()
-    say(f"start rate: {DRAIN_JOBS} jobs of 10, 1,000 and 10,000 groups")
-    found["start_rate_per_s"] = {str(groups): start_rate(groups) for groups in (10, 1000, 10_000)}
+    say(f"start rate: {DRAIN_JOBS} jobs of {', '.join(map(str, GROUPS))} groups, with {' and '.join(map(str, SLOTS.values()))} slots")
+    for name, slots in SLOTS.items():
+        found[name] = {str(groups): start_rate(groups, slots) for groups in GROUPS}
     return found
+
+
+def by_groups(rates):
+    least, most = min(rates.values()), max(rates.values())
+    return ", ".join(f"{int(g):,}: {rate:,}" for g, rate in rates.items()) + f" (slowest {100 * least / most:.0f} % of fastest)"
 
 
 def lines(found):
     f, n, t, c = found["fairness"], found["noisy"], found["takeover"], found["cancel"]
     alone = found["scheduler"]
-    alone_rates = ", ".join(f"{int(g):,}: {rate:,}" for g, rate in alone["starts_per_s"].items())
-    rates = ", ".join(f"{int(g):,}: {rate:,}" for g, rate in found["start_rate_per_s"].items())
+    rates = {name: by_groups(found[name]) for name in SLOTS}
     lost = f"{t['lost_jobs_s']} s" if t["lost_jobs_s"] else "none ran there"
     return [
         f"{'fairness: B alone / beside A':34} {f['alone_ms']:.0f} ms / {f['beside_ms']:.0f} ms = {f['times']} times (aim: 2)",
@@ -283,8 +291,8 @@ def lines(found):
         f"{'cancel: request to SIGTERM':34} p50 {c['p50_ms']} ms, p99 {c['p99_ms']} ms (aim: p99 under 200)",
         f"{'kill -9: other groups start again':34} {t['other_groups_s']} s (aim: session timeout + 5 = 15 s)",
         f"{'kill -9: its running jobs':34} {lost} (lease watch 40 s)",
-        f"{'starts/s by groups':34} {rates}",
-        f"{'scheduler alone, starts/s by groups':34} {alone_rates}",
+        *(f"{f'starts/s by groups, {slots} slots':34} {rates[name]}" for name, slots in SLOTS.items()),
+        f"{'scheduler alone, starts/s by groups':34} {by_groups(alone['starts_per_s'])}",
         f"{'memory of 1,000,000 queued jobs':34} {alone['memory_mb']} MB in {alone['groups']:,} groups (aim: under 64)",
     ]
 

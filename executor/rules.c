@@ -249,6 +249,7 @@ struct rules *rules_new(
     for (int lane = 0; lane < ASK_LANES; lane++)
         STAILQ_INIT(&r->lanes[lane].ops);
     TAILQ_INIT(&r->ends);
+    r->payload_bytes = START_PAYLOAD_BYTES;
     TAILQ_INIT(&r->publications);
     int64_t boot = rules_now(r).boot_ms;
     for (size_t i = 0; i < PERIODS; i++)

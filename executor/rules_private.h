@@ -123,6 +123,8 @@ struct suspect {
     char instance[LEDGER_INSTANCE_MAX];
 };
 
+#define START_PAYLOAD_BYTES (64 * 1024) /* careful as long as none was seen */
+
 struct rules {
     struct rules_options options;
     char instance[LEDGER_INSTANCE_MAX];
@@ -138,6 +140,9 @@ struct rules {
     int64_t period_at[OP_KINDS]; /* boot ms: when those that come again begin next */
     struct rules_counts counts;
     bool dead; /* died, or was told that the process stops */
+
+    /* start.c */
+    int64_t payload_bytes; /* of those that were read of late, on average; begins as START_PAYLOAD_BYTES */
 
     /* lease.c */
     int64_t lease_until, counter;

@@ -118,6 +118,10 @@ struct task *scheduler_next_start(struct scheduler *s);
 const struct limit_count *scheduler_shared(const struct scheduler *s, const struct task *t, size_t *count);
 /* Does a failed job of the task's group hold the group? */
 bool scheduler_holds_on_failure(const struct scheduler *s, const struct task *t);
+/* The next waiting jobs of the task's group whose payloads are not in memory: their ids, in order, at most `max`. */
+size_t scheduler_ahead(const struct task *t, struct uuid *ids, size_t max);
+/* The payload of a waiting job of the task's group; dropped when none waits there without one. */
+void scheduler_payload(struct scheduler *s, const struct task *t, const struct uuid *id, void *payload);
 void scheduler_start_won(struct scheduler *s, struct task *t);
 /* The task is gone, the group is looked at anew. */
 void scheduler_start_lost(struct scheduler *s, struct task *t);

@@ -7,7 +7,8 @@
  *   settle.c            where a group stands                         away.c      those that run elsewhere
  *   group.c             what is known of a group, holds              tasks.c     those that run here
  *   ring.c              fairness between creators and groups         pile.c      sets that can be walked
- *   gate.c              engine gates, shared gates                   scheduler_check.c  what must always be true
+ *   gate.c              engine gates, shared gates                   ahead.c     payloads of jobs that are next
+ *   scheduler_check.c   what must always be true
  */
 #ifndef MILLRACE_EXECUTOR_SCHEDULER_PRIVATE_H
 #define MILLRACE_EXECUTOR_SCHEDULER_PRIVATE_H

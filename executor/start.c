@@ -11,8 +11,17 @@
 
 #define BATCH_STARTS RULES_SIZE(256, 2)
 #define ADMIT_TRIES 5
+#define AHEAD RULES_SIZE(256, 3)         /* payloads read ahead, of all groups together */
+#define AHEAD_OF_GROUP RULES_SIZE(16, 2) /* and of each */
+#define AHEAD_BYTES (1024 * 1024)        /* about, by the size of earlier ones */
 
 enum { START_BEGIN, START_HOLDERS, START_WRITTEN, START_AGAIN, START_STARTED, START_FOUND, START_ORDERS };
+
+/* A job that is not started yet, whose payload is read along: it waits in the group of this task. */
+struct ahead {
+    struct task *task;
+    struct uuid id;
+};
 
 struct start {
     struct op op;
@@ -21,6 +30,8 @@ struct start {
     size_t count;
     struct uuid *ids;
     struct runs found;
+    struct ahead *ahead;
+    size_t ahead_count;
     int64_t now; /* UTC ms, as written */
     /* shared limits */
     struct limit_count *shared; /* the distinct ones, */
@@ -204,11 +215,30 @@ static bool must_find(const struct start *s)
     return false;
 }
 
-static bool ask_found(struct start *s)
+/* A group whose jobs were not taken in just now would need such a read at each start: it takes the next payloads along. */
+static void look_ahead(const struct rules *r, struct start *s)
 {
+    size_t most = (size_t)(AHEAD_BYTES / (r->payload_bytes + 1));
+    most = most < AHEAD ? most : AHEAD;
+    struct uuid ids[AHEAD_OF_GROUP];
+    s->ahead = arena_array(&s->op.memory, most + AHEAD_OF_GROUP, sizeof *s->ahead);
+    for (size_t i = 0; i < s->count && s->ahead_count < most; i++) {
+        size_t n = s->tasks[i]->payload ? 0 : scheduler_ahead(s->tasks[i], ids, AHEAD_OF_GROUP);
+        for (size_t k = 0; k < n; k++)
+            s->ahead[s->ahead_count++] = (struct ahead){s->tasks[i], ids[k]};
+    }
+}
+
+static bool ask_found(struct rules *r, struct start *s)
+{
+    look_ahead(r, s);
+    struct uuid *ids = arena_array(&s->op.memory, s->count + s->ahead_count, sizeof *ids);
+    memcpy(ids, s->ids, s->count * sizeof *ids);
+    for (size_t i = 0; i < s->ahead_count; i++)
+        ids[s->count + i] = s->ahead[i].id;
     s->op.ask.kind = ASK_FIND;
-    s->op.ask.ids = s->ids;
-    s->op.ask.count = s->count;
+    s->op.ask.ids = ids;
+    s->op.ask.count = s->count + s->ahead_count;
     s->op.ask.with_payload = true;
     s->op.at = START_FOUND;
     return true;
@@ -227,10 +257,25 @@ static bool ask_orders(struct start *s)
     return true;
 }
 
+static void keep_ahead(struct rules *r, struct start *s)
+{
+    for (size_t i = 0; i < s->ahead_count; i++) {
+        const struct run *run = runs_of(&s->found, &s->ahead[i].id);
+        if (!run || run->state != RUN_QUEUED)
+            continue;
+        void *kept = r->world->keep(r->self, run->payload);
+        if (kept)
+            scheduler_payload(r->scheduler, s->ahead[i].task, &run->id, kept);
+    }
+}
+
 static void decide_won(struct rules *r, struct start *s)
 {
     s->found = s->op.ask.runs;
     runs_sort(&s->found);
+    for (size_t i = 0; i < s->found.count; i++)
+        r->payload_bytes += ((int64_t)s->found.items[i].payload.len - r->payload_bytes) / 8;
+    keep_ahead(r, s);
     for (size_t i = 0; i < s->count; i++) {
         const struct run *run = runs_of(&s->found, &s->ids[i]);
         s->won[i] = run && run->state == RUN_RUNNING && run->attempt == s->tasks[i]->attempt &&
@@ -331,7 +376,7 @@ bool start_step(struct rules *r, struct op *op)
     case START_STARTED:
         s->now = op->ask.now;
         if (must_find(s))
-            return ask_found(s);
+            return ask_found(r, s);
         for (size_t i = 0; i < s->count; i++)
             s->won[i] = true;
         return ask_orders(s);

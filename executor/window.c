@@ -94,19 +94,24 @@ struct waiting window_pop(struct window *w)
     return first;
 }
 
+struct waiting *window_find(const struct window *w, const struct uuid *id)
+{
+    for (uint32_t i = 0; i < w->count; i++)
+        if (memcmp(&w->items[w->head + i].id, id, sizeof *id) == 0)
+            return &w->items[w->head + i];
+    return NULL;
+}
+
 bool window_remove(struct window *w, const struct uuid *id, drop_payload drop)
 {
-    for (uint32_t i = 0; i < w->count; i++) {
-        struct waiting *item = &w->items[w->head + i];
-        if (memcmp(&item->id, id, sizeof *id) != 0)
-            continue;
-        waiting_release(item, drop);
-        memmove(item, item + 1, (w->count - i - 1) * sizeof *item);
-        w->count--;
-        let_go_when_empty(w);
-        return true;
-    }
-    return false;
+    struct waiting *item = window_find(w, id);
+    if (!item)
+        return false;
+    waiting_release(item, drop);
+    memmove(item, item + 1, (size_t)(w->items + w->head + w->count - item - 1) * sizeof *item);
+    w->count--;
+    let_go_when_empty(w);
+    return true;
 }
 
 void window_forget(struct window *w, drop_payload drop)

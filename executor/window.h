@@ -35,6 +35,7 @@ const struct waiting *window_at(const struct window *w, size_t i);
  * caller's. What no longer fits within `limit` is forgotten at the end. */
 bool window_insert(struct window *w, size_t limit, const struct waiting *item, bool sure, drop_payload drop);
 struct waiting window_pop(struct window *w);
+struct waiting *window_find(const struct window *w, const struct uuid *id); /* or NULL; walks */
 bool window_remove(struct window *w, const struct uuid *id, drop_payload drop);
 /* Empty and complete again. */
 void window_forget(struct window *w, drop_payload drop);

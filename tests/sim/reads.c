@@ -166,8 +166,10 @@ static void find(struct sim *s, struct statement *st)
         bool twice = false;
         for (size_t k = 0; k < i && !twice; k++)
             twice = memcmp(&q->ids[k], &q->ids[i], sizeof q->ids[i]) == 0;
-        if (j->run.exists && !twice)
-            tell_run(st->a->memory, j, q->with_payload, &out->items[out->count++]);
+        if (!j->run.exists || twice)
+            continue;
+        s->coverage.read_ahead += q->with_payload && j->run.state == RUN_QUEUED;
+        tell_run(st->a->memory, j, q->with_payload, &out->items[out->count++]);
     }
     for (size_t i = out->count; i > 1; i--) { /* in no order */
         size_t k = (size_t)sim_in(s, 0, (int64_t)i - 1);

@@ -261,6 +261,31 @@ static void a_look_keeps_the_payloads_of_jobs_that_still_wait(void **state)
     assert_int_equal(dropped, 3);
 }
 
+static void payloads_read_ahead_go_to_jobs_that_wait_without_one(void **state)
+{
+    (void)state;
+    struct scheduler *s = opened(1, 8);
+    struct uuid ids[8];
+    struct task *first = take(s, "a/x", 1);
+    take_for(s, "a/x", "shell", 2, malloc(1));
+    for (int n = 3; n <= 5; n++)
+        take_for(s, "a/x", "shell", n, NULL);
+    assert_int_equal(scheduler_ahead(first, ids, 2), 2);
+    struct uuid three = id_of(3), four = id_of(4), five = id_of(5), gone = id_of(99);
+    assert_memory_equal(&ids[0], &three, sizeof three);
+    assert_memory_equal(&ids[1], &four, sizeof four);
+    scheduler_payload(s, first, &three, malloc(1));
+    assert_int_equal(scheduler_ahead(first, ids, 8), 2);
+    assert_memory_equal(&ids[1], &five, sizeof five);
+    assert_int_equal(dropped, 0);
+    scheduler_payload(s, first, &three, malloc(1)); /* it has one */
+    scheduler_payload(s, first, &gone, malloc(1));
+    assert_int_equal(dropped, 2);
+    check(s);
+    scheduler_free(s);
+    assert_int_equal(dropped, 4);
+}
+
 static void a_job_withdrawn_during_a_look_does_not_come_back_with_it(void **state)
 {
     (void)state;
@@ -457,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_retry_that_comes_back_to_a_full_window_pushes_out_the_last),
         cmocka_unit_test(a_group_whose_records_never_cease_starts_after_one_look),
         cmocka_unit_test(a_look_keeps_the_payloads_of_jobs_that_still_wait),
+        cmocka_unit_test(payloads_read_ahead_go_to_jobs_that_wait_without_one),
         cmocka_unit_test(a_job_withdrawn_during_a_look_does_not_come_back_with_it),
         cmocka_unit_test(a_group_that_was_not_in_memory_is_looked_at_when_its_partition_is_ours),
         cmocka_unit_test(a_look_of_an_older_assignment_is_done_again),

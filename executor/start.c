@@ -249,6 +249,7 @@ void start_launch(
     if (order) {
         struct run run = {.id = t->id,
             .group = scheduler_group_name(t),
+            .state = RUN_RUNNING,
             .attempt = t->attempt,
             .payload = l->payload,
             .queued_at = t->queued_at,

@@ -54,7 +54,7 @@ def test_a_queued_job_is_cancelled_and_never_starts(rest, stack, make, nap):
     rest.cancel(first)
     cancelled(rest, first)
     job = cancelled(rest, second)
-    assert job["attempt"] <= 1
+    assert job["attempt"] == 0 and not job.get("attempts"), job
     assert not effects.exists()
 
 
@@ -125,5 +125,11 @@ def test_a_cancel_that_came_before_the_executor_saw_the_job_still_counts(rest, s
     assert answer.status_code == 202
     assert answer.json()["was"] == "pending"
     stack["executor"].start()
-    cancelled(rest, job_id)
+    job = cancelled(rest, job_id)
     assert not effects.exists()
+    # Nothing of it ran: it has no attempt.
+    assert job["attempt"] == 0 and not job.get("attempts"), job
+    assert "started" not in job["times"]
+    answer = rest.get(f"/v1/jobs/{job_id}/log", attempt=1)
+    assert answer.status_code == 404, answer.text
+    assert "nothing of it ran" in answer.json()["detail"]

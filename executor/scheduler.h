@@ -116,8 +116,6 @@ bool scheduler_can_start(const struct scheduler *s);
 struct task *scheduler_next_start(struct scheduler *s);
 /* The shared limits that a task of this group must pass: their selectors and maxima. Borrowed until the next message. */
 const struct limit_count *scheduler_shared(const struct scheduler *s, const struct task *t, size_t *count);
-/* Does a failed job of the task's group hold the group? */
-bool scheduler_holds_on_failure(const struct scheduler *s, const struct task *t);
 void scheduler_start_won(struct scheduler *s, struct task *t);
 /* The task is gone, the group is looked at anew. */
 void scheduler_start_lost(struct scheduler *s, struct task *t);

@@ -123,8 +123,8 @@ bool ledger_holds(const struct ledger *l, struct arena *a, struct bytes **groups
     return ok;
 }
 
-bool ledger_hold(const struct ledger *l, const struct bytes *groups, size_t count, struct bytes reason,
-    int64_t now, struct error *e)
+bool ledger_hold(const struct ledger *l, const struct bytes *groups, const struct bytes *reasons,
+    size_t count, int64_t now, struct error *e)
 {
     struct arena a;
     struct buf id;
@@ -140,7 +140,7 @@ bool ledger_hold(const struct ledger *l, const struct bytes *groups, size_t coun
         BSON_APPEND_UTF8(docs[i], "kind", "hold");
         bson_add_text(docs[i], "group", groups[i]);
         BSON_APPEND_UTF8(docs[i], "by", l->instance);
-        bson_add_text(docs[i], "reason", reason);
+        bson_add_text(docs[i], "reason", reasons[i]);
         BSON_APPEND_DATE_TIME(docs[i], "at", now);
     }
     bool ok = store_insert(l->store, "cancels", (const bson_t *const *)docs, count, NULL, 0, e);

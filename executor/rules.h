@@ -69,6 +69,7 @@ struct rules_batch {
 struct rules_report {
     enum job_phase phase; /* PHASE_SUCCEEDED, PHASE_FAILED, PHASE_TIMED_OUT, PHASE_CANCELLED */
     bool retryable;       /* says the engine, or the job's own rules */
+    struct bytes code;    /* of its error; borrowed for the call */
     bool never_ran;       /* it ended before anything was launched (its queue timeout was over, ...) */
     int64_t max_attempts, backoff_ms, max_backoff_ms;
     bool on_lost_fails;

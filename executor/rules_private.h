@@ -73,8 +73,9 @@ struct ending {
     struct task *task; /* NULL: it does not run here */
     int32_t partition; /* of a run that is no task: its group may have to be looked at; -1: not known */
     enum job_phase phase;
-    bool holds; /* its group is to be held: limit on_failure */
-    bool asked; /* a FINISH is under way with it */
+    struct bytes code; /* of its error; in `memory` */
+    bool holds;        /* its group is to be held: limit on_failure */
+    bool asked;        /* a FINISH is under way with it */
     struct arena memory;
     TAILQ_ENTRY(ending) entry;
 };

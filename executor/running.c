@@ -85,6 +85,7 @@ void running_conclude(
         shape_copy(&shape_error, error, &r->error, &r->memory);
     const struct job_retry *retry = &r->job.retry;
     r->report.phase = phase;
+    r->report.code = error ? r->error.code : BYTES_NONE;
     r->report.retryable = !r->report.never_ran && is_retryable(r, phase, retryable);
     r->report.max_attempts = or_else(retry->max_attempts, 1);
     r->report.backoff_ms = or_else(retry->backoff_ms, BACKOFF_MS);

@@ -144,6 +144,7 @@ struct rules_options {
 struct rules_counts {
     int64_t ends[JOB_PHASES]; /* final phases, as acknowledged */
     int64_t launched, retries, discarded, duplicates, takeovers, requeued, renewals, resent;
+    int64_t limits; /* snapshots that all groups were told */
 };
 
 /* `held_until_boot_ms`: of the lease as it was enlisted. */
@@ -168,8 +169,9 @@ void rules_over(struct rules *r, struct task *t, const struct rules_report *repo
 void rules_node(struct rules *r, struct task *t, const struct run_node *node);
 /* A doorbell (jobs.control): the truth is in `cancels`. */
 void rules_bell(struct rules *r, const struct control *c);
-/* A new snapshot; borrowed until the next. */
-void rules_limits(struct rules *r, const struct limits *l);
+/* A new snapshot; borrowed until another is taken. False: it says what the present one says, which goes on (to tell all groups costs a
+ * walk). */
+bool rules_limits(struct rules *r, const struct limits *l);
 /* No more starts; at_once, or when drain_ms is over: kill what runs and give it back. */
 void rules_drain(struct rules *r, bool at_once);
 bool rules_is_draining(const struct rules *r);

@@ -257,11 +257,12 @@ static void limits_done(struct request *r)
     struct limits_request *q = (struct limits_request *)r;
     struct executor *x = q->x;
     x->limits_busy = false;
-    if (q->read) {
-        rules_limits(x->rules, q->read);
+    if (q->read && rules_limits(x->rules, q->read)) {
         limits_free(x->limits);
         x->limits = q->read;
+        q->read = NULL;
     }
+    limits_free(q->read);
     free(q);
 }
 

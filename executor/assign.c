@@ -365,7 +365,7 @@ static void settle(struct rules *r, struct intake *i)
     if (refused)
         publication_close(r, refused);
     if (!r->dead)
-        r->world->taken(r->self, i->batch, false);
+        r->world->taken(r->self, i->batch, true);
 }
 
 bool intake_step(struct rules *r, struct op *op)
@@ -375,7 +375,7 @@ bool intake_step(struct rules *r, struct op *op)
     case INTAKE_BEGIN:
         take_records(r, i);
         if (i->count == 0) {
-            r->world->taken(r->self, i->batch, false);
+            r->world->taken(r->self, i->batch, true);
             return false;
         }
         if (BUG(CANCELS_BEFORE_INSERT))

@@ -111,7 +111,7 @@ bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, str
 /* ---- cancels and holds (written by ingest: core/orders.h) ---- */
 /* cancels[i] by job id, holds[i] by group. groups and holds may be NULL. */
 bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct bytes *groups, size_t count,
-    struct order *cancels, struct order *holds, struct arena *a, struct error *e);
+    struct order_seen *cancels, struct order_seen *holds, struct arena *a, struct error *e);
 /* All groups that are held; whether somebody asked this instance to drain. */
 bool ledger_holds(const struct ledger *l, struct arena *a, struct bytes **groups, size_t *count, bool *drain,
     struct error *e);

@@ -74,7 +74,7 @@ struct ask {
     int64_t modified;
     enum ask_renewal renewal;
     struct runs runs;
-    struct order *cancels, *holds; /* beside ids */
+    struct order_seen *cancels, *holds; /* beside ids */
     struct unsent *unsents;
     struct lease_seen *leases; /* beside names */
     size_t found;              /* of unsents; of names for ASK_HOLDS */

@@ -153,8 +153,8 @@ void finish_give_back(struct rules *r, struct task *t, const char *reason)
     finish_add(r, e);
 }
 
-void finish_queued(
-    struct rules *r, const struct run *run, enum job_phase phase, const char *code, const struct order *order)
+void finish_queued(struct rules *r, const struct run *run, enum job_phase phase, const char *code,
+    const struct order_seen *order)
 {
     struct telling t = {.phase = phase,
         .run = run,

@@ -80,11 +80,11 @@ struct telling {
     enum job_phase phase; /* queued, retrying, lost or a final one */
     const struct task *task;
     const struct run *run;
-    const char *code;          /* of its error, or NULL: the task knows */
-    struct bytes reason;       /* for people */
-    const struct order *order; /* PHASE_CANCELLED of a job that did not run: by whom and why */
-    int64_t at;                /* UTC ms */
-    int64_t retry_at;          /* PHASE_RETRYING: not before; NO_TIME: at once */
+    const char *code;               /* of its error, or NULL: the task knows */
+    struct bytes reason;            /* for people */
+    const struct order_seen *order; /* PHASE_CANCELLED of a job that did not run: by whom and why */
+    int64_t at;                     /* UTC ms */
+    int64_t retry_at;               /* PHASE_RETRYING: not before; NO_TIME: at once */
     bool never_ran;
 };
 
@@ -120,7 +120,7 @@ struct rules_world {
     /* Run it; rules_over tells its end, once every process of it is dead and its log is delivered. t->run is the world's. */
     void (*launch)(void *self, struct task *t, const struct launch *l);
     /* It was cancelled: SIGTERM to its tree now; rules_over follows. May be told again. */
-    void (*stop)(void *self, struct task *t, const struct order *o);
+    void (*stop)(void *self, struct task *t, const struct order_seen *o);
     /* The answer to rules_node. */
     void (*node_kept)(void *self, struct task *t, bool still_ours);
     /* The task's end is known to the ledger (closed), or another closed it: free t->run. */

@@ -321,7 +321,7 @@ void running_launch(struct executor *x, struct task *t, const struct launch *l)
         wait_for_registry(r);
 }
 
-void running_cancel(struct running *r, const struct order *o)
+void running_cancel(struct running *r, const struct order_seen *o)
 {
     if (r->cancelled || r->concluded)
         return;

@@ -168,7 +168,7 @@ static void world_launch(void *self, struct task *t, const struct launch *l)
     running_launch(self, t, l);
 }
 
-static void world_stop(void *self, struct task *t, const struct order *o)
+static void world_stop(void *self, struct task *t, const struct order_seen *o)
 {
     (void)self;
     if (t->run)

@@ -99,7 +99,7 @@ static void cancels_are_found_by_job_and_holds_are_not_cancels(void **state)
 {
     (void)state;
     struct world w;
-    struct order cancels[3], holds[3];
+    struct order_seen cancels[3], holds[3];
     world_init(&w);
     const struct uuid ids[3] = {new_id(), new_id(), new_id()};
     const struct bytes groups[3] = {BYTES("no/body"), bytes_of(w.group), bytes_of(w.group)};
@@ -118,7 +118,7 @@ static void a_group_is_held_once_and_all_its_jobs_show_it(void **state)
 {
     (void)state;
     struct world w;
-    struct order cancels[4], holds[4];
+    struct order_seen cancels[4], holds[4];
     world_init(&w);
     const struct uuid ids[4] = {new_id(), new_id(), new_id(), new_id()};
     const struct bytes held = bytes_of(w.group), free_one = bytes_of(w.pool);

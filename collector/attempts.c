@@ -82,10 +82,17 @@ static bool fold_end(struct attempt *t, const struct event *e)
     return true;
 }
 
+/* The end of a job that waited: it is about no attempt, though it carries the number of the one before. */
+static bool is_about_none(const struct event *e)
+{
+    enum job_phase phase = (enum job_phase)e->phase;
+    return (phase == PHASE_CANCELLED || phase == PHASE_TIMED_OUT) && e->times.started == NO_INT;
+}
+
 bool attempts_fold(struct attempts *list, const struct event *e, struct arena *a)
 {
     enum job_phase phase = (enum job_phase)e->phase;
-    if (e->attempt < 1 || (phase != PHASE_STARTED && !is_end(phase)))
+    if (e->attempt < 1 || (phase != PHASE_STARTED && !is_end(phase)) || is_about_none(e))
         return false;
     struct attempt *t = attempt_of(list, e->attempt, a);
     if (!t)

@@ -4,9 +4,11 @@
  * stay readable. A function of the set of events, as all of the document (fold.h):
  *
  *   started, instance: of the started event with the least (at, instance)
- *   ended, phase and what the end told: of the end with the least rank, then the least (at, instance), then the least phase. A
- *       job that is cancelled while it waits for another try ends with the number of the attempt before: that one keeps its own end.
+ *   ended, phase and what the end told: of the end with the least rank, then the least (at, instance), then the least phase
  *   of all attempts the ATTEMPTS_MAX highest numbers
+ *
+ * A job that is cancelled, or has waited too long, while nothing of it runs (its end tells no start) has no attempt for that: what was
+ * before keeps its own end.
  *
  * What a final end told stands at the top of the document and is not repeated here.
  */

@@ -114,14 +114,15 @@ bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, str
 /* ---- cancels and holds (written by ingest: core/orders.h) ---- */
 /* cancels[i] by job id, holds[i] by group. groups and holds may be NULL. */
 bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct bytes *groups, size_t count,
-    struct order *cancels, struct order *holds, struct arena *a, struct error *e);
+    struct order_seen *cancels, struct order_seen *holds, struct arena *a, struct error *e);
 /* All groups that are held; whether somebody asked this instance to drain. */
 bool ledger_holds(const struct ledger *l, struct arena *a, struct bytes **groups, size_t *count, bool *drain,
     struct error *e);
-/* Holds these groups, because a job of theirs failed (limit on_failure: hold). One that is held stays as it is.
+/* Holds groups[i] for reasons[i], because a job of theirs failed (limit on_failure: hold). One that is held stays as it is; of a group
+ * that is told twice the first counts.
  * Repeated: the same, but a release between the two tries is undone. */
-bool ledger_hold(const struct ledger *l, const struct bytes *groups, size_t count, struct bytes reason,
-    int64_t now, struct error *e);
+bool ledger_hold(const struct ledger *l, const struct bytes *groups, const struct bytes *reasons,
+    size_t count, int64_t now, struct error *e);
 
 /* ---- leases ---- */
 /* Creates this instance's document, counter 1. One that exists is our own: names of instances are never used again. */

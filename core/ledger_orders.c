@@ -20,7 +20,7 @@ struct order_reader {
     const struct uuid *ids;
     const struct bytes *groups;
     size_t count;
-    struct order *cancels, *holds;
+    struct order_seen *cancels, *holds;
     struct arena *arena;
 };
 
@@ -31,7 +31,7 @@ static bool order_row(void *self, const bson_t *doc)
     struct bytes kind = ledger_text(doc, "kind"), group = ledger_text(doc, "group");
     bool cancel = bytes_equal_text(kind, "cancel") && ledger_uuid(doc, "job_id", &id);
     bool hold = bytes_equal_text(kind, "hold") && group.data;
-    const struct order order = {true, arena_copy(r->arena, ledger_text(doc, "by")),
+    const struct order_seen order = {true, arena_copy(r->arena, ledger_text(doc, "by")),
         arena_copy(r->arena, ledger_text(doc, "reason")), ledger_time(doc, "at")};
     for (size_t i = 0; i < r->count; i++) {
         if (cancel && memcmp(&r->ids[i], &id, sizeof id) == 0)
@@ -43,7 +43,7 @@ static bool order_row(void *self, const bson_t *doc)
 }
 
 bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct bytes *groups, size_t count,
-    struct order *cancels, struct order *holds, struct arena *a, struct error *e)
+    struct order_seen *cancels, struct order_seen *holds, struct arena *a, struct error *e)
 {
     if (count == 0)
         return true;
@@ -56,10 +56,10 @@ bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct 
         char text[UUID_TEXT_LEN + 1];
         uuid_format(&ids[i], text);
         add_prefixed(&in, JOB_PREFIX, bytes_of(text), &space);
-        cancels[i] = (struct order){.at = NO_TIME};
+        cancels[i] = (struct order_seen){.at = NO_TIME};
         if (!groups)
             continue;
-        holds[i] = (struct order){.at = NO_TIME};
+        holds[i] = (struct order_seen){.at = NO_TIME};
         if (i == 0 || !bytes_equal(groups[i], groups[i - 1]))
             add_prefixed(&in, HOLD_PREFIX, groups[i], &space);
     }
@@ -123,8 +123,8 @@ bool ledger_holds(const struct ledger *l, struct arena *a, struct bytes **groups
     return ok;
 }
 
-bool ledger_hold(const struct ledger *l, const struct bytes *groups, size_t count, struct bytes reason,
-    int64_t now, struct error *e)
+bool ledger_hold(const struct ledger *l, const struct bytes *groups, const struct bytes *reasons,
+    size_t count, int64_t now, struct error *e)
 {
     struct arena a;
     struct buf id;
@@ -140,7 +140,7 @@ bool ledger_hold(const struct ledger *l, const struct bytes *groups, size_t coun
         BSON_APPEND_UTF8(docs[i], "kind", "hold");
         bson_add_text(docs[i], "group", groups[i]);
         BSON_APPEND_UTF8(docs[i], "by", l->instance);
-        bson_add_text(docs[i], "reason", reason);
+        bson_add_text(docs[i], "reason", reasons[i]);
         BSON_APPEND_DATE_TIME(docs[i], "at", now);
     }
     bool ok = store_insert(l->store, "cancels", (const bson_t *const *)docs, count, NULL, 0, e);

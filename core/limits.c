@@ -213,6 +213,29 @@ struct limits *limits_of(const struct limit *items, size_t count)
     return l;
 }
 
+static bool limit_is_equal(const struct limit *a, const struct limit *b)
+{
+    if (!bytes_equal(a->selector, b->selector) || a->max_queued != b->max_queued ||
+        a->max_running != b->max_running || a->weight != b->weight ||
+        a->queue_timeout_ms != b->queue_timeout_ms || a->run_timeout_ms != b->run_timeout_ms ||
+        !bytes_equal(a->on_failure, b->on_failure) || a->engines.count != b->engines.count)
+        return false;
+    for (size_t i = 0; i < a->engines.count; i++)
+        if (!bytes_equal(a->engines.items[i], b->engines.items[i]))
+            return false;
+    return true;
+}
+
+bool limits_are_equal(const struct limits *a, const struct limits *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!limit_is_equal(a->items[i], b->items[i]))
+            return false;
+    return true;
+}
+
 /* ---- what counts for a group ---- */
 
 static const struct limit *find(const struct limits *l, struct bytes creator, struct bytes user)

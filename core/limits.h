@@ -50,6 +50,9 @@ void limits_free(struct limits *l); /* NULL is fine */
 /* For tests and the simulator: a snapshot of these. Copies them. Of two with one selector the last counts. */
 struct limits *limits_of(const struct limit *items, size_t count);
 
+/* Do both say the same? Who wrote it, and when, says nothing. */
+bool limits_are_equal(const struct limits *a, const struct limits *b);
+
 /* What counts for one group. Strings and lists are borrowed from the snapshot. */
 struct limit_count {
     struct bytes selector;

@@ -17,26 +17,26 @@ static const struct {
     const char *prefix, *after, *kind, *field;
     bool expires;
 } kinds[ORDER_KINDS] = {
+    [ORDER_CANCEL] = {"job:", "job;", "cancel", "job_id", true},
     [ORDER_HOLD] = {"hold:", "hold;", "hold", "group", false},
     [ORDER_DRAIN] = {"drain:", "drain;", "drain", "instance", true},
 };
 
-static bson_t *order_doc(const char *prefix, const char *kind, const char *field, struct bytes of,
-    const struct order *o, bool expires)
+static bson_t *order_doc(enum order_kind kind, struct bytes of, const struct order *o)
 {
     bson_t *doc = bson_new();
     struct buf id;
     buf_init(&id);
-    buf_add_text(&id, prefix);
+    buf_add_text(&id, kinds[kind].prefix);
     buf_add_bytes(&id, of);
     bson_add_text(doc, "_id", buf_bytes(&id));
     buf_release(&id);
-    BSON_APPEND_UTF8(doc, "kind", kind);
-    bson_add_text(doc, field, of);
+    BSON_APPEND_UTF8(doc, "kind", kinds[kind].kind);
+    bson_add_text(doc, kinds[kind].field, of);
     bson_add_text(doc, "by", o->by);
     bson_add_text(doc, "reason", o->reason);
     BSON_APPEND_DATE_TIME(doc, "at", o->at);
-    if (expires)
+    if (kinds[kind].expires)
         BSON_APPEND_DATE_TIME(doc, "expire_at", o->at + KEEP_MS);
     return doc;
 }
@@ -121,7 +121,7 @@ bool orders_cancel(struct store *s, const struct order *o, struct order_job *job
     char text[UUID_TEXT_LEN + 1];
     for (size_t i = 0; i < count; i++) {
         uuid_format(&jobs[i].id, text);
-        docs[i] = own[i] = order_doc("job:", "cancel", "job_id", bytes_of(text), o, true);
+        docs[i] = own[i] = order_doc(ORDER_CANCEL, bytes_of(text), o);
     }
     bool ok = store_insert(s, "cancels", docs, count, NULL, patience_ms, e);
     for (size_t i = 0; i < count; i++)
@@ -160,8 +160,8 @@ bool orders_place(struct store *s, enum order_kind kind, struct bytes of, const 
     struct order *standing, bool *stood, struct arena *a, int64_t patience_ms, struct error *e)
 {
     bool found = false;
-    bson_t *doc =
-        order_doc(kinds[kind].prefix, kinds[kind].kind, kinds[kind].field, of, o, kinds[kind].expires);
+    MUST(kind != ORDER_CANCEL);
+    bson_t *doc = order_doc(kind, of, o);
     const bson_t *docs[1] = {doc};
     bool ok = store_insert(s, "cancels", docs, 1, stood, patience_ms, e);
     bson_destroy(doc);

@@ -40,7 +40,8 @@ bool orders_look(struct store *s, struct order_job *jobs, size_t count, struct a
 bool orders_cancel(struct store *s, const struct order *o, struct order_job *jobs, size_t count,
     struct arena *a, int64_t patience_ms, struct error *e);
 
-enum order_kind { ORDER_HOLD, ORDER_DRAIN, ORDER_KINDS };
+/* ORDER_CANCEL: to be found only; orders_cancel places it, and nobody lifts it. */
+enum order_kind { ORDER_CANCEL, ORDER_HOLD, ORDER_DRAIN, ORDER_KINDS };
 
 /* Writes the order. *standing: the one that counts; *stood: it was there before. */
 bool orders_place(struct store *s, enum order_kind kind, struct bytes of, const struct order *o,

@@ -97,8 +97,8 @@ struct outcome_line {
     enum run_state from; /* what it closes; RUN_STATES: a refusal, whose run may not be in the ledger yet */
 };
 
-/* Who wants a job cancelled, or a group held. */
-struct order {
+/* What was found of a cancel or a hold (core/orders.h): who wants a job cancelled, or a group held. */
+struct order_seen {
     bool found;
     struct bytes by, reason;
     int64_t at;

@@ -30,6 +30,7 @@ const struct store_index store_indexes[] = {
         "outcomes whose events may not have been sent"},
     {"outcomes", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
+    {"instances", "pool_at", "{\"pool\":1,\"at\":1}", NULL, "does an executor of this pool live?"},
     {"instances", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
     {"cancels", "kind", "{\"kind\":1}",
         "{\"partialFilterExpression\":{\"kind\":{\"$in\":[\"hold\",\"drain\"]}}}",

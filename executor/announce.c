@@ -69,14 +69,30 @@ static struct bytes message_of(const struct job *j, const struct telling *t, str
     return t->reason;
 }
 
+/* Its latest start came back from the way to its launch: nobody was told of that attempt. */
+static bool came_back(const struct run *run)
+{
+    static const char *const reasons[] = {"held", "forgotten", "unreadable"};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (bytes_equal_text(run->reason, reasons[i]))
+            return true;
+    return false;
+}
+
+/* The number of the latest attempt that anybody may have been told of. */
+static int64_t attempt_of(const struct run *run, const struct telling *t)
+{
+    bool unheard = t->never_ran && run->attempt > 0 && (run->state == RUN_RUNNING || came_back(run));
+    return run->attempt - unheard;
+}
+
 void announce_reason(
     struct event *ev, struct job_error *error, const struct job *j, const struct telling *t, struct arena *a)
 {
     ev->reason = t->reason;
     ev->next_at = t->retry_at;
     if (t->order) {
-        *error =
-            report_cancelled(a, t->order->by, t->order->reason, t->never_ran ? " before it started" : "");
+        *error = report_cancelled(a, t->order->by, t->order->reason, t->never_ran ? ev->attempt : REPORT_RAN);
         ev->reason = t->order->reason;
         ev->error = error;
     } else if (t->code) {
@@ -99,7 +115,7 @@ bool announce_event(void *self, const struct telling *t, struct arena *a, struct
     if (!announce_job(x, run->payload, &run->id, run->group, a, &job, NULL))
         return false;
     bool ran = run->state == RUN_RUNNING && !t->never_ran;
-    struct report rep = {&job, run->group, ran ? run->instance : bytes_of(x->instance), run->attempt,
+    struct report rep = {&job, run->group, ran ? run->instance : bytes_of(x->instance), attempt_of(run, t),
         run->queued_at, ran ? run->started_at : NO_INT};
     struct event ev = report_event(&rep, t->phase, t->at);
     announce_reason(&ev, &error, &job, t, a);

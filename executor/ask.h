@@ -29,7 +29,7 @@ enum ask_kind {
     ASK_UNSENT,        /* ledger_unsent: older_than, limit -> unsents */
     ASK_ORDERS,        /* ledger_orders: ids, groups -> cancels, holds */
     ASK_HOLDS,         /* ledger_holds -> names = held groups, yes: drain was asked for */
-    ASK_HOLD,          /* ledger_hold: names = groups, reason */
+    ASK_HOLD,          /* ledger_hold: names = groups, reasons beside them */
     ASK_RENEW,         /* ledger_renew: counter -> renewal */
     ASK_LEASES,        /* ledger_leases: names = instances -> leases */
     ASK_END_LEASE,     /* ledger_end_lease: names[0] = instance, counter -> yes: it is over */
@@ -55,11 +55,11 @@ struct ask {
     int64_t after, older_than, attempt, counter;
     size_t limit, count; /* count: of the array that the question has */
     bool with_payload;
-    struct bytes group, reason;
+    struct bytes group;
     char outcome[UUID_TEXT_LEN + 1];
     struct uuid *ids;
     int32_t *partitions;
-    struct bytes *groups, *names;
+    struct bytes *groups, *names, *reasons;
     struct run_insert *inserts;
     struct run_due *dues;
     struct run_start *starts;
@@ -74,7 +74,7 @@ struct ask {
     int64_t modified;
     enum ask_renewal renewal;
     struct runs runs;
-    struct order *cancels, *holds; /* beside ids */
+    struct order_seen *cancels, *holds; /* beside ids */
     struct unsent *unsents;
     struct lease_seen *leases; /* beside names */
     size_t found;              /* of unsents; of names for ASK_HOLDS */

@@ -106,7 +106,7 @@ struct intake {
     struct bytes *groups;
     size_t count;
     size_t from, to; /* those at work: up to a due one and its like, or to the end */
-    struct order *cancels, *holds;
+    struct order_seen *cancels, *holds;
     char outcome[UUID_TEXT_LEN + 1]; /* "": nobody is refused */
     int64_t now;
 };

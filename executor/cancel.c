@@ -25,7 +25,7 @@
 /* ---- orders kept with tasks ---- */
 
 struct kept_order {
-    struct order order;
+    struct order_seen order;
     struct arena memory;
 };
 
@@ -38,13 +38,13 @@ void cancel_order_drop(void *order)
     free(k);
 }
 
-const struct order *cancel_order_of(const struct task *t)
+const struct order_seen *cancel_order_of(const struct task *t)
 {
     const struct kept_order *k = t->order;
     return k ? &k->order : NULL;
 }
 
-static void keep_order(struct task *t, const struct order *o)
+static void keep_order(struct task *t, const struct order_seen *o)
 {
     if (t->order)
         return;
@@ -52,11 +52,12 @@ static void keep_order(struct task *t, const struct order *o)
     if (!k)
         log_fatal("out_of_memory", "what=order");
     arena_init(&k->memory);
-    k->order = (struct order){true, arena_copy(&k->memory, o->by), arena_copy(&k->memory, o->reason), o->at};
+    k->order =
+        (struct order_seen){true, arena_copy(&k->memory, o->by), arena_copy(&k->memory, o->reason), o->at};
     t->order = k;
 }
 
-void cancel_task(struct rules *r, struct task *t, const struct order *o)
+void cancel_task(struct rules *r, struct task *t, const struct order_seen *o)
 {
     if (t->run)
         r->world->stop(r->self, t, o);
@@ -82,7 +83,7 @@ static void cancel_bell(struct rules *r, const struct control *c)
     if (!uuid_parse(c->job_id, &id))
         return;
     struct task *t = scheduler_find(r->scheduler, &id);
-    struct order order = {true, c->by, c->reason, c->at};
+    struct order_seen order = {true, c->by, c->reason, c->at};
     if (t)
         cancel_task(r, t, &order);
     else
@@ -106,7 +107,7 @@ enum { CANCEL_BEGIN, CANCEL_ORDERS, CANCEL_FOUND };
 struct cancel {
     struct op op;
     struct uuid *ids; /* first those that are asked for, then those that were cancelled */
-    struct order *orders;
+    struct order_seen *orders;
     size_t count;
 };
 const size_t cancel_size = sizeof(struct cancel);
@@ -149,7 +150,7 @@ static bool ask_found(struct cancel *c)
     return found > 0;
 }
 
-static void act(struct rules *r, const struct run *run, const struct order *o)
+static void act(struct rules *r, const struct run *run, const struct order_seen *o)
 {
     struct task *t = scheduler_find(r->scheduler, &run->id);
     bool waits = run->state == RUN_QUEUED || run->state == RUN_DELAYED;

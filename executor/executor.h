@@ -113,7 +113,7 @@ void world_bury(struct executor *x);
 
 /* ---- running.c ---- */
 void running_launch(struct executor *x, struct task *t, const struct launch *l);
-void running_cancel(struct running *r, const struct order *o);
+void running_cancel(struct running *r, const struct order_seen *o);
 void running_node_kept(struct running *r, bool still_ours);
 void running_free(struct running *r);
 /* Everything was killed: those that no engine has end as well. */

@@ -61,6 +61,8 @@ static bool holds_on_failure(const struct rules *r, struct bytes group)
 bool finish_tell(struct rules *r, struct ending *e, const struct telling *t)
 {
     e->phase = t->phase;
+    if (t->code)
+        e->code = arena_copy(&e->memory, bytes_of(t->code));
     e->holds = (t->phase == PHASE_FAILED || t->phase == PHASE_TIMED_OUT) && holds_on_failure(r, e->group);
     if (r->world->event(r->self, t, &e->memory, &e->event))
         return true;
@@ -84,8 +86,8 @@ void finish_give_back(struct rules *r, struct task *t, const char *reason)
     finish_add(r, e);
 }
 
-void finish_queued(
-    struct rules *r, const struct run *run, enum job_phase phase, const char *code, const struct order *order)
+void finish_queued(struct rules *r, const struct run *run, enum job_phase phase, const char *code,
+    const struct order_seen *order)
 {
     struct telling t = {.phase = phase,
         .run = run,
@@ -153,6 +155,7 @@ void rules_over(struct rules *r, struct task *task, const struct rules_report *r
         .never_ran = report->never_ran};
     bool failed = report->phase == PHASE_FAILED || report->phase == PHASE_TIMED_OUT;
     e->task = task;
+    e->code = arena_copy(&e->memory, report->code);
     if (failed && r->killing && !report->never_ran) {
         if (report->on_lost_fails)
             fail_lost(&t);
@@ -212,16 +215,26 @@ static void gather(struct rules *r, struct finish *f)
     rules_new_outcome(r, f->outcome);
 }
 
+static struct bytes why_hold(const struct ending *e, struct arena *a)
+{
+    char id[UUID_TEXT_LEN + 1];
+    uuid_format(&e->close.id, id);
+    return arena_printf(a, "job %s %s: %.*s (limit on_failure: hold)", id,
+        e->phase == PHASE_TIMED_OUT ? "timed out" : "failed", BYTES_ARG(e->code));
+}
+
 static bool ask_hold(struct finish *f)
 {
     struct ask *ask = &f->op.ask;
     ask->names = arena_array(&f->op.memory, f->count, sizeof *ask->names);
+    ask->reasons = arena_array(&f->op.memory, f->count, sizeof *ask->reasons);
     ask->count = 0;
     for (size_t i = 0; i < f->count; i++)
-        if (f->ends[i]->holds)
-            ask->names[ask->count++] = f->ends[i]->group;
+        if (f->ends[i]->holds) {
+            ask->names[ask->count] = f->ends[i]->group;
+            ask->reasons[ask->count++] = why_hold(f->ends[i], &f->op.memory);
+        }
     ask->kind = ASK_HOLD;
-    ask->reason = BYTES("a job failed (limit on_failure: hold)");
     f->op.at = FINISH_HELD;
     return ask->count > 0;
 }

@@ -132,7 +132,6 @@ void group_take_limits(struct group *g, const struct limits *l)
     g->max_running = (size_t)e.max_running;
     memcpy(g->shared, e.shared, sizeof g->shared);
     g->shared_count = (uint8_t)e.shared_count;
-    g->hold_on_failure = e.hold_on_failure;
     g->passes = 0;
 }
 

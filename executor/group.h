@@ -43,7 +43,6 @@ struct group {
     size_t max_running;
     struct limit_count shared[2]; /* borrowed */
     uint8_t shared_count;
-    bool hold_on_failure;
 
     /* what it has */
     struct window window;

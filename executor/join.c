@@ -34,7 +34,7 @@ static void make_rules(struct executor *x, int64_t held_until)
     struct error e;
     x->rules = rules_new(&o, &executor_world, x, held_until);
     MUST(engine_slots_read(bytes_of(s->engine_slots), set_engine_slots, x, &e));
-    rules_limits(x->rules, x->limits);
+    (void)rules_limits(x->rules, x->limits);
 }
 
 /* A job's events and log must be writable before it may start. */

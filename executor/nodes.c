@@ -178,7 +178,7 @@ static void end_of_run(struct running *r, const struct task_outcome *o)
         break;
     case TASK_FAILED:
         if (r->cancelled && r->x->killing)
-            running_conclude_cancelled(r, "");
+            running_conclude_cancelled(r);
         else
             running_conclude(r, PHASE_FAILED, &error, o->exit_code, o->retryable);
         break;
@@ -189,7 +189,7 @@ static void end_of_run(struct running *r, const struct task_outcome *o)
             running_conclude(r, PHASE_TIMED_OUT, &error, o->exit_code, false);
         break;
     case TASK_CANCELLED:
-        running_conclude_cancelled(r, "");
+        running_conclude_cancelled(r);
         break;
     }
 }
@@ -226,7 +226,7 @@ void running_node_kept(struct running *r, bool still_ours)
     }
     r->at++;
     if (r->cancelled)
-        running_conclude_cancelled(r, "");
+        running_conclude_cancelled(r);
     else
         run_node(r);
 }

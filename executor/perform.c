@@ -96,7 +96,7 @@ static bool do_holds(const struct ledger *l, struct ask *a, struct error *e)
 
 static bool do_hold(const struct ledger *l, struct ask *a, struct error *e)
 {
-    return ledger_hold(l, a->names, a->count, a->reason, a->now, e);
+    return ledger_hold(l, a->names, a->reasons, a->count, a->now, e);
 }
 
 /* ---- leases ---- */

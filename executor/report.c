@@ -39,8 +39,12 @@ struct job_error report_error(const char *code, struct bytes message)
     return e;
 }
 
-struct job_error report_cancelled(struct arena *a, struct bytes by, struct bytes reason, const char *when)
+struct job_error report_cancelled(
+    struct arena *a, struct bytes by, struct bytes reason, int64_t attempts_before)
 {
+    const char *when = attempts_before == REPORT_RAN ? ""
+                       : attempts_before == 0        ? " before it started"
+                                                     : " while it waited for its next attempt";
     return report_error("cancelled", arena_printf(a, "cancelled%s%.*s%s%s%.*s", by.len ? " by " : "",
                                          BYTES_ARG(by), when, reason.len ? ": " : "", BYTES_ARG(reason)));
 }

@@ -25,7 +25,10 @@ void report_encode(struct codec *c, struct event *ev, struct buf *out);
 /* An error of ours (not the engine's). Texts are borrowed. */
 struct job_error report_error(const char *code, struct bytes message);
 
-/* The error of a cancelled job: by whom and why (both may be empty); `when` is "" or " before it started". */
-struct job_error report_cancelled(struct arena *a, struct bytes by, struct bytes reason, const char *when);
+/* The error of a job that was cancelled while it ran, or while it waited and had made so many attempts: by whom and why (both may be
+ * empty). */
+#define REPORT_RAN (-1)
+struct job_error report_cancelled(
+    struct arena *a, struct bytes by, struct bytes reason, int64_t attempts_before);
 
 #endif

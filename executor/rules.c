@@ -300,10 +300,14 @@ void rules_die(struct rules *r, const char *reason)
     r->world->die(r->self, reason);
 }
 
-void rules_limits(struct rules *r, const struct limits *l)
+bool rules_limits(struct rules *r, const struct limits *l)
 {
+    if (r->limits && limits_are_equal(r->limits, l))
+        return false;
     r->limits = l;
+    r->counts.limits++;
     scheduler_limits(r->scheduler, l);
+    return true;
 }
 
 struct scheduler *rules_scheduler(struct rules *r)

@@ -70,6 +70,7 @@ struct rules_batch {
 struct rules_report {
     enum job_phase phase; /* PHASE_SUCCEEDED, PHASE_FAILED, PHASE_TIMED_OUT, PHASE_CANCELLED */
     bool retryable;       /* says the engine, or the job's own rules */
+    struct bytes code;    /* of its error; borrowed for the call */
     bool never_ran;       /* it ended before anything was launched (its queue timeout was over, ...) */
     int64_t max_attempts, backoff_ms, max_backoff_ms;
     bool on_lost_fails;
@@ -80,11 +81,11 @@ struct telling {
     enum job_phase phase; /* queued, retrying, lost or a final one */
     const struct task *task;
     const struct run *run;
-    const char *code;          /* of its error, or NULL: the task knows */
-    struct bytes reason;       /* for people */
-    const struct order *order; /* PHASE_CANCELLED of a job that did not run: by whom and why */
-    int64_t at;                /* UTC ms */
-    int64_t retry_at;          /* PHASE_RETRYING: not before; NO_TIME: at once */
+    const char *code;               /* of its error, or NULL: the task knows */
+    struct bytes reason;            /* for people */
+    const struct order_seen *order; /* PHASE_CANCELLED of a job that did not run: by whom and why */
+    int64_t at;                     /* UTC ms */
+    int64_t retry_at;               /* PHASE_RETRYING: not before; NO_TIME: at once */
     bool never_ran;
 };
 
@@ -120,7 +121,7 @@ struct rules_world {
     /* Run it; rules_over tells its end, once every process of it is dead and its log is delivered. t->run is the world's. */
     void (*launch)(void *self, struct task *t, const struct launch *l);
     /* It was cancelled: SIGTERM to its tree now; rules_over follows. May be told again. */
-    void (*stop)(void *self, struct task *t, const struct order *o);
+    void (*stop)(void *self, struct task *t, const struct order_seen *o);
     /* The answer to rules_node. */
     void (*node_kept)(void *self, struct task *t, bool still_ours);
     /* The task's end is known to the ledger (closed), or another closed it: free t->run. */
@@ -144,6 +145,7 @@ struct rules_options {
 struct rules_counts {
     int64_t ends[JOB_PHASES]; /* final phases, as acknowledged */
     int64_t launched, retries, discarded, duplicates, takeovers, requeued, renewals, resent;
+    int64_t limits; /* snapshots that all groups were told */
 };
 
 /* `held_until_boot_ms`: of the lease as it was enlisted. */
@@ -168,8 +170,9 @@ void rules_over(struct rules *r, struct task *t, const struct rules_report *repo
 void rules_node(struct rules *r, struct task *t, const struct run_node *node);
 /* A doorbell (jobs.control): the truth is in `cancels`. */
 void rules_bell(struct rules *r, const struct control *c);
-/* A new snapshot; borrowed until the next. */
-void rules_limits(struct rules *r, const struct limits *l);
+/* A new snapshot; borrowed until another is taken. False: it says what the present one says, which goes on (to tell all groups costs a
+ * walk). */
+bool rules_limits(struct rules *r, const struct limits *l);
 /* No more starts; at_once, or when drain_ms is over: kill what runs and give it back. */
 void rules_drain(struct rules *r, bool at_once);
 bool rules_is_draining(const struct rules *r);

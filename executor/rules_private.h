@@ -73,8 +73,9 @@ struct ending {
     struct task *task; /* NULL: it does not run here */
     int32_t partition; /* of a run that is no task: its group may have to be looked at; -1: not known */
     enum job_phase phase;
-    bool holds; /* its group is to be held: limit on_failure */
-    bool asked; /* a FINISH is under way with it */
+    struct bytes code; /* of its error; in `memory` */
+    bool holds;        /* its group is to be held: limit on_failure */
+    bool asked;        /* a FINISH is under way with it */
     struct arena memory;
     TAILQ_ENTRY(ending) entry;
 };
@@ -200,7 +201,7 @@ void intake_abandon(struct rules *r, struct op *op);
 /* ---- start.c ---- */
 /* The ledger says that the task runs under our name: launch it; or end it, or give it back. */
 void start_launch(
-    struct rules *r, struct task *t, const struct launch *l, const struct order *cancel, bool held);
+    struct rules *r, struct task *t, const struct launch *l, const struct order_seen *cancel, bool held);
 
 /* ---- finish.c ---- */
 /* Is an end of this run on its way? */
@@ -213,7 +214,7 @@ void finish_add(struct rules *r, struct ending *e);
 void finish_give_back(struct rules *r, struct task *t, const char *reason);
 /* A queued or delayed run ends without running. */
 void finish_queued(struct rules *r, const struct run *run, enum job_phase phase, const char *code,
-    const struct order *order);
+    const struct order_seen *order);
 
 /* ---- publish.c ---- */
 struct publication *publication_new(struct rules *r, const char *outcome, bool settle);
@@ -226,8 +227,8 @@ void publish_alone(struct rules *r, struct bytes group, const struct uuid *job, 
 /* ---- cancel.c ---- */
 void cancel_want(struct rules *r, const struct uuid *id);
 void cancel_order_drop(void *order);
-const struct order *cancel_order_of(const struct task *t);
-void cancel_task(struct rules *r, struct task *t, const struct order *o);
+const struct order_seen *cancel_order_of(const struct task *t);
+void cancel_task(struct rules *r, struct task *t, const struct order_seen *o);
 
 /* ---- holders.c ---- */
 /* This start has a place there. It is given up by what was taken, whatever the limits say by then. */

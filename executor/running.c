@@ -22,8 +22,9 @@
 
 struct report running_report(const struct running *r)
 {
-    return (struct report){&r->job, r->group, bytes_of(r->x->instance), r->attempt, r->queued_at,
-        r->report.never_ran ? NO_INT : r->started_at};
+    bool ran = !r->report.never_ran; /* else nobody heard of this attempt */
+    return (struct report){&r->job, r->group, bytes_of(r->x->instance), ran ? r->attempt : r->attempt - 1,
+        r->queued_at, ran ? r->started_at : NO_INT};
 }
 
 /* Events on the way: nothing waits for their delivery, a later event repeats their times. */
@@ -84,6 +85,7 @@ void running_conclude(
         shape_copy(&shape_error, error, &r->error, &r->memory);
     const struct job_retry *retry = &r->job.retry;
     r->report.phase = phase;
+    r->report.code = error ? r->error.code : BYTES_NONE;
     r->report.retryable = !r->report.never_ran && is_retryable(r, phase, retryable);
     r->report.max_attempts = or_else(retry->max_attempts, 1);
     r->report.backoff_ms = or_else(retry->backoff_ms, BACKOFF_MS);
@@ -102,9 +104,10 @@ void running_conclude_error(struct running *r, enum job_phase phase, const char 
     running_conclude(r, phase, &error, NO_INT, false);
 }
 
-void running_conclude_cancelled(struct running *r, const char *when)
+void running_conclude_cancelled(struct running *r)
 {
-    struct job_error error = report_cancelled(&r->memory, r->cancel_by, r->cancel_reason, when);
+    int64_t before = r->report.never_ran ? r->attempt - 1 : REPORT_RAN;
+    struct job_error error = report_cancelled(&r->memory, r->cancel_by, r->cancel_reason, before);
     running_conclude(r, PHASE_CANCELLED, &error, NO_INT, false);
 }
 
@@ -298,7 +301,7 @@ static bool begin(struct running *r)
     }
     if (r->cancelled) {
         r->report.never_ran = true;
-        running_conclude_cancelled(r, " before it started");
+        running_conclude_cancelled(r);
         return true;
     }
     if (waited_too_long(r)) {
@@ -318,7 +321,7 @@ void running_launch(struct executor *x, struct task *t, const struct launch *l)
         wait_for_registry(r);
 }
 
-void running_cancel(struct running *r, const struct order *o)
+void running_cancel(struct running *r, const struct order_seen *o)
 {
     if (r->cancelled || r->concluded)
         return;

@@ -73,7 +73,7 @@ void running_line(struct running *r, const char *level, struct bytes text);
 void running_conclude(struct running *r, enum job_phase phase, const struct job_error *error,
     int64_t exit_code, bool retryable);
 void running_conclude_error(struct running *r, enum job_phase phase, const char *code, struct bytes message);
-void running_conclude_cancelled(struct running *r, const char *when);
+void running_conclude_cancelled(struct running *r);
 
 /* ---- nodes.c ---- */
 /* Takes over what earlier attempts finished, then runs the first node that is left. False: the registry does not answer. */

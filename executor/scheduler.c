@@ -283,12 +283,6 @@ const struct limit_count *scheduler_shared(const struct scheduler *s, const stru
     return t->group->shared;
 }
 
-bool scheduler_holds_on_failure(const struct scheduler *s, const struct task *t)
-{
-    (void)s;
-    return t->group->hold_on_failure;
-}
-
 static void start_answered(struct task *t)
 {
     MUST(!t->started && t->group->starting);

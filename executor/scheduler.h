@@ -116,8 +116,6 @@ bool scheduler_can_start(const struct scheduler *s);
 struct task *scheduler_next_start(struct scheduler *s);
 /* The shared limits that a task of this group must pass: their selectors and maxima. Borrowed until the next message. */
 const struct limit_count *scheduler_shared(const struct scheduler *s, const struct task *t, size_t *count);
-/* Does a failed job of the task's group hold the group? */
-bool scheduler_holds_on_failure(const struct scheduler *s, const struct task *t);
 /* The next waiting jobs of the task's group whose payloads are not in memory: their ids, in order, at most `max`. */
 size_t scheduler_ahead(const struct task *t, struct uuid *ids, size_t max);
 /* The payload of a waiting job of the task's group; dropped when none waits there without one. */

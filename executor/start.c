@@ -286,14 +286,15 @@ static void decide_won(struct rules *r, struct start *s)
 /* ---- launch ---- */
 
 void start_launch(
-    struct rules *r, struct task *t, const struct launch *l, const struct order *cancel, bool held)
+    struct rules *r, struct task *t, const struct launch *l, const struct order_seen *cancel, bool held)
 {
-    const struct order *order = cancel->found ? cancel : cancel_order_of(t);
+    const struct order_seen *order = cancel->found ? cancel : cancel_order_of(t);
     struct moment now = rules_now(r);
     MUST(l->payload.data);
     if (order) {
         struct run run = {.id = t->id,
             .group = scheduler_group_name(t),
+            .state = RUN_RUNNING,
             .attempt = t->attempt,
             .payload = l->payload,
             .queued_at = t->queued_at,

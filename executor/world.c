@@ -168,7 +168,7 @@ static void world_launch(void *self, struct task *t, const struct launch *l)
     running_launch(self, t, l);
 }
 
-static void world_stop(void *self, struct task *t, const struct order *o)
+static void world_stop(void *self, struct task *t, const struct order_seen *o)
 {
     (void)self;
     if (t->run)
@@ -257,11 +257,12 @@ static void limits_done(struct request *r)
     struct limits_request *q = (struct limits_request *)r;
     struct executor *x = q->x;
     x->limits_busy = false;
-    if (q->read) {
-        rules_limits(x->rules, q->read);
+    if (q->read && rules_limits(x->rules, q->read)) {
         limits_free(x->limits);
         x->limits = q->read;
+        q->read = NULL;
     }
+    limits_free(q->read);
     free(q);
 }
 

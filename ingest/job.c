@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/shape_bson.h"
+#include "ingest/answer.h"
 #include "ingest/ingest.h"
 #include "ingest/request.h"
 #include "ingest/stub.h"
@@ -23,6 +24,17 @@ json_t *job_json(const bson_t *doc)
     return body;
 }
 
+/* A cancel that was answered and is not told by the end yet: {"by", "reason", "at"}, or NULL. */
+static bool read_cancel(struct ingest *in, const char *id, struct arena *a, json_t **out, struct error *e)
+{
+    struct order cancel;
+    bool found = false;
+    bool ok = orders_find(
+        in->world->store, ORDER_CANCEL, bytes_of(id), &cancel, &found, a, in->settings->store_patience_ms, e);
+    *out = ok && found ? answer_order(&cancel) : NULL;
+    return ok;
+}
+
 void job_get(void *ingest, struct http_request *r)
 {
     static const char *const known[] = {NULL};
@@ -32,7 +44,7 @@ void job_get(void *ingest, struct http_request *r)
     struct error e;
     bson_t doc;
     int64_t began = clock_boot_us();
-    json_t *waiting = NULL;
+    json_t *waiting = NULL, *cancel = NULL;
     error_clear(&e);
     if (!request_query_only(r, known) || !request_job_id(r, &id, text))
         return;
@@ -45,11 +57,16 @@ void job_get(void *ingest, struct http_request *r)
             bson_destroy(opts);
             return;
         }
-        bool waits = !doc_flag(&doc, "final") && !bytes_equal_text(doc_text(&doc, "state"), "running");
-        if (waits && !waiting_for(in, &doc, text, http_arena(r), &waiting, &e)) {
+        bool open = !doc_flag(&doc, "final"),
+             waits = open && !bytes_equal_text(doc_text(&doc, "state"), "running");
+        if ((open && !read_cancel(in, text, http_arena(r), &cancel, &e)) ||
+            (waits && !waiting_for(in, &doc, text, http_arena(r), &waiting, &e))) {
+            json_decref(cancel);
             request_store_failed(r, &e);
         } else {
             json_t *body = job_json(&doc);
+            if (cancel)
+                json_object_set_new(body, "cancel", cancel);
             if (waiting)
                 json_object_set_new(body, "waiting_for", waiting);
             http_answer_json(r, 200, body);

@@ -62,6 +62,12 @@ struct wanted {
     int64_t log_bytes; /* of the whole log; -1: not known (yet), 0: there is none */
 };
 
+int64_t logs_attempt(int64_t wanted, int64_t latest, bool final)
+{
+    int64_t most = final ? latest : latest + 1;
+    return wanted == 0 ? latest : wanted <= most ? wanted : -1;
+}
+
 static bool chunk_row(void *self, const bson_t *doc)
 {
     return logs_add(self, doc_number(doc, "offset", 0), doc_text(doc, "text"));
@@ -92,14 +98,22 @@ static bool read_chunks(struct ingest *in, const struct wanted *w, struct logs_p
     return ok;
 }
 
+static bool is_full(const struct wanted *w, const struct logs_piece *p)
+{
+    return (int64_t)p->text.len > w->limit - 4;
+}
+
+/* Of a log whose length nobody recorded: it was read to where nothing more lies. */
 static bool is_complete(const struct wanted *w, const struct logs_piece *p)
 {
-    return w->final && (w->log_bytes < 0 || p->offset + (int64_t)p->text.len >= w->log_bytes);
+    if (!w->final)
+        return false;
+    return w->log_bytes < 0 ? !is_full(w, p) : p->offset + (int64_t)p->text.len >= w->log_bytes;
 }
 
 static bool is_enough(const struct wanted *w, const struct logs_piece *p)
 {
-    return !w->final || is_complete(w, p) || (int64_t)p->text.len > w->limit - 4;
+    return !w->final || is_complete(w, p) || is_full(w, p);
 }
 
 /* Whoever saw the final state gets the whole log. */
@@ -142,25 +156,60 @@ static void answer(struct http_request *r, const struct wanted *w, const struct 
     http_answer_json(r, 200, body);
 }
 
+/* The length of the log of an attempt that was followed by another stands with it; that of the last one at the top. */
+static int64_t length_of(const bson_t *doc, int64_t attempt)
+{
+    bson_iter_t it, items, item;
+    if (!bson_iter_init_find(&it, doc, "attempts") || !BSON_ITER_HOLDS_ARRAY(&it) ||
+        !bson_iter_recurse(&it, &items))
+        return -1;
+    while (bson_iter_next(&items)) {
+        bson_t entry;
+        uint32_t len;
+        const uint8_t *data;
+        if (!BSON_ITER_HOLDS_DOCUMENT(&items) || !bson_iter_recurse(&items, &item))
+            continue;
+        bson_iter_document(&items, &len, &data);
+        if (bson_init_static(&entry, data, len) && doc_number(&entry, "n", 0) == attempt)
+            return doc_number(&entry, "log.bytes", -1);
+    }
+    return -1;
+}
+
+static bool no_attempt(struct http_request *r, const struct wanted *w, int64_t latest)
+{
+    struct arena *a = http_arena(r);
+    struct bytes there = latest == 0   ? BYTES("nothing of it ran")
+                         : latest == 1 ? BYTES("its only attempt is 1")
+                                       : arena_printf(a, "its attempts are 1 to %lld", (long long)latest);
+    http_problem(r, 404, "not_found",
+        arena_printf(a, "job %s has no attempt %lld: %.*s%s", w->id, (long long)w->attempt, BYTES_ARG(there),
+            w->final ? "" : " so far"),
+        NULL);
+    return false;
+}
+
+/* What the document says of the attempt. False: answered. */
 static bool want(struct ingest *in, struct http_request *r, struct wanted *w)
 {
     bson_t doc;
-    bson_t *opts = BCON_NEW(
-        "projection", "{", "final", BCON_INT32(1), "attempt", BCON_INT32(1), "log", BCON_INT32(1), "}");
+    bson_t *opts = BCON_NEW("projection", "{", "final", BCON_INT32(1), "attempt", BCON_INT32(1), "log",
+        BCON_INT32(1), "attempts.n", BCON_INT32(1), "attempts.log", BCON_INT32(1), "}");
     bool ok = request_find_job(r, in->world->store, in->settings->store_patience_ms, w->id, opts, &doc);
     bson_destroy(opts);
     if (!ok)
         return false;
-    int64_t latest = doc_number(&doc, "attempt", 0), attempt = w->attempt;
+    int64_t latest = doc_number(&doc, "attempt", 0),
+            attempt = logs_attempt(w->attempt, latest, doc_flag(&doc, "final"));
     w->final = doc_flag(&doc, "final");
     w->log_bytes = doc_number(&doc, "log.bytes", 0);
+    if (attempt < latest || (w->final && !bson_has_field(&doc, "log")))
+        w->log_bytes = length_of(&doc, attempt);
     bson_destroy(&doc);
-    if (attempt == 0)
-        attempt = latest;
-    if (attempt < latest) {
-        w->final = true; /* an attempt that is over; how long its log is nobody recorded */
-        w->log_bytes = -1;
-    }
+    if (attempt < 0)
+        return no_attempt(r, w, latest);
+    if (attempt < latest)
+        w->final = true; /* an attempt that is over */
     w->attempt = attempt;
     return true;
 }

@@ -16,6 +16,9 @@
 
 void logs_get(void *ingest, struct http_request *r);
 
+/* Whose log is read: `wanted` (0: the latest), or -1 when the job has no such attempt. Pure. */
+int64_t logs_attempt(int64_t wanted, int64_t latest, bool final);
+
 /* Puts chunks together. Pure. Chunks come by rising offset. */
 struct logs_piece {
     struct buf text;

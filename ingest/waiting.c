@@ -11,6 +11,7 @@
 #include "ingest/request.h"
 
 enum { POSITION_MOST = 1000 };
+#define LEASE_FRESH_MS 60000 /* renewed every few seconds; by two clocks */
 
 const struct waiting_job *waiting_behind(const struct waiting_job *ahead, size_t count, int64_t max_running)
 {
@@ -113,6 +114,25 @@ static bool why_held(struct look *l, struct bytes group, json_t **out)
     return true;
 }
 
+/* No lease of an executor of this pool was renewed lately. */
+static bool why_no_executor(struct look *l, struct bytes pool, json_t **out)
+{
+    bson_t filter = BSON_INITIALIZER, doc;
+    bool found = false;
+    bson_add_text(&filter, "pool", pool);
+    bson_t *rest = BCON_NEW("over", "{", "$exists", BCON_BOOL(false), "}", "at", "{", "$gte",
+        BCON_DATE_TIME(clock_utc_ms() - LEASE_FRESH_MS), "}");
+    bson_concat(&filter, rest);
+    bool ok = find_one(l, "instances", &filter, NULL, &doc, &found);
+    bson_destroy(rest);
+    bson_destroy(&filter);
+    if (ok && found)
+        bson_destroy(&doc);
+    else if (ok)
+        *out = json_pack("{s:s, s:o}", "kind", "no_executor", "pool", answer_text(pool));
+    return ok;
+}
+
 static bool why_limited(struct look *l, const struct limits_effective *limits, json_t **out)
 {
     for (size_t i = 0; i < limits->shared_count && !*out; i++) {
@@ -132,12 +152,13 @@ static bool why_queued(struct look *l, const bson_t *run, json_t **out)
     struct bytes group = arena_copy(l->arena, doc_text(run, "group"));
     struct limits_effective limits = {.max_running = 1};
     int64_t retry_at = doc_number(run, "retry_at", NO_INT);
-    if (!read_ahead(l, run) || !why_held(l, group, out))
+    if (!read_ahead(l, run) || !why_held(l, group, out) ||
+        (!*out && !why_no_executor(l, doc_text(run, "pool"), out)))
         return false;
     (void)book_find(l->in->book, group, l->arena, &limits);
     const struct waiting_job *behind = waiting_behind(l->ahead, l->count, limits.max_running);
     if (*out) {
-        /* held: it would not start even if nobody stood before it */
+        /* it would not start even if nobody stood before it */
     } else if (behind) {
         *out = json_pack("{s:s, s:o, s:s}", "kind", "job", "job_id", answer_text(behind->id), "state",
             behind->running ? "running" : "queued");
@@ -171,7 +192,11 @@ bool waiting_for(
     if (!ok)
         return false;
     if (!found) {
-        *out = json_pack("{s:s}", "kind", "pipeline");
+        struct bytes pool = doc_text(doc, "plan.pool"); /* once it is planned */
+        if (pool.data && !why_no_executor(l, pool, out))
+            return false;
+        if (!*out)
+            *out = json_pack("{s:s}", "kind", "pipeline");
         return true;
     }
     struct bytes state = doc_text(&run, "state");

@@ -6,6 +6,7 @@
  *   {"kind": "pipeline"}                               not in the ledger yet
  *   {"kind": "not_before", "at"}                       it is not due yet
  *   {"kind": "held", "by", "reason", "at"}             nothing of its group starts until it is released
+ *   {"kind": "no_executor", "pool"}                    nobody lives who could run it: no lease of its pool was renewed within a minute
  *   {"kind": "job", "job_id", "state"}                 a job before it in its group: one that runs, or the head that waits itself
  *   {"kind": "retry", "at"}                            its next attempt is not due yet
  *   {"kind": "limit", "selector", "max_running"}       all places of a shared limit are taken

@@ -54,7 +54,7 @@ def test_a_queued_job_is_cancelled_and_never_starts(rest, stack, make, nap):
     rest.cancel(first)
     cancelled(rest, first)
     job = cancelled(rest, second)
-    assert job["attempt"] <= 1
+    assert job["attempt"] == 0 and not job.get("attempts"), job
     assert not effects.exists()
 
 
@@ -82,8 +82,12 @@ def test_an_unknown_job_can_not_be_cancelled(rest):
 def test_a_job_that_ignores_sigterm_is_killed_after_the_grace_period(rest, make, nap):
     job_id = rest.submit(make(f"trap '' TERM; echo ready; while :; do {nap}; done"))
     wait_for(lambda: "ready" in rest.get(f"/v1/jobs/{job_id}/log").json().get("text", ""), 20, "its trap is set")
-    rest.cancel(job_id)
-    cancelled(rest, job_id)
+    assert "cancel" not in rest.job(job_id)
+    rest.cancel(job_id, reason="enough")
+    # It defends itself: until its end the document alone would not tell.
+    job = rest.job(job_id)
+    assert job["final"] or job["cancel"]["reason"] == "enough", job
+    assert "cancel" not in cancelled(rest, job_id)
     assert not processes(nap)
 
 
@@ -121,9 +125,18 @@ def test_a_cancel_that_came_before_the_executor_saw_the_job_still_counts(rest, s
     effects = stack.folder / "before"
     stack["executor"].stop()
     job_id = rest.submit(make(f"echo ran > {effects}"))
-    answer = rest.cancel(job_id)
+    answer = rest.cancel(job_id, by="ann", reason="too late")
     assert answer.status_code == 202
     assert answer.json()["was"] == "pending"
+    shown = rest.job(job_id)
+    assert (shown["cancel"]["by"], shown["cancel"]["reason"]) == ("ann", "too late"), shown
+    assert shown["cancel"]["at"].endswith("Z") and "waiting_for" in shown
     stack["executor"].start()
-    cancelled(rest, job_id)
+    job = cancelled(rest, job_id)
     assert not effects.exists()
+    # Nothing of it ran: it has no attempt.
+    assert job["attempt"] == 0 and not job.get("attempts"), job
+    assert "started" not in job["times"]
+    answer = rest.get(f"/v1/jobs/{job_id}/log", attempt=1)
+    assert answer.status_code == 404, answer.text
+    assert "nothing of it ran" in answer.json()["detail"]

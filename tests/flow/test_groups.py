@@ -29,8 +29,10 @@ def blocker(rest, user, make):
 
 @pytest.fixture
 def ghosts(db):
-    """Runs in pools that have no executor: ghost(group, state, ...) -> job id. They go with the test."""
+    """Runs that no executor reads, and a lease that says that one could: ghost(group, state, ...) -> job id. They go with the test."""
     ids = []
+    instance = f"ghost-{uuid.uuid4()}"
+    db["instances"].insert_one({"_id": instance, "pool": "ghost", "host": "h", "pid": 1, "counter": 1, "started_at": now(), "at": now()})
 
     def make_ghost(group, state="queued", pool="ghost", **more):
         job_id = str(uuid.uuid4())
@@ -43,6 +45,7 @@ def ghosts(db):
         return job_id
 
     yield make_ghost
+    db["instances"].delete_one({"_id": instance})
     db["runs"].delete_many({"_id": {"$in": ids}})
     db["jobs"].delete_many({"_id": {"$in": ids}})
 
@@ -292,6 +295,30 @@ def test_a_retry_waits_for_its_time(rest, user, ghosts):
     assert waits(rest, over) == {"kind": "slot", "position": 0}
 
 
+def test_a_pool_without_an_executor_is_named(rest, db, user, ghosts, hold):
+    group = f"flow/{user}"
+    pool = f"p-{uuid.uuid4().hex[:8]}"
+    first, second = ghosts(group, pool=pool), ghosts(group, pool=pool)
+    late = ghosts(group, "delayed", pool=pool, wake_at=now() + datetime.timedelta(hours=1))
+
+    def lease(**more):
+        db["instances"].insert_one({"_id": f"{pool}-{len(more)}", "pool": pool, "host": "h", "pid": 1, "counter": 1, "started_at": now(), **more})
+
+    assert waits(rest, first) == {"kind": "no_executor", "pool": pool, "position": 0}
+    # Neither one that is over lives, nor one that was not renewed for long.
+    lease(at=now(), over=True)
+    lease(at=now() - datetime.timedelta(minutes=2))
+    assert waits(rest, second) == {"kind": "no_executor", "pool": pool, "position": 1}
+    assert waits(rest, late)["kind"] == "not_before"
+    hold(group)
+    assert waits(rest, first)["kind"] == "held"
+    rest.http.post(f"/v1/groups/{group}/release")
+    lease(at=now(), started=True, more=True)
+    assert waits(rest, first) == {"kind": "slot", "position": 0}
+    assert waits(rest, second)["kind"] == "job"
+    db["instances"].delete_many({"pool": pool})
+
+
 def test_a_held_job_says_who_and_why(rest, user, ghosts, hold):
     group = f"flow/{user}"
     first, second = ghosts(group), ghosts(group)
@@ -324,10 +351,13 @@ def test_the_position_is_counted_up_to_a_thousand(rest, db, user):
 
 
 def test_a_job_that_the_ledger_does_not_have_is_in_the_pipeline(rest, stack, make):
-    stack["executor"].stop()
+    stack["planner"].stop()
     try:
         job_id = rest.submit(make("true"))
         assert waits(rest, job_id) == {"kind": "pipeline"}
+        stack["executor"].stop()
+        stack["planner"].start()
+        wait_for(lambda: waits(rest, job_id) == {"kind": "no_executor", "pool": "default"}, 20, "it is planned, and nobody runs it")
     finally:
         stack["executor"].start()
     assert "waiting_for" not in rest.end_of(job_id)

@@ -80,6 +80,21 @@ def test_the_log_of_each_try_can_be_read(stack, user):
         (1, "retrying", 7, 6), (2, "retrying", 7, 6)]
 
 
+def test_the_log_of_a_try_that_never_was_is_not_found(stack, user):
+    job_id, _ = run(stack, user, UNTIL_THIRD + "exit 7", exit_codes=[7])
+    answer = stack.rest.get(f"/v1/jobs/{job_id}/log", attempt=4)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), answer.text
+    assert "1 to 3" in answer.json()["detail"]
+
+
+def test_a_piece_of_an_earlier_tries_log_is_not_all_of_it(stack, user):
+    job_id, _ = run(stack, user, UNTIL_THIRD + "exit 7", exit_codes=[7])
+    first = stack.rest.get(f"/v1/jobs/{job_id}/log", attempt=1, limit=4).json()
+    assert (first["text"], first["complete"]) == ("try ", False)
+    rest = stack.rest.get(f"/v1/jobs/{job_id}/log", attempt=1, offset=first["next_offset"]).json()
+    assert (rest["text"], rest["complete"]) == ("1\n", True)
+
+
 def backs_off(stack, job_id):
     return wait_for(lambda: stack.db["jobs"].find_one({"_id": job_id, "state": "queued", "attempt": 1}), 20, "it backs off")
 
@@ -113,11 +128,24 @@ def test_a_pause_holds_across_a_crash_of_the_executor(stack, user):
 
 
 def test_a_job_that_backs_off_can_be_cancelled(stack, user):
-    job_id = submit_converted(stack.kafka, converted(user, "exit 7", retry={**SLOW, "backoff_ms": 60_000, "max_backoff_ms": 60_000,
+    job_id = submit_converted(stack.kafka, converted(user, TRY + "exit 7", retry={**SLOW, "backoff_ms": 60_000, "max_backoff_ms": 60_000,
                                                                             "exit_codes": [7]}))
     behind = submit_converted(stack.kafka, converted(user, "echo my turn"))
     backs_off(stack, job_id)
+    # The try that may come next has a log that goes on; a later one has none.
+    log = stack.rest.get(f"/v1/jobs/{job_id}/log", attempt=2)
+    assert (log.status_code, log.json()["text"], log.json()["complete"]) == (200, "", False), log.text
+    assert stack.rest.get(f"/v1/jobs/{job_id}/log", attempt=3).status_code == 404
     assert stack.rest.cancel(job_id).status_code == 202
     job = stack.rest.end_of(job_id)
     assert (job["state"], job["error"]["code"]) == ("cancelled", "cancelled")
+    assert "while it waited for its next attempt" in job["error"]["message"]
+    # What did run stays readable.
+    assert job["attempt"] == 1
+    (attempt,) = job["attempts"]
+    assert (attempt["n"], attempt["phase"], attempt["exit_code"]) == (1, "retrying", 7)
+    assert log_of_attempt(stack.rest, job_id, 1) == "try 1\n"
+    assert stack.rest.log(job_id) == "try 1\n"
+    piece = stack.rest.get(f"/v1/jobs/{job_id}/log", limit=4).json()
+    assert (piece["text"], piece["complete"]) == ("try ", False)
     assert stack.rest.end_of(behind)["state"] == "succeeded"

@@ -93,16 +93,21 @@ def test_a_creators_groups_share_a_limit(stack, rest, user, gate, limit):
 def test_a_failed_job_holds_its_group_where_a_limit_says_so(stack, rest, make, user, limit):
     limit(f"flow/{user}", on_failure="hold")
 
+    failed = []
+
     def held():
-        rest.run(make("exit 1"))
+        failed.append(rest.run(make("exit 1"))["job_id"])
         return stack.db["cancels"].find_one({"_id": f"hold:flow/{user}"})
 
-    assert wait_for(held, LIMIT_S, "the limit is known")["group"] == f"flow/{user}"
+    hold = wait_for(held, LIMIT_S, "the limit is known")
+    assert hold["group"] == f"flow/{user}"
+    assert hold["reason"] == f"job {failed[-1]} failed: exit_code (limit on_failure: hold)"
     behind = rest.submit(make("echo behind"))
     wait_for(lambda: stack.db["runs"].find_one({"_id": behind}), LIMIT_S, "it is in the ledger")
     for n in range(3):
         assert rest.run({"creator": "others", "user": f"h{n}", "engine": "noop", "code": "x"})["state"] == "succeeded"
     assert stack.db["runs"].find_one({"_id": behind})["state"] == "queued"
+    assert failed[-1] in rest.job(behind)["waiting_for"]["reason"]
     stack.db["cancels"].delete_one({"_id": f"hold:flow/{user}"})
     assert rest.end_of(behind)["state"] == "succeeded"
 

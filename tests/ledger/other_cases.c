@@ -99,7 +99,7 @@ static void cancels_are_found_by_job_and_holds_are_not_cancels(void **state)
 {
     (void)state;
     struct world w;
-    struct order cancels[3], holds[3];
+    struct order_seen cancels[3], holds[3];
     world_init(&w);
     const struct uuid ids[3] = {new_id(), new_id(), new_id()};
     const struct bytes groups[3] = {BYTES("no/body"), bytes_of(w.group), bytes_of(w.group)};
@@ -118,13 +118,14 @@ static void a_group_is_held_once_and_all_its_jobs_show_it(void **state)
 {
     (void)state;
     struct world w;
-    struct order cancels[4], holds[4];
+    struct order_seen cancels[4], holds[4];
     world_init(&w);
     const struct uuid ids[4] = {new_id(), new_id(), new_id(), new_id()};
     const struct bytes held = bytes_of(w.group), free_one = bytes_of(w.pool);
     const struct bytes groups[4] = {held, held, free_one, held};
-    assert_true(ledger_hold(&w.ledger, &held, 1, BYTES("job x failed"), NOW, &w.e));
-    assert_true(ledger_hold(&w.other, &held, 1, BYTES("job y failed"), NOW + 1, &w.e));
+    const struct bytes why[2] = {BYTES("job x failed"), BYTES("job y failed")};
+    assert_true(ledger_hold(&w.ledger, &held, &why[0], 1, NOW, &w.e));
+    assert_true(ledger_hold(&w.other, &held, &why[1], 1, NOW + 1, &w.e));
     assert_true(ledger_orders(&w.ledger, ids, groups, 4, cancels, holds, &w.arena, &w.e));
     for (int i = 0; i < 4; i++) {
         assert_false(cancels[i].found);
@@ -151,7 +152,8 @@ static void holds_are_everybodys_and_a_drain_is_one_instances(void **state)
     world_init(&w);
     struct uuid id = new_id();
     const struct bytes held[2] = {bytes_of(w.group), bytes_of(w.pool)};
-    assert_true(ledger_hold(&w.other, held, 2, BYTES("x"), NOW, &w.e));
+    const struct bytes why[2] = {BYTES("x"), BYTES("y")};
+    assert_true(ledger_hold(&w.other, held, why, 2, NOW, &w.e));
     put_cancel(&id, "by");
     snprintf(json, sizeof json, "{\"_id\":\"drain:%s\",\"kind\":\"drain\",\"instance\":\"%s\"}",
         w.other_instance, w.other_instance);

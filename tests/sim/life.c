@@ -100,7 +100,7 @@ void life_enlisted(struct sim *s, const struct happening *h)
     l->rules = rules_new(&o, &sim_world, l, h->number);
     scheduler_engine_slots(rules_scheduler(l->rules), BYTES("shell"), (size_t)s->engine_slots[0]);
     scheduler_engine_slots(rules_scheduler(l->rules), BYTES("python"), (size_t)s->engine_slots[1]);
-    rules_limits(l->rules, s->limits[s->limits_now]);
+    (void)rules_limits(l->rules, s->limits[s->limits_now]);
     kafka_join(l);
 }
 
@@ -329,5 +329,5 @@ void life_term(struct sim *s, const struct happening *h)
 void life_limits(struct sim *s, const struct happening *h)
 {
     if (h->life->rules)
-        rules_limits(h->life->rules, s->limits[s->limits_now]);
+        (void)rules_limits(h->life->rules, s->limits[s->limits_now]);
 }

@@ -216,9 +216,9 @@ static void orders(struct sim *s, struct statement *st)
         const struct sim_job *j = plan_job(s, &q->ids[i]);
         if (j->cancel)
             a->cancels[i] =
-                (struct order){true, arena_copy(a->memory, j->cancel_by), BYTES("enough"), s->now};
+                (struct order_seen){true, arena_copy(a->memory, j->cancel_by), BYTES("enough"), s->now};
         if (q->groups && plan_group(s, q->groups[i])->held)
-            a->holds[i] = (struct order){true, BYTES("somebody"), BYTES("wait"), s->now};
+            a->holds[i] = (struct order_seen){true, BYTES("somebody"), BYTES("wait"), s->now};
     }
 }
 

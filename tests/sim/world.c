@@ -114,7 +114,7 @@ static void world_launch(void *self, struct task *t, const struct launch *l)
     children_launch(self, t, l);
 }
 
-static void world_stop(void *self, struct task *t, const struct order *o)
+static void world_stop(void *self, struct task *t, const struct order_seen *o)
 {
     struct life *l = self;
     if (!o || !o->found)

@@ -20,6 +20,7 @@ struct row {
     const char *state; /* node: its state */
     double progress;
     int64_t accepted;  /* times.accepted, 0: none */
+    int64_t started;   /* times.started, 0: none */
     int64_t results;   /* so many */
     const char *error; /* retrying, lost: the error's message */
     int64_t next_at;   /* retrying */
@@ -135,6 +136,15 @@ static const struct scenario scenarios[] = {
         .rows = {{A, PHASE_QUEUED, .at = 14, EXEC, .origin = 5},
             {A, PHASE_CANCELLED, .at = 17, EXEC, .origin = 5, .text = "by ann"}},
         .expect = {{"state", "cancelled"}, {"attempt", "0"}, {"attempts", "-"}}},
+    {.name = "cancelled while it waits, and no attempt before was heard of: there is none",
+        .rows = {{A, PHASE_QUEUED, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_CANCELLED, .attempt = 1, .at = 17, EXEC, .origin = 5, .text = "by ann"}},
+        .expect = {{"state", "cancelled"}, {"attempts", "-"}, {"times.started", "-"}}},
+    {.name = "cancelled while it runs, and its start was not heard of: the end tells of it",
+        .rows = {{A, PHASE_QUEUED, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_CANCELLED, .attempt = 1, .at = 17, EXEC, .origin = 5, .text = "by ann", .started = 15}},
+        .expect = {{"state", "cancelled"}, {"attempts.0.n", "1"}, {"attempts.0.phase", "cancelled"},
+            {"times.started", "15"}}},
     {.name = "attempts: ties are broken by time, then instance, then phase",
         .rows =
             {{A, PHASE_STARTED, .attempt = 1, .at = 14, .stage = "executor", .instance = "x2", .origin = 5},

@@ -95,6 +95,7 @@ static void event_of(const struct row *r, struct arena *a, struct event *e)
     e->stage = bytes_of(r->stage);
     e->instance = bytes_of(r->instance);
     e->times.accepted = r->accepted ? r->accepted : NO_INT;
+    e->times.started = r->started ? r->started : NO_INT;
     if (r->phase == PHASE_ACCEPTED)
         e->spec = spec_of(r, a);
     else if (r->phase == PHASE_PLANNED)

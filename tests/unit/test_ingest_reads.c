@@ -93,6 +93,31 @@ static void a_piece_of_a_log_is_contiguous_and_whole(void **state)
     }
 }
 
+static void a_log_is_of_an_attempt_that_was_or_may_come_next(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t wanted, latest;
+        bool final;
+        int64_t attempt;
+    } rows[] = {
+        {0, 0, false, 0},
+        {0, 3, true, 3},
+        {1, 3, true, 1},
+        {3, 3, true, 3},
+        {4, 3, true, -1},
+        {9, 3, true, -1},
+        {4, 3, false, 4},
+        {5, 3, false, -1},
+        {1, 0, false, 1},
+        {2, 0, false, -1},
+        {1, 0, true, -1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (logs_attempt(rows[i].wanted, rows[i].latest, rows[i].final) != rows[i].attempt)
+            fail_msg("row %zu: expected %lld", i, (long long)rows[i].attempt);
+}
+
 static void csv_is_as_rfc_4180_says(void **state)
 {
     (void)state;
@@ -150,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_cursor_comes_back_as_it_was),
         cmocka_unit_test(what_is_no_cursor_is_refused),
         cmocka_unit_test(a_piece_of_a_log_is_contiguous_and_whole),
+        cmocka_unit_test(a_log_is_of_an_attempt_that_was_or_may_come_next),
         cmocka_unit_test(csv_is_as_rfc_4180_says),
         cmocka_unit_test(a_document_is_shown_without_what_is_the_programs_own),
         cmocka_unit_test(a_stub_is_swept_after_one_two_four_minutes_and_then_hourly),

@@ -31,6 +31,45 @@ static struct limits_effective effective_of(const struct limits *l, const char *
     return out;
 }
 
+static void snapshots_are_equal_when_they_say_the_same_whoever_wrote_them(void **state)
+{
+    (void)state;
+    struct bytes engines[] = {BYTES("shell"), BYTES("sqlite")};
+    struct limit base = limit_for("ide/*");
+    base.engines.items = engines;
+    base.engines.count = 2;
+    base.weight = 3;
+    base.by = BYTES("ann");
+    base.at = 1;
+    struct limit others[8];
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        others[i] = base;
+    others[0].selector = BYTES("ide/ann");
+    others[1].max_queued = 0;
+    others[2].max_running = 2;
+    others[3].weight = 4;
+    others[4].engines.count = 1;
+    others[5].queue_timeout_ms = 0;
+    others[6].run_timeout_ms = 1;
+    others[7].on_failure = BYTES("hold");
+    struct limits *l = limits_of(&base, 1), *none = limits_none();
+    base.by = BYTES("bob");
+    base.at = 2;
+    struct limits *same = limits_of(&base, 1);
+    assert_true(limits_are_equal(l, same));
+    assert_false(limits_are_equal(l, none));
+    assert_true(limits_are_equal(none, none));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct limits *other = limits_of(&others[i], 1);
+        if (limits_are_equal(l, other))
+            fail_msg("other %zu is told to be equal", i);
+        limits_free(other);
+    }
+    limits_free(l);
+    limits_free(none);
+    limits_free(same);
+}
+
 static void without_documents_one_runs_at_a_time_and_nothing_else_counts(void **state)
 {
     (void)state;
@@ -311,6 +350,7 @@ static void a_document_comes_back_as_it_was_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(snapshots_are_equal_when_they_say_the_same_whoever_wrote_them),
         cmocka_unit_test(without_documents_one_runs_at_a_time_and_nothing_else_counts),
         cmocka_unit_test(the_narrowest_selector_that_sets_a_field_wins),
         cmocka_unit_test(every_matching_selector_counts_on_its_own),

@@ -411,24 +411,6 @@ static void a_hold_takes_a_ready_group_out_of_the_ring_and_leaves_what_runs(void
     scheduler_free(s);
 }
 
-static void whether_a_failure_holds_the_group_comes_from_its_limits(void **state)
-{
-    (void)state;
-    struct limit l;
-    shape_clear(&shape_limit, &l);
-    l.selector = BYTES("a/*");
-    l.on_failure = BYTES("hold");
-    struct limits *limits = limits_of(&l, 1);
-    struct scheduler *s = opened(4, 8);
-    struct task *a = take(s, "a/x", 1), *b = take(s, "b/y", 2);
-    assert_false(scheduler_holds_on_failure(s, a));
-    scheduler_limits(s, limits);
-    assert_true(scheduler_holds_on_failure(s, a));
-    assert_false(scheduler_holds_on_failure(s, b));
-    scheduler_free(s);
-    limits_free(limits);
-}
-
 /* ---- walks ---- */
 
 static void all_tasks_and_all_jobs_elsewhere_are_walked_once(void **state)
@@ -490,7 +472,6 @@ int main(void)
         cmocka_unit_test(nothing_starts_when_a_task_ends_while_the_pages_come),
         cmocka_unit_test(a_held_group_starts_nothing_until_it_is_released_and_looked_at),
         cmocka_unit_test(a_hold_takes_a_ready_group_out_of_the_ring_and_leaves_what_runs),
-        cmocka_unit_test(whether_a_failure_holds_the_group_comes_from_its_limits),
         cmocka_unit_test(all_tasks_and_all_jobs_elsewhere_are_walked_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/duration.h"
 #include "cli/options.h"
 
 const struct option options_common[] = {
@@ -79,14 +80,20 @@ static bool bad(const struct command *c, const char *what, const char *argument)
     return false;
 }
 
+static bool twice(struct bytes name, const char *first, const char *second)
+{
+    complain("--%.*s is given twice, with \"%s\" and with \"%s\"; it takes one value", BYTES_ARG(name), first,
+        second);
+    return false;
+}
+
 static bool keep(struct args *a, const struct option *o, const char *value)
 {
+    for (size_t i = 0; o->arg && !o->repeated && i < a->count; i++)
+        if (a->given[i].option == o)
+            return twice(bytes_of(o->name), a->given[i].value, value);
     if (a->count == GIVEN_MOST)
         return bad(a->command, "too many options", o->name);
-    if (!o->repeated)
-        for (size_t i = 0; i < a->count; i++)
-            if (a->given[i].option == o)
-                a->given[i].value = value;
     a->given[a->count].option = o;
     a->given[a->count++].value = value;
     return true;
@@ -94,14 +101,22 @@ static bool keep(struct args *a, const struct option *o, const char *value)
 
 static bool keep_setting(struct args *a, struct bytes name, const char *value)
 {
-    size_t size = name.len + strlen(value) + 4;
-    char *text = malloc(size);
-    if (!text || a->setting_count == GIVEN_MOST) {
-        free(text);
+    struct buf text;
+    buf_init(&text);
+    buf_printf(&text, "--%.*s=", BYTES_ARG(name));
+    for (size_t i = 1; i < a->setting_count; i++)
+        if (bytes_starts_with(bytes_of(a->settings[i]), text.data)) {
+            bool ok = twice(name, a->settings[i] + text.len, value);
+            buf_release(&text);
+            return ok;
+        }
+    if (a->setting_count == GIVEN_MOST) {
+        buf_release(&text);
         return bad(a->command, "too many settings", value);
     }
-    (void)snprintf(text, size, "--%.*s=%s", BYTES_ARG(name), value);
-    a->settings[a->setting_count++] = text;
+    buf_add_text(&text, value);
+    buf_add_char(&text, '\0');
+    a->settings[a->setting_count++] = text.data; /* owned by args_release */
     return true;
 }
 
@@ -156,6 +171,8 @@ bool args_parse(const struct command *c, int argc, char **argv, struct args *out
             i = take_long(out, argc, argv, i);
         } else if (options && argv[i][0] == '-' && argv[i][1]) {
             i = take_letter(out, argc, argv, i);
+        } else if (!argv[i][0]) {
+            return bad(c, "an empty argument is none: was it a variable that is not set?", "\"\"");
         } else if (out->word_count == WORDS_MOST) {
             return bad(c, "too many words", argv[i]);
         } else {
@@ -198,6 +215,16 @@ bool args_number(
         return true;
     complain(
         "--%s %s: a whole number from %lld to %lld is expected", name, text, (long long)min, (long long)max);
+    return false;
+}
+
+bool args_duration(const struct args *a, const char *name, int64_t otherwise, int64_t *out)
+{
+    const char *text = args_text(a, name, NULL);
+    *out = otherwise;
+    if (!text || duration_parse(text, out))
+        return true;
+    complain("--%s %s: " DURATION_WORDS " is expected", name, text);
     return false;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/pairs.h"
 #include "cli/table.h"
 
 static const struct option own[] = {
@@ -16,7 +17,7 @@ static const struct option own[] = {
     {'s', "state", "STATE,...", false, "in these states"},
     {'e', "engine", "NAME", false, "for this engine"},
     {'n', "name", "TEXT", false, "with this name"},
-    {'l', "label", "K=V", true, "with this label"},
+    {'l', "label", "K=V", true, "with this label; repeated: with all of them"},
     {0, "since", "TIME", false, "accepted at or after"},
     {0, "until", "TIME", false, "accepted before"},
     {'r', "reason", "TEXT", false, "why; stands in the job's error"},
@@ -80,21 +81,13 @@ static void print_counts(const json_t *answer)
 static json_t *filter_of(const struct args *a, bool *ok)
 {
     static const char *const names[] = {"creator", "user", "state", "engine", "name", "since", "until"};
-    json_t *filter = json_object(), *labels = json_object();
+    json_t *filter = json_object(), *labels = pairs_of(a, "label");
+    *ok = labels != NULL;
     for (size_t i = 0; *ok && i < sizeof names / sizeof *names; i++) {
         const char *value = args_text(a, names[i], NULL);
         *ok = !value || json_object_set_new(filter, names[i], json_string(value)) == 0;
         if (!*ok)
             complain("--%s: UTF-8 text is expected", names[i]);
-    }
-    for (size_t i = 0; *ok && i < a->count; i++) {
-        const char *pair = a->given[i].value, *equals = strchr(pair, '=');
-        if (strcmp(a->given[i].option->name, "label") != 0)
-            continue;
-        *ok = equals && equals != pair &&
-              json_object_setn_new(labels, pair, (size_t)(equals - pair), json_string(equals + 1)) == 0;
-        if (!*ok)
-            complain("--label %s: K=V in UTF-8 is expected", pair);
     }
     if (json_object_size(labels) > 0)
         json_object_set(filter, "labels", labels);

@@ -23,14 +23,15 @@ struct client {
 
 struct client *client_open(const struct args *a)
 {
-    const char *url = args_text(a, "url", getenv("MILLRACE_URL"));
+    const char *set = getenv("MILLRACE_URL");
+    const char *url = args_text(a, "url", set && *set ? set : DEFAULT_URL); /* --url "" is no address */
     struct client *c = calloc(1, sizeof *c);
     MUST(c != NULL);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     c->curl = curl_easy_init();
     MUST(c->curl != NULL);
     buf_init(&c->base);
-    buf_add_text(&c->base, url && *url ? url : DEFAULT_URL);
+    buf_add_text(&c->base, url);
     while (c->base.len > 0 && c->base.data[c->base.len - 1] == '/')
         c->base.len--;
     (void)path_text(&c->base); /* ended by NUL, for messages */

@@ -65,15 +65,18 @@ struct command {
 };
 extern const struct command *const commands[]; /* NULL-terminated */
 
-/* False: what is wrong is told on stderr. `--help` is an option of every command. */
+/* False: what is wrong is told on stderr. `--help` is an option of every command. An option that is not `repeated`, or a setting, is
+ * refused a second time: which of the two was meant? */
 bool args_parse(const struct command *c, int argc, char **argv, struct args *out);
 void args_release(struct args *a);
-/* The last value of an option, or `otherwise`. */
+/* The value of an option, or `otherwise`; of a repeated one the last. */
 const char *args_text(const struct args *a, const char *name, const char *otherwise);
 bool args_flag(const struct args *a, const char *name);
 /* A whole number from min to max; false: told on stderr. */
 bool args_number(
     const struct args *a, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *out);
+/* Milliseconds, from "30s" or "5m" (duration.h); false: told on stderr. */
+bool args_duration(const struct args *a, const char *name, int64_t otherwise, int64_t *out);
 /* --output json? False and told when it is neither table nor json. */
 bool args_output(const struct args *a, bool *json);
 

@@ -7,6 +7,7 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/duration.h"
 #include "cli/show.h"
 #include "cli/table.h"
 
@@ -28,31 +29,21 @@ static void add_number(struct table *t, const json_t *of, const char *name)
     table_add_json(t, json_object_get(of, name));
 }
 
-/* Milliseconds as "1.2 s", "3 min", "4 h", "5 d". */
-static const char *duration(const json_t *ms, char out[32])
+static void add_duration(struct table *t, const json_t *ms)
 {
-    double s = (double)json_integer_value(ms) / 1000;
-    if (!json_is_integer(ms))
-        return "";
-    if (s < 100)
-        (void)snprintf(out, 32, "%.1f s", s);
-    else if (s < 100 * 60)
-        (void)snprintf(out, 32, "%.0f min", s / 60);
-    else if (s < 100 * 3600)
-        (void)snprintf(out, 32, "%.0f h", s / 3600);
-    else
-        (void)snprintf(out, 32, "%.0f d", s / 86400);
-    return out;
+    char text[DURATION_TEXT_SIZE];
+    table_add_text(t, json_is_integer(ms) ? duration_about(json_integer_value(ms), text) : "");
 }
 
-/* "ann: why", or "" */
-static void add_order(struct table *t, const json_t *o, const char *alone)
+/* "held by ann: why", or "" */
+static void add_order(struct table *t, const json_t *o, const char *word)
 {
     struct buf text;
-    const char *by = show_text(o, "by", NULL), *reason = show_text(o, "reason", NULL);
     buf_init(&text);
-    if (json_is_object(o))
-        buf_printf(&text, "%s%s%s%s%s", alone, *by ? " by " : "", by, *reason ? ": " : "", reason);
+    if (json_is_object(o)) {
+        buf_add_text(&text, word);
+        show_who(o, false, &text);
+    }
     table_add(t, text.len ? buf_bytes(&text) : BYTES(""));
     buf_release(&text);
 }
@@ -92,10 +83,9 @@ static enum outcome collect(struct client *c, const struct args *a, int64_t limi
 static void print_groups(const json_t *groups)
 {
     static const char *const heads[] = {
-        "GROUP", "POOL", "QUEUED", "RUNNING", "DELAYED", "AT ONCE", "OLDEST WAIT", "HELD"};
+        "GROUP", "POOL", "QUEUED", "RUNNING", "DELAYED", "MAX RUNNING", "OLDEST WAIT", "HELD"};
     size_t i;
     const json_t *group;
-    char wait[32];
     struct table *t = table_new(8, heads);
     for (size_t column = 2; column <= 6; column++)
         table_right(t, column);
@@ -107,7 +97,7 @@ static void print_groups(const json_t *groups)
         add_number(t, group, "running");
         add_number(t, group, "delayed");
         add_number(t, group, "max_running");
-        table_add_text(t, duration(json_object_get(group, "wait_ms"), wait));
+        add_duration(t, json_object_get(group, "wait_ms"));
         add_order(t, json_object_get(group, "held"), "held");
     }
     table_print(t);
@@ -146,10 +136,10 @@ const struct command command_groups = {
 static void print_instances(const json_t *list)
 {
     static const char *const heads[] = {
-        "INSTANCE", "HOST", "PID", "POOL", "STARTED", "RENEWED", "RUNNING", "STATE"};
+        "INSTANCE", "HOST", "PID", "POOL", "STARTED", "RENEWED AGO", "RUNNING", "STATE"};
     size_t i;
     const json_t *item;
-    char at[32], age[32];
+    char at[32];
     struct table *t = table_new(8, heads);
     table_right(t, 2);
     table_right(t, 5);
@@ -161,7 +151,7 @@ static void print_instances(const json_t *list)
         add_number(t, item, "pid");
         table_add_text(t, show_text(item, "pool", NULL));
         table_add(t, time_shown(show_text(item, "started_at", NULL), at));
-        table_add_text(t, duration(json_object_get(item, "renewed_ms"), age));
+        add_duration(t, json_object_get(item, "renewed_ms"));
         add_number(t, item, "running");
         if (json_is_true(json_object_get(item, "over")))
             table_add_text(t, "over");

@@ -17,6 +17,12 @@ static void option_label(const struct option *o, char *out, size_t size)
         o->repeated ? " ..." : "");
 }
 
+static void help_outcomes(void)
+{
+    for (int i = 0; i < OUTCOMES; i++)
+        printf("  %d  %s\n", i, outcome_help[i]);
+}
+
 void help_command(const struct command *c)
 {
     const struct option *all[OPTIONS_MOST];
@@ -35,6 +41,8 @@ void help_command(const struct command *c)
     }
     if (c->notes)
         printf("\n%s\n", c->notes);
+    (void)fputs("\nexit codes:\n", stdout);
+    help_outcomes();
 }
 
 void help_all(void)
@@ -46,9 +54,9 @@ void help_all(void)
     printf("  %-10s %s\n\n", "help",
         "this text; help COMMAND: of one command; help --markdown: the reference page");
     printf("exit codes:\n");
-    for (int i = 0; i < OUTCOMES; i++)
-        printf("  %d  %s\n", i, outcome_help[i]);
-    printf("\nThe server is found by --url or MILLRACE_URL (default http://127.0.0.1:8420).\n");
+    help_outcomes();
+    printf("\nDurations have units: 500ms, 30s, 5m, 2h, 1d, 1h30m; a number alone is milliseconds.\n");
+    printf("The server is found by --url or MILLRACE_URL (default http://127.0.0.1:8420).\n");
 }
 
 /* A cell of a Markdown table. */
@@ -93,7 +101,10 @@ void help_markdown(void)
            "`MILLRACE_URL` (default "
            "`http://127.0.0.1:8420`).\nSettings (of `topics` and `dead`) also come from the environment, as "
            "for every program: "
-           "`kafka.brokers` is `MILLRACE_KAFKA_BROKERS`.\n\n| exit code | meaning |\n|---|---|\n");
+           "`kafka.brokers` is `MILLRACE_KAFKA_BROKERS`.\nDurations have units: `500ms`, `30s`, `5m`, `2h`, "
+           "`1d`, `1h30m`; a number alone is milliseconds.\n"
+           "An option that takes one value is refused when it is given twice; those with `...` may be "
+           "repeated.\n\n| exit code | meaning |\n|---|---|\n");
     for (int i = 0; i < OUTCOMES; i++)
         printf("| %d | %s |\n", i, outcome_help[i]);
     for (const struct command *const *c = commands; *c; c++)

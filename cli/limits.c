@@ -7,6 +7,7 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/duration.h"
 #include "cli/show.h"
 #include "cli/table.h"
 
@@ -15,8 +16,10 @@ static const struct option own[] = {
     {0, "max-running", "N", false, "set: jobs that may run at once"},
     {0, "weight", "N", false, "set: a creator's share, 1 to 1000"},
     {0, "engine", "NAME", true, "set: an engine that may be used; none: all"},
-    {0, "queue-timeout", "MS", false, "set: longest wait for a start where the job names none"},
-    {0, "run-timeout", "MS", false, "set: longest run of an attempt where the job names none"},
+    {0, "queue-timeout", "DURATION", false,
+        "set: longest wait for a start where the job names none, e.g. 2h"},
+    {0, "run-timeout", "DURATION", false,
+        "set: longest run of an attempt where the job names none, e.g. 30m"},
     {0, "on-failure", "hold|next", false, "set: whether a failed job holds its group"},
     {0, "by", "NAME", false, "set: who; default MILLRACE_USER, else who you are"},
     OPTION_END,
@@ -24,19 +27,29 @@ static const struct option own[] = {
 
 static const struct {
     const char *option, *field;
+    bool duration;
 } numbers[] = {
-    {"max-queued", "max_queued"},
-    {"max-running", "max_running"},
-    {"weight", "weight"},
-    {"queue-timeout", "queue_timeout_ms"},
-    {"run-timeout", "run_timeout_ms"},
+    {"max-queued", "max_queued", false},
+    {"max-running", "max_running", false},
+    {"weight", "weight", false},
+    {"queue-timeout", "queue_timeout_ms", true},
+    {"run-timeout", "run_timeout_ms", true},
 };
 #define NUMBERS (sizeof numbers / sizeof numbers[0])
 
+static void add_number(struct table *t, const json_t *value, bool duration)
+{
+    char text[DURATION_TEXT_SIZE];
+    if (duration && json_is_integer(value))
+        table_add_text(t, duration_text(json_integer_value(value), text));
+    else
+        table_add_json(t, value);
+}
+
 static void print_limits(const json_t *limits)
 {
-    static const char *const heads[] = {"SELECTOR", "QUEUED", "RUNNING", "WEIGHT", "QUEUE TIMEOUT MS",
-        "RUN TIMEOUT MS", "ENGINES", "ON FAILURE", "BY"};
+    static const char *const heads[] = {"SELECTOR", "MAX QUEUED", "MAX RUNNING", "WEIGHT", "QUEUE TIMEOUT",
+        "RUN TIMEOUT", "ENGINES", "ON FAILURE", "BY"};
     size_t i, n;
     const json_t *limit, *engine;
     struct table *t = table_new(9, heads);
@@ -48,7 +61,7 @@ static void print_limits(const json_t *limits)
         buf_init(&engines);
         table_add_text(t, show_text(limit, "selector", NULL));
         for (n = 0; n < NUMBERS; n++)
-            table_add_json(t, json_object_get(limit, numbers[n].field));
+            add_number(t, json_object_get(limit, numbers[n].field), numbers[n].duration);
         json_array_foreach(json_object_get(limit, "engines"), n, engine) buf_printf(
             &engines, "%s%s", n ? ", " : "", json_string_value(engine) ? json_string_value(engine) : "");
         table_add(t, engines.len ? buf_bytes(&engines) : BYTES(""));
@@ -67,7 +80,8 @@ static json_t *limit_of(const struct args *a)
     bool ok = true;
     for (size_t i = 0; ok && i < NUMBERS; i++) {
         int64_t n;
-        ok = args_number(a, numbers[i].option, 0, INT64_MAX, -1, &n);
+        ok = numbers[i].duration ? args_duration(a, numbers[i].option, -1, &n)
+                                 : args_number(a, numbers[i].option, 0, INT64_MAX, -1, &n);
         if (ok && n >= 0)
             json_object_set_new(limit, numbers[i].field, json_integer((json_int_t)n));
     }
@@ -101,6 +115,32 @@ static bool read_verb(const struct args *a, enum verb *verb)
         }
     complain("list, get SELECTOR, set SELECTOR or delete SELECTOR is expected; a selector is CREATOR/USER, "
              "'CREATOR/*' or '*'");
+    return false;
+}
+
+/* Whether an option says something about the limit itself. */
+static bool gives_something(const struct args *a)
+{
+    for (const struct option *o = own; o->name; o++)
+        if (strcmp(o->name, "by") != 0 && args_flag(a, o->name))
+            return true;
+    return false;
+}
+
+/* set writes the limit anew: with nothing given it would wipe it; and the others would take no notice of what is given. */
+static bool fits(const struct args *a, enum verb verb)
+{
+    bool given = gives_something(a);
+    if (verb == SET && !given)
+        complain(
+            "limits set %s: nothing is given; say what is limited, e.g. --max-queued 100 (millrace limits "
+            "--help lists all), or take the limit away: millrace limits delete %s",
+            a->words[1], a->words[1]);
+    else if (verb != SET && (given || args_flag(a, "by")))
+        complain(
+            "limits %s takes no options of a limit; they go with: millrace limits set SELECTOR", verbs[verb]);
+    else
+        return true;
     return false;
 }
 
@@ -143,7 +183,7 @@ static enum outcome limits(const struct args *a)
     struct buf path;
     json_t *limit = NULL;
     enum outcome outcome = OUTCOME_DONE;
-    if (!args_output(a, &as_json) || !read_verb(a, &verb))
+    if (!args_output(a, &as_json) || !read_verb(a, &verb) || !fits(a, verb))
         return OUTCOME_USAGE;
     if (verb == SET && !(limit = limit_of(a)))
         return OUTCOME_USAGE;
@@ -171,7 +211,7 @@ static enum outcome limits(const struct args *a)
 
 const struct command command_limits = {
     .name = "limits",
-    .words = "[get|set|delete SELECTOR]",
+    .words = "[list | get|set|delete SELECTOR]",
     .words_most = 2,
     .about = "Show and change limits of a group, a creator or all",
     .options = own,
@@ -180,6 +220,6 @@ const struct command command_limits = {
     .notes =
         "A selector is CREATOR/USER, 'CREATOR/*' or '*'. set writes the whole limit anew: what is not given "
         "is not "
-        "limited. All programs follow within five seconds.\n"
+        "limited. delete takes it away. All programs follow within five seconds.\n"
         "Example: millrace limits set 'ide/*' --max-queued 1000 --weight 5",
 };

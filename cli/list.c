@@ -7,6 +7,8 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/duration.h"
+#include "cli/pairs.h"
 #include "cli/show.h"
 #include "cli/table.h"
 
@@ -19,6 +21,7 @@ static const struct option own[] = {
     {'s', "state", "STATE,...", false, "only in these states"},
     {'e', "engine", "NAME", false, "only for this engine"},
     {'n', "name", "TEXT", false, "only with this name"},
+    {0, "label", "K=V", true, "only with this label; repeated: with all of them"},
     {0, "since", "TIME", false, "accepted at or after, e.g. 2026-01-31T08:00:00Z"},
     {0, "until", "TIME", false, "accepted before"},
     {'l', "limit", "N", false, "at most so many; default 50"},
@@ -28,7 +31,7 @@ static const struct option own[] = {
 
 static void add_row(struct table *t, const json_t *job)
 {
-    char at[32], took[32];
+    char at[32], took[DURATION_TEXT_SIZE];
     table_add_text(t, show_text(job, "job_id", NULL));
     table_add_text(t, show_text(job, "state", NULL));
     table_add_text(t, show_text(job, "group", NULL));
@@ -47,6 +50,9 @@ static void page_path(const struct args *a, int64_t limit, const char *cursor, b
     buf_add_text(path, "/v1/jobs");
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
         path_add(path, filters[i], args_text(a, filters[i], NULL));
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->given[i].option->name, "label") == 0)
+            path_add(path, "label", a->given[i].value);
     (void)snprintf(number, sizeof number, "%lld", (long long)limit);
     path_add(path, "limit", number);
     path_add(path, "cursor", *cursor ? cursor : NULL);
@@ -102,6 +108,10 @@ static enum outcome list(const struct args *a)
     json_int_t total = 0;
     if (!args_output(a, &as_json) || !args_number(a, "limit", 1, 1000000, LIMIT_DEFAULT, &limit))
         return OUTCOME_USAGE;
+    json_t *labels = pairs_of(a, "label");
+    if (!labels)
+        return OUTCOME_USAGE;
+    json_decref(labels);
     struct client *c = client_open(a);
     json_t *jobs = json_array();
     enum outcome outcome = collect(c, a, limit, jobs, &total);

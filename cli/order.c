@@ -16,58 +16,13 @@ static const struct option own[] = {
     OPTION_END,
 };
 
-/* POST path + word + verb; `print` tells people what came of it. */
-static enum outcome order(
-    const struct args *a, const char *path, const char *verb, void print(const json_t *answer))
-{
-    bool as_json;
-    struct reply reply;
-    struct buf full;
-    enum outcome outcome = OUTCOME_DONE;
-    if (!args_output(a, &as_json))
-        return OUTCOME_USAGE;
-    json_t *wish = json_pack(
-        "{s:s*, s:s*}", "reason", args_text(a, "reason", NULL), "by", args_text(a, "by", args_user()));
-    if (!wish) {
-        complain("reason and by: UTF-8 text is expected");
-        return OUTCOME_USAGE;
-    }
-    struct client *c = client_open(a);
-    reply_init(&reply);
-    buf_init(&full);
-    buf_add_text(&full, path);
-    path_add_segments(&full, a->words[0]);
-    buf_add_text(&full, verb);
-    client_post(c, path_text(&full), wish, NULL, &reply);
-    if (!reply_ok(&reply))
-        outcome = reply_explain(&reply);
-    else if (as_json)
-        print_json(reply.json);
-    else
-        print(reply.json);
-    json_decref(wish);
-    buf_release(&full);
-    reply_release(&reply);
-    client_close(c);
-    return outcome;
-}
-
-static bool is_group(const char *word)
-{
-    const char *slash = strchr(word, '/');
-    if (slash && slash != word && slash[1] && !strchr(slash + 1, '/'))
-        return true;
-    complain("%s: a group is CREATOR/USER", word);
-    return false;
-}
-
-/* "by ann at 2026-01-31 08:30:00Z: why" */
 static void print_who(const json_t *o)
 {
-    char at[32];
-    const char *by = show_text(o, "by", NULL), *reason = show_text(o, "reason", NULL);
-    struct bytes when = time_shown(show_text(o, "at", NULL), at);
-    printf("%s%s at %.*s%s%s\n", *by ? " by " : "", by, BYTES_ARG(when), *reason ? ": " : "", reason);
+    struct buf who;
+    buf_init(&who);
+    show_who(o, true, &who);
+    printf("%.*s\n", BYTES_ARG(buf_bytes(&who)));
+    buf_release(&who);
 }
 
 static void print_hold(const json_t *answer)
@@ -88,19 +43,62 @@ static void print_drain(const json_t *answer)
     print_who(json_object_get(answer, "drain"));
 }
 
-static enum outcome hold(const struct args *a)
+/* POST path + word + "/" + the command's name; `print` tells people what came of it. */
+static const struct {
+    const struct command *command;
+    const char *path;
+    bool of_group;
+    void (*print)(const json_t *answer);
+} orders[] = {
+    {&command_hold, "/v1/groups/", true, print_hold},
+    {&command_release, "/v1/groups/", true, print_release},
+    {&command_drain, "/v1/instances/", false, print_drain},
+};
+
+static bool is_group(const char *word)
 {
-    return is_group(a->words[0]) ? order(a, "/v1/groups/", "/hold", print_hold) : OUTCOME_USAGE;
+    const char *slash = strchr(word, '/');
+    if (slash && slash != word && slash[1] && !strchr(slash + 1, '/'))
+        return true;
+    complain("%s: a group is CREATOR/USER; millrace groups lists those with jobs", word);
+    return false;
 }
 
-static enum outcome release(const struct args *a)
+static enum outcome order(const struct args *a)
 {
-    return is_group(a->words[0]) ? order(a, "/v1/groups/", "/release", print_release) : OUTCOME_USAGE;
-}
-
-static enum outcome drain(const struct args *a)
-{
-    return order(a, "/v1/instances/", "/drain", print_drain);
+    bool as_json;
+    struct reply reply;
+    struct buf path;
+    size_t n = 0;
+    enum outcome outcome = OUTCOME_DONE;
+    while (orders[n].command != a->command)
+        n++;
+    if (!args_output(a, &as_json) || (orders[n].of_group && !is_group(a->words[0])))
+        return OUTCOME_USAGE;
+    json_t *wish = json_pack(
+        "{s:s*, s:s*}", "reason", args_text(a, "reason", NULL), "by", args_text(a, "by", args_user()));
+    if (!wish) {
+        complain("reason and by: UTF-8 text is expected");
+        return OUTCOME_USAGE;
+    }
+    struct client *c = client_open(a);
+    reply_init(&reply);
+    buf_init(&path);
+    buf_add_text(&path, orders[n].path);
+    path_add_segments(&path, a->words[0]);
+    buf_printf(&path, "/%s", a->command->name);
+    client_post(c, path_text(&path), wish, NULL, &reply);
+    if (!reply_ok(&reply))
+        outcome = reply_explain(&reply);
+    else if (as_json)
+        print_json(reply.json);
+    else
+        orders[n].print(reply.json);
+    json_decref(wish);
+    buf_release(&path);
+    reply_release(&reply);
+    client_close(c);
+    return outcome;
 }
 
 const struct command command_hold = {
@@ -111,7 +109,7 @@ const struct command command_hold = {
     .about = "Start nothing of a group until it is released; what runs goes on",
     .options = own,
     .asks_server = true,
-    .run = hold,
+    .run = order,
     .notes = "It may be repeated; the first hold counts. See millrace groups.",
 };
 
@@ -123,7 +121,7 @@ const struct command command_release = {
     .about = "Let a held group go on",
     .options = own,
     .asks_server = true,
-    .run = release,
+    .run = order,
 };
 
 const struct command command_drain = {
@@ -134,6 +132,6 @@ const struct command command_drain = {
     .about = "Let an executor finish what runs, give back the rest, and end",
     .options = own,
     .asks_server = true,
-    .run = drain,
+    .run = order,
     .notes = "See millrace instances.",
 };

@@ -31,3 +31,9 @@ bool servers_load(const struct args *a, struct servers *out)
     complain("%s", e.text);
     return false;
 }
+
+void servers_explain_kafka(const struct servers *s, const char *why)
+{
+    complain(
+        "Kafka at %s: %s (--kafka.brokers or MILLRACE_KAFKA_BROKERS tells where it is)", s->bus.brokers, why);
+}

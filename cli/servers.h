@@ -21,4 +21,7 @@ extern const struct setting servers_settings[];
 /* From defaults, config file, environment and the command's arguments. False: told on stderr. */
 bool servers_load(const struct args *a, struct servers *out);
 
+/* What is wrong with Kafka, where it was looked for, and what tells where it is. */
+void servers_explain_kafka(const struct servers *s, const char *why);
+
 #endif

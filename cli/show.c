@@ -17,14 +17,36 @@ const char *show_text(const json_t *value, const char *first, const char *second
     return text ? text : "";
 }
 
-const char *show_took(const json_t *job, char out[32])
+/* From one time to another, in ms; false while one is unknown. */
+static bool span(const char *from, const char *to, int64_t *ms)
 {
-    int64_t from, to;
-    if (!clock_parse(bytes_of(show_text(job, "times", "started")), &from) ||
-        !clock_parse(bytes_of(show_text(job, "times", "finished")), &to))
-        return "";
-    (void)snprintf(out, 32, "%.3f s", (double)(to - from) / 1000);
-    return out;
+    int64_t begin, end;
+    if (!clock_parse(bytes_of(from), &begin) || !clock_parse(bytes_of(to), &end))
+        return false;
+    *ms = end - begin;
+    return true;
+}
+
+/* Documents without attempts (none has started, or of older programs) have the job's own times alone. */
+const char *show_took(const json_t *job, char out[DURATION_TEXT_SIZE])
+{
+    int64_t ms;
+    const json_t *attempts = json_object_get(job, "attempts");
+    size_t count = json_array_size(attempts);
+    const json_t *last = count ? json_array_get(attempts, count - 1) : NULL;
+    const char *from = last ? show_text(last, "started", NULL) : show_text(job, "times", "started");
+    const char *to = last ? show_text(last, "ended", NULL) : show_text(job, "times", "finished");
+    return span(from, to, &ms) ? duration_text(ms, out) : "";
+}
+
+void show_who(const json_t *order, bool with_time, struct buf *out)
+{
+    char at[32];
+    const char *by = show_text(order, "by", NULL), *reason = show_text(order, "reason", NULL);
+    const char *when = with_time ? show_text(order, "at", NULL) : "";
+    struct bytes shown = time_shown(when, at);
+    buf_printf(out, "%s%s%s%.*s%s%s", *by ? " by " : "", by, *when ? " at " : "", BYTES_ARG(shown),
+        *reason ? ": " : "", reason);
 }
 
 static void row(struct table *t, const char *name, const char *value)
@@ -100,20 +122,27 @@ static const char *time_of(const char *text, char out[32])
     return out;
 }
 
+static void show_held(const json_t *hold, char *out, size_t size)
+{
+    struct buf who;
+    buf_init(&who);
+    show_who(hold, true, &who);
+    (void)snprintf(out, size, "its group to be released: held%s", who.len ? who.data : "");
+    buf_release(&who);
+}
+
 /* Why it waits, in words, by "kind" (GET /v1/jobs/{id}). */
 const char *show_waiting(const json_t *job, char *out, size_t size)
 {
     const json_t *waiting = json_object_get(job, "waiting_for");
     const char *kind = show_text(waiting, "kind", NULL), *at = show_text(waiting, "at", NULL);
-    const char *by = show_text(waiting, "by", NULL), *reason = show_text(waiting, "reason", NULL);
     long long position = (long long)json_integer_value(json_object_get(waiting, "position"));
     if (strcmp(kind, "job") == 0)
         (void)snprintf(out, size, "job %s before it in its group, which is %s (%lld%s before it)",
             show_text(waiting, "job_id", NULL), show_text(waiting, "state", NULL), position,
             position >= 1000 ? " or more" : "");
     else if (strcmp(kind, "held") == 0)
-        (void)snprintf(out, size, "its group to be released: held%s%s at %s%s%s", *by ? " by " : "", by, at,
-            *reason ? ": " : "", reason);
+        show_held(waiting, out, size);
     else if (strcmp(kind, "not_before") == 0)
         (void)snprintf(out, size, "its time: %s", at);
     else if (strcmp(kind, "retry") == 0)
@@ -137,33 +166,70 @@ static void add_waiting(struct table *t, const json_t *job)
     row(t, "waits for", show_waiting(job, text, sizeof text));
 }
 
-/* One line for each attempt: how it ended, and why. */
+/* Events that end an attempt, in words; others (failed, cancelled, ...) are words already. */
+static const char *attempt_end(const json_t *attempt)
+{
+    const char *phase = show_text(attempt, "phase", NULL);
+    return !*phase ? "running" : strcmp(phase, "retrying") == 0 ? "failed" : phase;
+}
+
+/* One line for each attempt: how it ended, after what time, and why; what ended the job itself stands in the job's error. */
 static void add_attempts(struct table *t, const json_t *job)
 {
     size_t i;
     const json_t *attempt;
-    bool first = true;
-    const json_t *attempts = json_object_get(job, "attempts");
-    if (json_array_size(attempts) < 2 && !json_object_get(job, "retry_at"))
-        return; /* the only one is told by the job itself */
-    json_array_foreach(attempts, i, attempt)
+    json_array_foreach(json_object_get(job, "attempts"), i, attempt)
     {
-        char text[1024];
+        struct buf text;
+        int64_t ms;
+        char took[DURATION_TEXT_SIZE];
         const json_t *exit_code = json_object_get(attempt, "exit_code");
         const char *code = show_text(attempt, "error", "code"), *reason = show_text(attempt, "reason", NULL);
-        int len = snprintf(text, sizeof text, "%lld  %s",
-            (long long)json_integer_value(json_object_get(attempt, "n")), show_text(attempt, "phase", NULL));
-        if (*reason)
-            len += snprintf(text + len, sizeof text - (size_t)len, "  %.200s", reason);
+        buf_init(&text);
+        buf_printf(&text, "%lld  %s", (long long)json_integer_value(json_object_get(attempt, "n")),
+            attempt_end(attempt));
+        if (span(show_text(attempt, "started", NULL), show_text(attempt, "ended", NULL), &ms))
+            buf_printf(&text, " after %s", duration_text(ms, took));
         if (*code)
-            len += snprintf(text + len, sizeof text - (size_t)len, "  %.40s: %.400s", code,
-                show_text(attempt, "error", "message"));
-        if (json_is_integer(exit_code))
-            (void)snprintf(text + len, sizeof text - (size_t)len, "  exit code %lld",
-                (long long)json_integer_value(exit_code));
-        row(t, first ? "attempts" : "", text);
-        first = false;
+            buf_printf(&text, ": %s: %s", code, show_text(attempt, "error", "message"));
+        else if (*reason && strcmp(reason, "retry") != 0)
+            buf_printf(&text, ": %s", reason);
+        if (json_is_integer(exit_code) && strcmp(code, "exit_code") != 0)
+            buf_printf(&text, " (exit code %lld)", (long long)json_integer_value(exit_code));
+        row(t, i == 0 ? "attempts" : "", text.data);
+        buf_release(&text);
     }
+    if (i == 0)
+        row_json(t, "attempt", json_object_get(job, "attempt"));
+}
+
+/* A cancel that is on its way. */
+static void add_cancel(struct table *t, const json_t *job)
+{
+    struct buf text;
+    const json_t *cancel = json_object_get(job, "cancel");
+    if (!json_is_object(cancel) || json_is_true(json_object_get(job, "final")))
+        return;
+    buf_init(&text);
+    buf_add_text(&text, "asked for");
+    show_who(cancel, true, &text);
+    row(t, "cancel", text.data);
+    buf_release(&text);
+}
+
+/* Of the last attempt; of several also from the first start to the end. */
+static void add_took(struct table *t, const json_t *job)
+{
+    int64_t ms;
+    char took[DURATION_TEXT_SIZE], whole[DURATION_TEXT_SIZE], text[2 * DURATION_TEXT_SIZE + 64];
+    const char *last = show_took(job, took);
+    if (json_array_size(json_object_get(job, "attempts")) < 2 || !*last ||
+        !span(show_text(job, "times", "started"), show_text(job, "times", "finished"), &ms))
+        (void)snprintf(text, sizeof text, "%s", last);
+    else
+        (void)snprintf(text, sizeof text, "%s (the last attempt); from the first start to the end %s", last,
+            duration_text(ms, whole));
+    row(t, "took", text);
 }
 
 void show_job(const json_t *job)
@@ -173,12 +239,12 @@ void show_job(const json_t *job)
     struct table *t = table_new(2, NULL);
     row(t, "job", show_text(job, "job_id", NULL));
     row(t, "state", show_text(job, "state", NULL));
+    add_cancel(t, job);
     add_waiting(t, job);
     row(t, "group", show_text(job, "group", NULL));
     row(t, "name", show_text(job, "name", NULL));
     row(t, "engine", show_text(job, "engine", NULL));
     row(t, "target", show_text(job, "target", NULL));
-    row_json(t, "attempt", json_object_get(job, "attempt"));
     add_attempts(t, job);
     row(t, "next try", time_of(show_text(job, "retry_at", NULL), out));
     if (json_number_value(json_object_get(job, "progress")) > 0)
@@ -190,7 +256,7 @@ void show_job(const json_t *job)
             table_add(t, time_shown(at, out));
         }
     }
-    row(t, "took", show_took(job, out));
+    add_took(t, job);
     add_error(t, job);
     row_json(t, "exit code", json_object_get(job, "exit_code"));
     add_results(t, job);
@@ -202,7 +268,7 @@ void show_job(const json_t *job)
 
 void show_end(const json_t *job)
 {
-    char out[32];
+    char out[DURATION_TEXT_SIZE];
     const char *took = show_took(job, out), *code = show_text(job, "error", "code");
     (void)fprintf(stderr, "%s%s%s\n", show_text(job, "state", NULL), *took ? " after " : "", took);
     if (*code)

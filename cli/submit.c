@@ -9,6 +9,7 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/pairs.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "cli/wait.h"
@@ -25,14 +26,14 @@ static const struct option own[] = {
     {0, "var", "K=V", true, "a value for ${K} in the code; a ${K} without one stays as it is"},
     {0, "conf", "K=V", true, "a setting of the engine"},
     {0, "label", "K=V", true, "for routing, limits and search"},
-    {0, "run-timeout", "MS", false, "longest run of one attempt, in milliseconds"},
-    {0, "queue-timeout", "MS", false, "longest wait for the first start, in milliseconds"},
+    {0, "run-timeout", "DURATION", false, "longest run of one attempt, e.g. 30m"},
+    {0, "queue-timeout", "DURATION", false, "longest wait for the first start, e.g. 2h"},
     {0, "not-before", "TIME", false,
         "start no earlier, e.g. 2026-01-31T08:00:00Z; later jobs of the group pass it until then"},
     {0, "max-attempts", "N", false, "tries in all; 1 is no retry"},
-    {0, "backoff", "MS", false,
-        "wait before the second try, doubled with each further one; by chance down to half of it"},
-    {0, "max-backoff", "MS", false, "longest wait between two tries"},
+    {0, "backoff", "DURATION", false,
+        "wait before the second try, e.g. 5s; doubled with each further one; by chance down to half of it"},
+    {0, "max-backoff", "DURATION", false, "longest wait between two tries"},
     {0, "retry-on-exit", "N", true, "an exit code that is worth another try"},
     {0, "retry-on-error", "REGEX", true, "a pattern of errors (code or message) that are worth another try"},
     {0, "on-lost", "retry|fail", false, "when the executor that ran it is lost; default retry"},
@@ -90,26 +91,11 @@ static bool add_text(json_t *job, const char *field, const char *value)
 /* All --option K=V of one name as an object. */
 static bool add_pairs(const struct args *a, const char *option, json_t *job, const char *field)
 {
-    json_t *pairs = json_object();
-    bool ok = true;
-    for (size_t i = 0; ok && i < a->count; i++) {
-        if (strcmp(a->given[i].option->name, option) != 0)
-            continue;
-        const char *pair = a->given[i].value, *equals = strchr(pair, '=');
-        struct buf key;
-        buf_init(&key);
-        buf_add(&key, pair, equals ? (size_t)(equals - pair) : 0);
-        buf_add_char(&key, '\0');
-        ok = equals && equals != pair && json_object_set_new(pairs, key.data, json_string(equals + 1)) == 0;
-        if (!ok)
-            complain("--%s %s: K=V in UTF-8 is expected", option, pair);
-        buf_release(&key);
-    }
+    json_t *pairs = pairs_of(a, option);
     if (json_object_size(pairs) > 0)
-        json_object_set_new(job, field, pairs);
-    else
-        json_decref(pairs);
-    return ok;
+        json_object_set(job, field, pairs);
+    json_decref(pairs);
+    return pairs != NULL;
 }
 
 /* A field of a part of the job (limits, retry); takes the value. */
@@ -120,14 +106,20 @@ static void add_to(json_t *job, const char *part, const char *field, json_t *val
     json_object_set_new(json_object_get(job, part), field, value);
 }
 
-static bool add_number(
-    const struct args *a, const char *option, json_t *job, const char *part, const char *field)
+/* A number of at least 0 that was read; nothing where it was not given. */
+static void add_number(json_t *job, const char *part, const char *field, int64_t n)
 {
-    int64_t n;
-    if (!args_number(a, option, 0, INT64_MAX, -1, &n))
-        return false;
     if (n >= 0)
         add_to(job, part, field, json_integer((json_int_t)n));
+}
+
+static bool add_duration(
+    const struct args *a, const char *option, json_t *job, const char *part, const char *field)
+{
+    int64_t ms;
+    if (!args_duration(a, option, -1, &ms))
+        return false;
+    add_number(job, part, field, ms);
     return true;
 }
 
@@ -156,11 +148,14 @@ static bool add_list(const struct args *a, const char *option, bool numbers, jso
 static bool add_retry(const struct args *a, json_t *job)
 {
     const char *on_lost = args_text(a, "on-lost", NULL);
+    int64_t attempts;
     if (on_lost)
         add_to(job, "retry", "on_lost", json_string(on_lost));
-    return add_number(a, "max-attempts", job, "retry", "max_attempts") &&
-           add_number(a, "backoff", job, "retry", "backoff_ms") &&
-           add_number(a, "max-backoff", job, "retry", "max_backoff_ms") &&
+    if (!args_number(a, "max-attempts", 0, INT64_MAX, -1, &attempts))
+        return false;
+    add_number(job, "retry", "max_attempts", attempts);
+    return add_duration(a, "backoff", job, "retry", "backoff_ms") &&
+           add_duration(a, "max-backoff", job, "retry", "max_backoff_ms") &&
            add_list(a, "retry-on-exit", true, job, "exit_codes") &&
            add_list(a, "retry-on-error", false, job, "errors");
 }
@@ -177,8 +172,8 @@ static bool build(const struct args *a, struct bytes code, json_t *job)
               add_pairs(a, "var", job, "variables") && add_pairs(a, "conf", job, "conf") &&
               add_pairs(a, "label", job, "labels") &&
               add_text(job, "not_before", args_text(a, "not-before", NULL)) &&
-              add_number(a, "run-timeout", job, "limits", "run_timeout_ms") &&
-              add_number(a, "queue-timeout", job, "limits", "queue_timeout_ms") && add_retry(a, job);
+              add_duration(a, "run-timeout", job, "limits", "run_timeout_ms") &&
+              add_duration(a, "queue-timeout", job, "limits", "queue_timeout_ms") && add_retry(a, job);
     if (!ok)
         return false;
     if (json_object_set_new(job, "code", json_stringn(code.data ? code.data : "", code.len)) == 0)
@@ -213,7 +208,9 @@ static enum outcome send(const struct args *a, const json_t *job, bool as_json)
             puts(id);
         else if (!waits)
             print_json(reply.json);
-        (void)fflush(stdout);
+        if (fflush(stdout) != 0)
+            complain(
+                "the job's id is %s", id); /* main tells that it could not be written where it was wanted */
         if (waits) {
             outcome = wait_for_job(c, id, &reply);
             if (reply_ok(&reply))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/duration.h"
 #include "cli/servers.h"
 #include "cli/table.h"
 #include "core/bus_client.h"
@@ -34,7 +35,12 @@ static enum outcome create(const struct servers *s)
     buf_release(&report);
     ok = ok && create_indexes(s, &e);
     if (!ok) {
-        complain("%s (%s)", e.text, e.code);
+        if (error_is(&e, "kafka_away") || error_is(&e, "kafka"))
+            servers_explain_kafka(s, e.text);
+        else if (error_is(&e, "store_away"))
+            complain("MongoDB: %s (--mongo.uri or MILLRACE_MONGO_URI tells where it is)", e.text);
+        else
+            complain("%s (%s)", e.text, e.code);
         return error_is(&e, "store_away") || error_is(&e, "kafka_away") ? OUTCOME_UNREACHABLE
                                                                         : OUTCOME_FAILED;
     }
@@ -55,14 +61,13 @@ static int partitions_of(const struct rd_kafka_metadata *md, const char *name)
 static void add_topic(struct table *t, const struct rd_kafka_metadata *md, const struct servers *s,
     const char *name, const struct bus_topic *topic)
 {
-    char text[32];
+    char text[DURATION_TEXT_SIZE];
     char *full = bus_full_name(s->bus.topic_prefix, name);
     int partitions = partitions_of(md, full);
     table_add_text(t, full);
     (void)snprintf(text, sizeof text, "%d", partitions);
     table_add_text(t, partitions ? text : "missing");
-    (void)snprintf(text, sizeof text, "%lld h", (long long)(topic->retention_ms / 3600000));
-    table_add_text(t, text);
+    table_add_text(t, duration_text(topic->retention_ms, text));
     table_add_text(t, topic->help);
     free(full);
 }
@@ -102,8 +107,7 @@ static enum outcome list(const struct servers *s)
     }
     rd_kafka_resp_err_t failed = rd_kafka_metadata(rk, 1, NULL, &md, (int)s->patience_ms);
     if (failed) {
-        complain("Kafka at %s: %s (--kafka.brokers or MILLRACE_KAFKA_BROKERS tells where it is)",
-            s->bus.brokers, rd_kafka_err2str(failed));
+        servers_explain_kafka(s, rd_kafka_err2str(failed));
         rd_kafka_destroy(rk);
         return OUTCOME_UNREACHABLE;
     }

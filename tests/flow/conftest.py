@@ -81,6 +81,17 @@ def make(user):
     return make_job
 
 
+@pytest.fixture
+def blocker(rest, user, make):
+    """A running job: the others of its group wait. What the group still has is cancelled with the test."""
+    job_id = rest.submit(make("sleep 3600"))
+    rest.wait_state(job_id, "running")
+    yield job_id
+    answer = rest.http.post("/v1/jobs/cancel", json={"group": f"flow/{user}"})
+    assert answer.status_code in (200, 202), answer.text
+    rest.end_of(job_id)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failure shows the end of the stages' logs."""

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from harness.clients import in_ledger
 from harness.wait import wait_for
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -20,16 +21,6 @@ def cancel(rest):
     return post
 
 
-@pytest.fixture
-def blocker(rest, user, make):
-    """A running job: the others of its group wait. It ends with the test."""
-    job_id = rest.submit(make("sleep 3600"))
-    rest.wait_state(job_id, "running")
-    yield job_id
-    rest.cancel(job_id)
-    rest.end_of(job_id)
-
-
 def submit_many(rest, jobs):
     lines = "\n".join(map(json.dumps, jobs))
     answer = rest.http.post("/v1/jobs", content=lines, headers={"content-type": "application/x-ndjson"}, timeout=120)
@@ -37,14 +28,10 @@ def submit_many(rest, jobs):
     return [j["job_id"] for j in answer.json()["jobs"]]
 
 
-def in_ledger(stack, ids):
-    wait_for(lambda: stack.db["runs"].count_documents({"_id": {"$in": ids}}) == len(ids), 20, "all are in the ledger")
-
-
 def test_ids_are_told_one_by_one(rest, stack, make, blocker, cancel, user):
     ended = rest.run({**make("true"), "user": f"other-{user}"[:60]})["job_id"]
     queued = submit_many(rest, [make("true"), make("true")])
-    in_ledger(stack, queued)
+    in_ledger(stack.db, queued)
     answer = cancel(ids=[blocker, *queued, ended, UNKNOWN, ended], by="ann", reason="all of it")
     assert answer.status_code == 202, answer.text
     body = answer.json()
@@ -61,7 +48,7 @@ def test_ids_are_told_one_by_one(rest, stack, make, blocker, cancel, user):
 
 def test_a_repeat_is_fine_and_the_first_reason_counts(rest, stack, make, blocker, cancel):
     job_id = rest.submit(make("true"))
-    in_ledger(stack, [job_id])
+    in_ledger(stack.db, [job_id])
     assert cancel(ids=[job_id], reason="first").status_code == 202
     assert cancel(ids=[job_id], reason="second").status_code in (200, 202)
     assert "first" in str(rest.end_of(job_id)["error"])
@@ -111,7 +98,7 @@ def test_what_was_told_to_wait_never_starts(rest, stack, make, cancel, user):
 def test_a_filter_means_those_that_it_fits(rest, stack, make, blocker, cancel, user, asked):
     meant = rest.submit({**make("x", engine="noop"), "name": "this one", "labels": {"team": "a.b", "te.am": "1"}})
     spared = rest.submit({**make("true"), "name": "that one", "labels": {"team": "a"}})
-    in_ledger(stack, [meant, spared])
+    in_ledger(stack.db, [meant, spared])
     answer = cancel(filter={"creator": "flow", "user": user, **asked})
     assert answer.status_code == 202, answer.text
     assert [j["job_id"] for j in answer.json()["jobs"]] == [meant]

@@ -43,7 +43,7 @@ def test_submit_prints_the_id_alone(submit, rest):
 @pytest.mark.parametrize(("words", "code", "state"), [
     (["true"], DONE, "succeeded"),
     (["exit 7"], FAILED, "failed"),
-    (["--run-timeout", "400", "sleep 1000"], TIMED_OUT, "timed_out"),
+    (["--run-timeout", "400ms", "sleep 1000"], TIMED_OUT, "timed_out"),
 ])
 def test_submit_wait_tells_the_outcome_by_its_exit_code(submit, words, code, state):
     done = submit("--wait", *words)
@@ -239,30 +239,75 @@ def test_dead_letters_are_shown(cli, stack):
 
 def test_a_server_that_is_not_there_is_told(cli):
     nowhere = "http://127.0.0.1:1"
-    for words in (["get", str(uuid.uuid4())], ["list"], ["submit", "true"], ["cancel", str(uuid.uuid4())]):
+    for words in (["get", str(uuid.uuid4())], ["list"], ["submit", "true"], ["cancel", str(uuid.uuid4())], ["limits"], ["groups"]):
         done = cli(*words, "--url", nowhere)
         assert done.returncode == UNREACHABLE, done
-        assert nowhere in done.stderr or "127.0.0.1" in done.stderr
+        assert nowhere in done.stderr and "--url or MILLRACE_URL" in done.stderr
+    for words in (["create"], ["list"]):
+        done = cli("topics", *words, "--kafka.brokers", "127.0.0.1:1", "--patience", "1s")
+        assert "127.0.0.1:1" in done.stderr and "--kafka.brokers" in done.stderr
     assert cli("topics", "list", "--kafka.brokers", "127.0.0.1:1", "--patience", "1s").returncode == UNREACHABLE
 
 
 @pytest.mark.parametrize("words", [
     ["no-such-command"], [], ["get"], ["get", "a", "b"], ["submit"], ["submit", "--no-such-option", "x"], ["submit", "--wait"],
     ["list", "--limit", "many"], ["get", "x", "--output", "xml"], ["submit", "--var", "novalue", "x"], ["topics", "destroy"],
-    ["dead", "--limit", "0"], ["help", "no-such-command"]])
+    ["dead", "--limit", "0"], ["help", "no-such-command"], ["get", ""],
+    ["list", "--user", "a", "--user", "b"], ["topics", "list", "--kafka.brokers", "a", "--kafka.brokers", "b"],
+    ["submit", "--run-timeout", "5min", "true"], ["submit", "--var", "a=1", "--var", "a=2", "true"]])
 def test_wrong_words_are_usage_errors(cli, words):
     done = cli(*words)
     assert done.returncode == USAGE, done
     assert done.stderr or done.stdout
 
 
-@pytest.mark.parametrize("name", ["submit", "get", "list", "log", "results", "cancel", "topics", "dead"])
+@pytest.mark.parametrize("name", ["submit", "get", "list", "log", "results", "cancel", "groups", "hold", "release", "limits",
+                                  "instances", "drain", "topics", "dead"])
 def test_every_command_has_help(cli, name):
     by_option, by_command = cli(name, "--help"), cli("help", name)
     assert by_option.returncode == by_command.returncode == DONE
     assert by_option.stdout == by_command.stdout
     assert f"usage: millrace {name}" in by_option.stdout
+    assert "exit codes:" in by_option.stdout
     assert f"  {name} " in cli("help").stdout
+
+
+def closed_stdout(stack, *words):
+    return subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', settings.BIN / "millrace", *words], env=stack.env, text=True,
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+
+
+def test_output_that_can_not_be_written_is_told(stack, submit):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([settings.BIN / "millrace", "list"], env=stack.env, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=60)
+    assert done.returncode == FAILED and "can't write the output" in done.stderr
+    for words in (["list"], ["help"], ["--version"]):
+        done = closed_stdout(stack, *words)
+        assert done.returncode == FAILED and "can't write the output" in done.stderr, (words, done)
+
+
+def test_the_id_of_a_job_is_not_lost_with_the_output(stack, user, rest):
+    done = closed_stdout(stack, "submit", "--creator", "flow", "--user", user, "true")
+    assert done.returncode == FAILED
+    job_id = re.search(r"the job's id is (\S+)", done.stderr)[1]
+    assert rest.end_of(job_id)["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF\xff\x00", b"a\x00b"])
+def test_code_that_is_none_is_refused_with_a_reason(stack, submit, content):
+    file = stack.folder / "code"
+    file.write_bytes(content)
+    done = submit("--file", str(file))
+    assert done.returncode in (USAGE, REJECTED), done
+    assert "code" in done.stderr
+
+
+@pytest.mark.parametrize("bad", ["nonsense", "../../metrics", "%00", "x" * 3000])
+def test_bad_ids_are_refused(cli, bad):
+    for words in (["get"], ["get", "--wait"], ["log"], ["results"], ["cancel"]):
+        done = cli(*words, bad)
+        assert done.returncode == REFUSED and done.stderr.startswith("millrace: "), done
 
 
 def test_progress_is_shown_on_a_terminal_only(stack, user):

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from harness.clients import FINAL, in_ledger
 from harness.wait import wait_for
 
 DONE, USAGE, REJECTED, REFUSED = 0, 2, 5, 7
@@ -15,19 +16,6 @@ UTC = datetime.timezone.utc
 @pytest.fixture
 def cli(stack):
     return stack.cli
-
-
-@pytest.fixture
-def blocker(rest, user, make):
-    job_id = rest.submit(make("sleep 3600"))
-    rest.wait_state(job_id, "running")
-    yield job_id
-    rest.cancel(job_id)
-    rest.end_of(job_id)
-
-
-def in_ledger(db, ids):
-    wait_for(lambda: db["runs"].count_documents({"_id": {"$in": ids}}) == len(ids), 20, "all are in the ledger")
 
 
 def test_a_group_is_cancelled(cli, rest, db, make, user, blocker):
@@ -49,7 +37,8 @@ def test_a_filter_is_cancelled(cli, rest, db, make, user, blocker):
     assert none.returncode == DONE and none.stdout == "0 will be cancelled; 0 had ended\n"
 
 
-@pytest.mark.parametrize("words", [[], ["--group", "a/b", "--user", "x"], [str(uuid.uuid4()), "--group", "a/b"], ["--label", "x"]])
+@pytest.mark.parametrize("words", [[], ["--group", "a/b", "--user", "x"], [str(uuid.uuid4()), "--group", "a/b"], ["--label", "x"],
+                                   ["--user", "x", "--user", "y"], ["--user", "x", "-u", "y"], ["--label", "k=a", "--label", "k=b"], [""]])
 def test_a_cancel_says_clearly_which_jobs(cli, words):
     done = cli("cancel", *words)
     assert done.returncode == USAGE and done.stderr
@@ -70,7 +59,7 @@ def test_groups_hold_and_release(cli, rest, db, make, user, blocker):
     shown = cli("groups", "--user", user)
     assert shown.returncode == DONE, shown
     head, line = shown.stdout.splitlines()
-    assert head.split() == ["GROUP", "POOL", "QUEUED", "RUNNING", "DELAYED", "AT", "ONCE", "OLDEST", "WAIT", "HELD"]
+    assert head.split() == ["GROUP", "POOL", "QUEUED", "RUNNING", "DELAYED", "MAX", "RUNNING", "OLDEST", "WAIT", "HELD"]
     assert line.split()[:6] == [group, "default", "1", "1", "0", "1"]
     assert "held by ann: looking" in line
     waits = cli("get", job_id)
@@ -95,9 +84,18 @@ def test_groups_are_listed_over_many_pages(cli, db, user):
 
 def test_limits_are_set_shown_and_deleted(cli, user):
     selector = f"flow/{user}"
-    done = cli("limits", "set", selector, "--max-queued", "7", "--max-running", "2", "--engine", "shell", "--engine", "sqlite", "--by", "ops")
+    done = cli("limits", "set", selector, "--max-queued", "7", "--max-running", "2", "--engine", "shell", "--engine", "sqlite",
+               "--run-timeout", "90m", "--by", "ops")
     assert done.returncode == DONE, done
-    assert done.stdout.splitlines()[1].split() == [selector, "7", "2", "shell,", "sqlite", "ops"]
+    head, line = done.stdout.splitlines()
+    assert head.split("  ")[0] == "SELECTOR" and "MAX QUEUED  MAX RUNNING  WEIGHT  QUEUE TIMEOUT  RUN TIMEOUT" in head and "MS" not in head.split()
+    assert line.split() == [selector, "7", "2", "1h30m", "shell,", "sqlite", "ops"]
+    assert cli.json("limits", "get", selector)["run_timeout_ms"] == 5400000
+    for words in ([], ["--by", "ann"]):
+        refused = cli("limits", "set", selector, *words)
+        assert refused.returncode == USAGE and f"millrace limits delete {selector}" in refused.stderr
+    assert cli("limits", "delete", selector, "--weight", "3").returncode == USAGE
+    assert cli.json("limits", "get", selector)["max_queued"] == 7
     assert cli.json("limits", "get", selector)["engines"] == ["shell", "sqlite"]
     assert selector in cli("limits").stdout
     assert cli("limits", "delete", selector).stdout == f"{selector}: deleted\n"
@@ -146,7 +144,7 @@ def test_instances_and_drain(cli, db, user):
 
 
 def test_submit_passes_what_makes_a_job_wait_and_try_again(cli, rest, user):
-    words = ["--queue-timeout", "60000", "--run-timeout", "5000", "--max-attempts", "3", "--backoff", "10", "--max-backoff", "20",
+    words = ["--queue-timeout", "1m", "--run-timeout", "5s", "--max-attempts", "3", "--backoff", "10", "--max-backoff", "20ms",
              "--retry-on-exit", "75", "--retry-on-exit", "76", "--retry-on-error", "time.*out", "--on-lost", "fail",
              "--not-before", "2020-01-01T00:00:00Z"]
     done = cli("submit", "--creator", "flow", "--user", user, *words, "true")
@@ -168,17 +166,76 @@ def test_bad_rules_are_told_at_once(cli, user, words, field):
     assert field in done.stderr
 
 
-def test_the_attempts_of_a_job_are_shown(cli, db, user):
-    now = datetime.datetime.now(UTC)
-    job_id = str(uuid.uuid4())
-    error = {"code": "exit_code", "class": "engine", "message": "it ended with 75"}
-    db["jobs"].insert_one({"_id": job_id, "rev": 9, "state": "queued", "final": False, "creator": "flow", "user": user, "group": f"flow/{user}",
-                           "engine": "shell", "times": {"accepted": now}, "attempt": 2, "retry_at": now + datetime.timedelta(hours=1),
-                           "attempts": [{"n": 1, "phase": "lost", "reason": "the executor was lost"},
-                                        {"n": 2, "phase": "retrying", "reason": "retry", "error": error, "exit_code": 75}]})
-    shown = cli("get", job_id).stdout
-    lines = [" ".join(x.split()) for x in shown.splitlines()]
-    assert "attempts 1 lost the executor was lost" in lines
-    assert "2 retrying retry exit_code: it ended with 75 exit code 75" in lines
+@pytest.fixture
+def document(db, user):
+    """document(state, **fields): a job as the collector writes it -> its id. It goes with the test."""
+    ids = []
+
+    def write(state, **fields):
+        job_id = str(uuid.uuid4())
+        ids.append(job_id)
+        db["jobs"].insert_one({"_id": job_id, "rev": 9, "state": state, "final": state in FINAL, "creator": "flow", "user": user,
+                               "group": f"flow/{user}", "engine": "shell", **fields})
+        return job_id
+
+    yield write
+    db["jobs"].delete_many({"_id": {"$in": ids}})
+
+
+def lines_of(done):
+    return [" ".join(x.split()) for x in done.stdout.splitlines()]
+
+
+START = datetime.datetime(2026, 1, 31, 8, 30, tzinfo=UTC)
+
+
+def after(ms):
+    return START + datetime.timedelta(milliseconds=ms)
+
+
+FAILED_TRY = {"n": 1, "started": START, "ended": after(1204), "phase": "retrying", "reason": "retry", "exit_code": 75,
+              "error": {"code": "exit_code", "class": "engine", "message": "it ended with 75"}}
+
+
+def test_every_attempt_is_shown_once_with_its_end(cli, document):
+    job_id = document("queued", times={"accepted": START, "started": START}, attempt=3, retry_at=after(9000),
+                      attempts=[FAILED_TRY, {"n": 2, "started": after(2000), "ended": after(92000), "phase": "lost", "reason": "its executor is gone"},
+                                {**FAILED_TRY, "n": 3, "exit_code": 9, "error": {"code": "killed", "class": "engine", "message": "by a signal"}}])
+    lines = lines_of(cli("get", job_id))
+    assert "attempts 1 failed after 1.204s: exit_code: it ended with 75" in lines
+    assert "2 lost after 1m30s: its executor is gone" in lines
+    assert "3 failed after 1.204s: killed: by a signal (exit code 9)" in lines
     assert any(x.startswith("next try 20") for x in lines)
-    db["jobs"].delete_one({"_id": job_id})
+
+
+def test_a_cancel_in_backoff_shows_its_one_attempt_and_no_backoff_in_what_it_took(cli, document):
+    job_id = document("cancelled", times={"accepted": START, "started": START, "finished": after(60000)}, attempt=1, attempts=[FAILED_TRY])
+    lines = lines_of(cli("get", job_id))
+    assert "attempts 1 failed after 1.204s: exit_code: it ended with 75" in lines
+    assert "took 1.204s" in lines
+
+
+def test_took_is_the_last_attempt_and_of_several_the_whole_too(cli, document, user):
+    job_id = document("succeeded", times={"accepted": START, "started": START, "finished": after(63500)}, attempt=2,
+                      attempts=[FAILED_TRY, {"n": 2, "started": after(61000), "ended": after(63500), "phase": "succeeded"}])
+    assert "took 2.5s (the last attempt); from the first start to the end 1m3.5s" in lines_of(cli("get", job_id))
+    assert " 2.5s" in next(x for x in cli("list", "--user", user).stdout.splitlines() if x.startswith(job_id))
+
+
+def test_a_real_job_that_is_cancelled_in_backoff_shows_its_attempt(cli, rest, make):
+    job_id = rest.submit(make("exit 75", retry={"max_attempts": 2, "backoff_ms": 3600000, "exit_codes": [75]}))
+    wait_for(lambda: rest.job(job_id).get("retry_at"), 20, "the first try failed")
+    rest.cancel(job_id)
+    rest.end_of(job_id)
+    lines = lines_of(cli("get", job_id))
+    assert any(x.startswith("attempts 1 failed after ") and x.count("75") == 1 for x in lines), lines
+
+
+def test_labels_filter_a_list(cli, rest, make, user):
+    blue, both = rest.submit(make("true", labels={"team": "blue"})), rest.submit(make("true", labels={"team": "blue", "x.y": "a=b"}))
+    for job_id in (blue, both):
+        rest.end_of(job_id)
+    found = [j["job_id"] for j in cli.json("list", "--user", user, "--label", "team=blue")]
+    assert found == [both, blue]
+    assert [j["job_id"] for j in cli.json("list", "--user", user, "--label", "team=blue", "--label", "x.y=a=b")] == [both]
+    assert cli("list", "--label", "team").returncode == USAGE

@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from harness import avro
+from harness.clients import in_ledger
 from harness.wait import wait_for
 
 UTC = datetime.timezone.utc
@@ -16,15 +17,6 @@ _seqs = itertools.count(1)
 
 def now():
     return datetime.datetime.now(UTC)
-
-
-@pytest.fixture
-def blocker(rest, user, make):
-    job_id = rest.submit(make("sleep 3600"))
-    rest.wait_state(job_id, "running")
-    yield job_id
-    rest.cancel(job_id)
-    rest.end_of(job_id)
 
 
 @pytest.fixture
@@ -80,10 +72,6 @@ def all_groups(rest, **query):
         cursor = answer.json()["next_cursor"]
         if cursor is None:
             return rows
-
-
-def in_ledger(db, ids):
-    wait_for(lambda: db["runs"].count_documents({"_id": {"$in": ids}}) == len(ids), 20, "all are in the ledger")
 
 
 # ---- groups ----

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from harness.clients import in_ledger
 from harness.wait import wait_for
 
 UTC = datetime.timezone.utc
@@ -19,10 +20,6 @@ def stack_options():
 @pytest.fixture
 def group(user):
     return f"flow/{user}"
-
-
-def in_ledger(db, ids):
-    wait_for(lambda: db["runs"].count_documents({"_id": {"$in": ids}}) == len(ids), 20, "all are in the ledger")
 
 
 def hold(rest, group, **body):

@@ -38,17 +38,6 @@ def limits(stack, rest):
         rest.http.delete(f"/v1/limits/{selector}")
 
 
-@pytest.fixture
-def blocker(rest, user, make):
-    """A job that runs until the test is over: the others of its group wait."""
-    job_id = rest.submit(make("sleep 3600"))
-    rest.wait_state(job_id, "running")
-    yield job_id
-    answer = rest.http.post("/v1/jobs/cancel", json={"group": f"flow/{user}"})
-    assert answer.status_code in (200, 202), answer.text
-    rest.end_of(job_id)
-
-
 def known_by_all(stack, limits, user):
     """Every limit written so far is known to both ingest processes: they know one that is written now. In seconds."""
     probe = f"{user[:50]}.probe"

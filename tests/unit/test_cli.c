@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #include "cli/client.h"
+#include "cli/duration.h"
+#include "cli/show.h"
 #include "cli/table.h"
 
 static enum outcome nothing(const struct args *a)
@@ -57,6 +59,13 @@ static const struct {
     {"options after words", {"a", "-w"}, "wait= a "},
     {"repeated options are all kept", {"--var", "a=1", "--var", "b=2", "a"}, "var=a=1 var=b=2 a "},
     {"a dash is a word", {"-"}, "- "},
+    {"an option of one value is refused a second time", {"--name", "x", "--name", "x", "a"}, "bad"},
+    {"also by its letter", {"--name=x", "a", "-n", "y"}, "bad"},
+    {"a flag may be repeated", {"-w", "--wait", "a"}, "wait= wait= a "},
+    {"a setting is refused a second time", {"--kafka.brokers", "x", "--kafka.brokers=y", "a"}, "bad"},
+    {"other settings with the same beginning are others", {"--kafka.x=1", "--kafka.xy=2", "a"},
+        "a --kafka.x=1 --kafka.xy=2 "},
+    {"an empty word is refused", {""}, "bad"},
     {"two dashes end the options", {"--", "-w", "--name"}, "-w --name "},
     {"options of the server", {"--url", "http://x", "a"}, "url=http://x a "},
     {"settings are passed on", {"--kafka.brokers", "h:1", "--kafka.x.y=z", "a"},
@@ -103,20 +112,111 @@ static void arguments_are_read_by_the_table(void **state)
     }
 }
 
-static void the_last_of_an_option_counts(void **state)
+static void numbers_and_durations_are_read_within_limits(void **state)
 {
     (void)state;
-    char one[] = "--name=1", two[] = "--name=2", word[] = "w", *argv[] = {one, two, word};
+    char one[] = "--name=2", word[] = "w", *argv[] = {one, word};
     struct args a;
     int64_t n;
-    assert_true(args_parse(&command, 3, argv, &a));
-    assert_string_equal(args_text(&a, "name", NULL), "2");
+    assert_true(args_parse(&command, 2, argv, &a));
     assert_true(args_number(&a, "name", 0, 2, 7, &n));
     assert_int_equal(n, 2);
     assert_false(args_number(&a, "name", 0, 1, 7, &n));
     assert_true(args_number(&a, "wait", 0, 1, 7, &n));
     assert_int_equal(n, 7);
+    assert_true(args_duration(&a, "name", -1, &n));
+    assert_int_equal(n, 2);
+    assert_true(args_duration(&a, "wait", -1, &n));
+    assert_int_equal(n, -1);
     args_release(&a);
+}
+
+/* ---- durations ---- */
+
+static const struct {
+    const char *text;
+    int64_t ms; /* -1: refused */
+} durations[] = {
+    {"0", 0},
+    {"0s", 0},
+    {"500", 500},
+    {"500ms", 500},
+    {"30s", 30000},
+    {"5m", 300000},
+    {"2h", 7200000},
+    {"1d", 86400000},
+    {"1.5h", 5400000},
+    {"0.25s", 250},
+    {"1h30m", 5400000},
+    {"1d2h3m4.567s", 93784567},
+    {"9223372036854775807", INT64_MAX},
+    {"", -1},
+    {"s", -1},
+    {"30 s", -1},
+    {"-5s", -1},
+    {"+5s", -1},
+    {"5S", -1},
+    {"5min", -1},
+    {"5w", -1},
+    {"1.s", -1},
+    {".5s", -1},
+    {"1.5", -1},
+    {"1.0005s", -1},
+    {"0.5ms", -1},
+    {"30m1h", -1},
+    {"1h1h", -1},
+    {"1h30", -1},
+    {"1e3s", -1},
+    {"9223372036854775808", -1},
+    {"106751991168d", -1},
+    {"99999999999999999999s", -1},
+};
+
+static void durations_are_read_with_units(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
+        int64_t ms = -1;
+        print_message("\"%s\"\n", durations[i].text);
+        assert_int_equal(duration_parse(durations[i].text, &ms), durations[i].ms >= 0);
+        if (durations[i].ms >= 0)
+            assert_int_equal(ms, durations[i].ms);
+    }
+}
+
+static const struct {
+    int64_t ms;
+    const char *text, *about;
+} shown[] = {
+    {0, "0s", "0s"},
+    {7, "7ms", "7ms"},
+    {999, "999ms", "999ms"},
+    {1000, "1s", "1s"},
+    {1204, "1.204s", "1.2s"},
+    {59990, "59.99s", "59.9s"},
+    {60000, "1m", "1m"},
+    {90500, "1m30.5s", "1m30s"},
+    {3600000, "1h", "1h"},
+    {7384567, "2h3m4.567s", "2h3m"},
+    {86400000, "1d", "1d"},
+    {93784567, "1d2h3m4.567s", "1d2h"},
+    {604800000, "7d", "7d"},
+    {-5, "-5ms", "-5ms"},
+};
+
+static void durations_are_shown_so_that_they_can_be_given_back(void **state)
+{
+    (void)state;
+    char out[DURATION_TEXT_SIZE];
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        int64_t ms;
+        assert_string_equal(duration_text(shown[i].ms, out), shown[i].text);
+        if (shown[i].ms >= 0) {
+            assert_true(duration_parse(out, &ms));
+            assert_int_equal(ms, shown[i].ms);
+        }
+        assert_string_equal(duration_about(shown[i].ms, out), shown[i].about);
+    }
 }
 
 /* What a function prints on stdout. */
@@ -166,6 +266,28 @@ static void columns_are_aligned_by_characters_and_control_characters_are_shown(v
                               "\xEF\xBF\xBD!\n");
     free(text);
     table_free(t);
+}
+
+static void print_job(void *self)
+{
+    show_job(self);
+}
+
+static void a_cancel_on_its_way_is_shown_until_the_end(void **state)
+{
+    (void)state;
+    json_t *job = json_pack("{s:s, s:b, s:{s:s, s:s, s:s}}", "state", "running", "final", 0, "cancel", "by",
+        "ann", "reason", "wrong table", "at", "2026-01-31T08:30:00.000Z");
+    assert_non_null(job);
+    char *text = printed(print_job, job);
+    assert_string_equal(text, "state   running\n"
+                              "cancel  asked for by ann at 2026-01-31 08:30:00Z: wrong table\n");
+    free(text);
+    assert_int_equal(json_object_set(job, "final", json_true()), 0);
+    text = printed(print_job, job);
+    assert_string_equal(text, "state  running\n");
+    free(text);
+    json_decref(job);
 }
 
 static void final_states_have_exit_codes_of_their_own(void **state)
@@ -221,8 +343,11 @@ int main(void)
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* as main does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_are_read_by_the_table),
-        cmocka_unit_test(the_last_of_an_option_counts),
+        cmocka_unit_test(numbers_and_durations_are_read_within_limits),
+        cmocka_unit_test(durations_are_read_with_units),
+        cmocka_unit_test(durations_are_shown_so_that_they_can_be_given_back),
         cmocka_unit_test(columns_are_aligned_by_characters_and_control_characters_are_shown),
+        cmocka_unit_test(a_cancel_on_its_way_is_shown_until_the_end),
         cmocka_unit_test(final_states_have_exit_codes_of_their_own),
         cmocka_unit_test(paths_are_encoded),
         cmocka_unit_test(the_reference_page_is_that_of_the_table),

@@ -82,6 +82,11 @@ def mongo_database(name):
     return client[name]
 
 
+def in_ledger(db, ids):
+    """Waits until all these jobs have a run."""
+    wait_for(lambda: db["runs"].count_documents({"_id": {"$in": ids}}) == len(ids), END_LIMIT_S, "all are in the ledger")
+
+
 class Cli:
     """The program `millrace`, with the environment of one stack."""
 

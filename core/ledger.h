@@ -45,7 +45,6 @@
 #include "core/store.h"
 
 /* Bounds of answers with payloads or events, whatever the limit that is asked for: the answer ends with what reaches the bytes. */
-#define LEDGER_WAKE_MAX 200
 #define LEDGER_ANSWER_BYTES_MAX ((size_t)16 << 20)
 
 /* One executor process, as the ledger knows it. */
@@ -86,7 +85,7 @@ bool ledger_insert(const struct ledger *l, struct run_insert *items, size_t coun
 /* Repeated: the same. */
 bool ledger_due(
     const struct ledger *l, const struct run_due *items, size_t count, int64_t now, struct error *e);
-/* One statement per attempt number. Forgets wake_at, retry_at and reason. Repeated: *modified is too small. */
+/* One statement per attempt number. Forgets retry_at and reason. Repeated: *modified is too small. */
 bool ledger_start(const struct ledger *l, const struct run_start *items, size_t count, int64_t now,
     int64_t *modified, struct error *e);
 /* An ended run loses payload and nodes; one that goes back to the queue (only from RUN_RUNNING; with a reason) keeps them, and its instance.
@@ -115,6 +114,9 @@ bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, str
 /* cancels[i] by job id, holds[i] by group. groups and holds may be NULL. */
 bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct bytes *groups, size_t count,
     struct order_seen *cancels, struct order_seen *holds, struct arena *a, struct error *e);
+/* Jobs whose cancels were written in [from, until), UTC ms; in no order. */
+bool ledger_cancels(const struct ledger *l, int64_t from, int64_t until, struct arena *a, struct uuid **ids,
+    size_t *count, struct error *e);
 /* All groups that are held; whether somebody asked this instance to drain. */
 bool ledger_holds(const struct ledger *l, struct arena *a, struct bytes **groups, size_t *count, bool *drain,
     struct error *e);

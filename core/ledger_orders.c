@@ -72,6 +72,54 @@ bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct 
     return ok;
 }
 
+/* ---- cancels by time ---- */
+
+struct cancel_reader {
+    struct arena *arena;
+    struct uuid *ids;
+    size_t count, cap;
+};
+
+static bool cancel_row(void *self, const bson_t *doc)
+{
+    struct cancel_reader *r = self;
+    struct uuid id;
+    if (!ledger_uuid(doc, "job_id", &id))
+        return true;
+    if (r->count == r->cap) {
+        size_t cap = r->cap ? 2 * r->cap : 64;
+        struct uuid *more = arena_array(r->arena, cap, sizeof *more);
+        if (r->count)
+            memcpy(more, r->ids, r->count * sizeof *more);
+        r->ids = more;
+        r->cap = cap;
+    }
+    r->ids[r->count++] = id;
+    return true;
+}
+
+static void cancel_reset(void *self)
+{
+    struct cancel_reader *r = self;
+    r->count = 0;
+}
+
+bool ledger_cancels(const struct ledger *l, int64_t from, int64_t until, struct arena *a, struct uuid **ids,
+    size_t *count, struct error *e)
+{
+    struct cancel_reader self = {.arena = a};
+    struct store_reader reader = {cancel_row, cancel_reset, &self};
+    bson_t *filter = BCON_NEW("kind", BCON_UTF8("cancel"), "at", "{", "$gte", BCON_DATE_TIME(from), "$lt",
+        BCON_DATE_TIME(until), "}");
+    bson_t *opts = BCON_NEW("projection", "{", "job_id", BCON_INT32(1), "}");
+    bool ok = store_find(l->store, "cancels", filter, opts, &reader, 0, e);
+    bson_destroy(opts);
+    bson_destroy(filter);
+    *ids = self.ids;
+    *count = self.count;
+    return ok;
+}
+
 /* ---- all holds ---- */
 
 struct hold_reader {

@@ -38,8 +38,7 @@ static void insert_document(
         BSON_APPEND_DATE_TIME(doc, "expire_at", now + l->keep_ms);
         return;
     }
-    if (!running)
-        ledger_append_time(doc, "wake_at", i->wake_at);
+    ledger_append_time(doc, "wake_at", i->wake_at);
     ledger_append_binary(doc, "payload", i->payload);
 }
 
@@ -222,8 +221,7 @@ static bson_t *start_update(const struct ledger *l, const void *item, const char
     (void)outcome;
     return BCON_NEW("$set", "{", "state", BCON_UTF8("running"), "instance", BCON_UTF8(l->instance),
         "started_at", BCON_DATE_TIME(now), "}", "$inc", "{", "attempt", BCON_INT64(1), "tries", BCON_INT64(1),
-        "}", "$unset", "{", "wake_at", BCON_INT32(1), "retry_at", BCON_INT32(1), "reason", BCON_INT32(1),
-        "}");
+        "}", "$unset", "{", "retry_at", BCON_INT32(1), "reason", BCON_INT32(1), "}");
 }
 
 bool ledger_start(const struct ledger *l, const struct run_start *items, size_t count, int64_t now,
@@ -248,6 +246,7 @@ static int close_order(const void *a, const void *b)
     order = compare(x->retry_at, y->retry_at);
     order = order ? order : compare(x->uncharged, y->uncharged);
     order = order ? order : compare(x->lost, y->lost);
+    order = order ? order : compare(x->unlaunched, y->unlaunched);
     return order ? order : strcmp(x->reason, y->reason);
 }
 
@@ -279,6 +278,12 @@ static bson_t *requeue_update(const struct run_close *c, const char *outcome)
     BSON_APPEND_UTF8(&set, "reason", c->reason);
     ledger_append_time(&set, "retry_at", c->retry_at);
     bson_append_document_end(update, &set);
+    if (!c->unlaunched) {
+        bson_t unset;
+        BSON_APPEND_DOCUMENT_BEGIN(update, "$unset", &unset);
+        BSON_APPEND_INT32(&unset, "wake_at", 1);
+        bson_append_document_end(update, &unset);
+    }
     if (c->uncharged || c->lost) {
         bson_t inc;
         BSON_APPEND_DOCUMENT_BEGIN(update, "$inc", &inc);

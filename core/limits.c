@@ -306,6 +306,13 @@ void limits_find_group(const struct limits *l, struct bytes group, struct limits
     limits_find(l, bytes_slice(group, 0, creator_len), bytes_slice(group, creator_len + 1, group.len), out);
 }
 
+int64_t limits_max_running(const struct limits *l, struct bytes selector)
+{
+    bool found;
+    size_t at = position(l, selector, &found);
+    return found ? l->items[at]->max_running : NO_INT;
+}
+
 bool limits_engine_is_allowed(const struct limits_effective *limits, struct bytes engine)
 {
     for (size_t i = 0; limits->engines && i < limits->engines->count; i++)

@@ -73,6 +73,8 @@ void limits_find(
     const struct limits *l, struct bytes creator, struct bytes user, struct limits_effective *out);
 /* The same for "creator/user". */
 void limits_find_group(const struct limits *l, struct bytes group, struct limits_effective *out);
+/* max_running of this very selector, or NO_INT. */
+int64_t limits_max_running(const struct limits *l, struct bytes selector);
 /* May the group's jobs use this engine? */
 bool limits_engine_is_allowed(const struct limits_effective *limits, struct bytes engine);
 

@@ -9,8 +9,8 @@
 #include "core/store.h"
 
 #define DAY_MS (24 * 3600 * (int64_t)1000)
-#define KEEP_MS (30 * DAY_MS)
-#define LOOK_MOST 1000 /* ids of one query */
+#define KEEP_MS (400 * DAY_MS) /* longer than a job may wait for its not_before, and some time in the queue */
+#define LOOK_MOST 1000         /* ids of one query */
 
 /* By enum order_kind. `after`: the least text that is greater than all that begin with the prefix. */
 static const struct {

@@ -12,6 +12,7 @@
 #include "core/uuid.h"
 
 #define NO_TIME INT64_MIN
+#define LEDGER_WAKE_MAX 2000 /* runs in one answer of ledger_wake */
 #define LEDGER_INSTANCE_MAX 64
 
 enum run_state { RUN_QUEUED, RUN_DELAYED, RUN_RUNNING, RUN_ENDED, RUN_STATES };
@@ -86,6 +87,7 @@ struct run_close {
     int64_t retry_at;      /* back to the queue: not before; NO_TIME: at once */
     const char *reason;    /* back to the queue: retry, lost, drained, forgotten, held */
     bool uncharged;        /* takes the try back (tries - 1) */
+    bool unlaunched;       /* nothing of this start ever ran: its queue timeout (wake_at) still counts */
     bool lost;             /* counts a loss (lost + 1) */
 };
 

@@ -35,6 +35,8 @@ const struct store_index store_indexes[] = {
     {"cancels", "kind", "{\"kind\":1}",
         "{\"partialFilterExpression\":{\"kind\":{\"$in\":[\"hold\",\"drain\"]}}}",
         "all holds and drains; cancels of jobs are read by _id"},
+    {"cancels", "at", "{\"at\":1}", "{\"partialFilterExpression\":{\"kind\":\"cancel\"}}",
+        "cancels whose bells may not have been heard"},
     {"cancels", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
     /* jobs: lists, newest first, by keyset */

@@ -28,6 +28,7 @@ enum ask_kind {
     ASK_SETTLE,        /* ledger_settle: names = outcomes */
     ASK_UNSENT,        /* ledger_unsent: older_than, limit -> unsents */
     ASK_ORDERS,        /* ledger_orders: ids, groups -> cancels, holds */
+    ASK_CANCELS,       /* ledger_cancels: after, older_than (UTC ms) -> ids, found */
     ASK_HOLDS,         /* ledger_holds -> names = held groups, yes: drain was asked for */
     ASK_HOLD,          /* ledger_hold: names = groups, reasons beside them */
     ASK_RENEW,         /* ledger_renew: counter -> renewal */
@@ -77,7 +78,7 @@ struct ask {
     struct order_seen *cancels, *holds; /* beside ids */
     struct unsent *unsents;
     struct lease_seen *leases; /* beside names */
-    size_t found;              /* of unsents; of names for ASK_HOLDS */
+    size_t found;              /* of unsents; of names for ASK_HOLDS; of ids for ASK_CANCELS */
 
     void *performer; /* for whoever performs it */
 };

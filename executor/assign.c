@@ -68,6 +68,7 @@ void rules_assigned(struct rules *r, int32_t partition, int64_t assignment)
     if (r->dead)
         return;
     scheduler_assigned(r->scheduler, partition, assignment);
+    cancels_from_yesterday(r);
     (void)rules_begin_once(r, OP_HOLDS);
     struct page *p = (struct page *)rules_begin(r, OP_PAGE);
     p->partition = partition;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cancel: bells, cancels, holds, and jobs whose time has come.
+ * cancel: bells, cancels, holds.
  *
  * A bell (jobs.control) only says "look": who cancelled or held what is in `cancels`, written before the bell rang. Every executor
  * hears every bell; the one that has the job acts: a running job's tree is signalled at once, a queued one ends without starting. A
  * job whose start is unanswered keeps the order with its task until the launch: the start looks up cancels after its compare-and-set,
  * but that may have been before this cancel was written.
  *
- * A bell may never ring (its ingest died, Kafka did not take the record): running jobs are asked for every few seconds, holds
- * too. Queued ones need no bell: their start asks.
+ * A bell may never ring (its ingest died, Kafka did not take the record), or nobody may have had the job when it rang. So running jobs
+ * are asked for every few seconds, holds too, and all cancels are read once more a while after they were written (CANCELS_SETTLE_MS: as
+ * far as the clocks of ingest and executor may differ, and as long as its write may take). Who takes partitions over reads those of the
+ * last day: older ones of jobs that still wait are seen by their starts, as all are.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +20,8 @@
 
 #define CANCEL_BATCH RULES_SIZE(250, 2) /* with payloads */
 #define GROUP_PAGE RULES_SIZE(1000, 3)
-#define WAKE_BATCH RULES_SIZE(200, 2) /* LEDGER_WAKE_MAX */
-#define WAKE_PAGES 20
-#define DUE_AGAIN_MS 10000
+#define CANCELS_SETTLE_MS 30000
+#define CANCELS_BACK_MS (24 * 3600 * (int64_t)1000)
 
 /* ---- orders kept with tasks ---- */
 
@@ -67,6 +68,8 @@ void cancel_task(struct rules *r, struct task *t, const struct order_seen *o)
 
 /* ---- bells ---- */
 
+static void group_begin(struct rules *r, struct bytes group);
+
 void cancel_want(struct rules *r, const struct uuid *id)
 {
     LIST_ADD(r->wanted, *id);
@@ -76,8 +79,7 @@ static void cancel_bell(struct rules *r, const struct control *c)
 {
     struct uuid id;
     if (c->job_id.len == 0 && c->group.len > 0) {
-        struct op *op = rules_begin(r, OP_GROUP);
-        op->ask.group = arena_copy(&op->memory, c->group);
+        group_begin(r, c->group);
         return;
     }
     if (!uuid_parse(c->job_id, &id))
@@ -115,13 +117,15 @@ const size_t cancel_size = sizeof(struct cancel);
 static bool ask_orders(struct rules *r, struct cancel *c)
 {
     struct ask *ask = &c->op.ask;
-    c->count = r->wanted.count < CANCEL_BATCH ? r->wanted.count : CANCEL_BATCH;
+    size_t left = r->wanted.count - r->wanted_done;
+    c->count = left < CANCEL_BATCH ? left : CANCEL_BATCH;
     c->ids = arena_array(&c->op.memory, c->count, sizeof *c->ids);
+    memcpy(c->ids, r->wanted.items + r->wanted_done, c->count * sizeof *c->ids);
+    r->wanted_done += c->count;
+    if (r->wanted_done == r->wanted.count)
+        r->wanted.count = r->wanted_done = 0;
     if (c->count == 0)
         return false;
-    memcpy(c->ids, r->wanted.items, c->count * sizeof *c->ids);
-    r->wanted.count -= c->count;
-    memmove(r->wanted.items, r->wanted.items + c->count, r->wanted.count * sizeof *r->wanted.items);
     ask->kind = ASK_ORDERS;
     ask->ids = c->ids;
     ask->groups = NULL;
@@ -183,34 +187,71 @@ bool cancel_step(struct rules *r, struct op *op)
 
 /* ---- a whole group was cancelled: all its jobs are asked for ---- */
 
-const size_t group_size = sizeof(struct op);
+struct group_cancel {
+    struct op op;
+    char group[LIMITS_SELECTOR_MAX];
+};
+const size_t group_size = sizeof(struct group_cancel);
+
+static void group_begin(struct rules *r, struct bytes group)
+{
+    if (group.len >= LIMITS_SELECTOR_MAX) /* no job's group is so long */
+        return;
+    struct group_cancel *g = (struct group_cancel *)rules_begin(r, OP_GROUP);
+    memcpy(g->group, group.data, group.len);
+    g->op.ask.after = -1;
+}
+
+/* Only what this executor can end: what runs here, and what waits in its partitions. */
+static void want_page(struct rules *r, const struct runs *page)
+{
+    for (size_t i = 0; i < page->count; i++)
+        if (scheduler_owns(r->scheduler, page->items[i].partition) ||
+            scheduler_find(r->scheduler, &page->items[i].id))
+            cancel_want(r, &page->items[i].id);
+}
 
 bool group_step(struct rules *r, struct op *op)
 {
-    if (op->at > 0) {
-        const struct runs *runs = &op->ask.runs;
-        for (size_t i = 0; i < runs->count; i++)
-            cancel_want(r, &runs->items[i].id);
-        if (runs->count < GROUP_PAGE)
+    struct group_cancel *g = (struct group_cancel *)op;
+    const struct runs *page = &op->ask.runs;
+    if (op->at++ > 0) {
+        want_page(r, page);
+        if (page->count < GROUP_PAGE)
             return false;
-        op->ask.after = runs->items[runs->count - 1].seq;
-    } else {
-        op->ask.after = -1;
+        op->ask.after = page->items[page->count - 1].seq;
+        arena_reset(&op->memory);
     }
-    op->at = 1;
     op->ask.kind = ASK_GROUP;
+    op->ask.group = bytes_of(g->group);
     op->ask.limit = GROUP_PAGE;
     return true;
+}
+
+/* ---- cancels whose bells may not have been heard ---- */
+
+void cancels_from_yesterday(struct rules *r)
+{
+    int64_t from = rules_now(r).utc_ms - CANCELS_BACK_MS;
+    r->cancels_from = r->cancels_from < from ? r->cancels_from : from;
 }
 
 bool ask_cancels_step(struct rules *r, struct op *op)
 {
     size_t cursor = 0;
     const struct task *t;
-    (void)op;
-    while ((t = scheduler_next_task(r->scheduler, &cursor)) != NULL)
-        if (t->run && !finish_has(r, &t->id))
-            cancel_want(r, &t->id);
+    if (op->at++ == 0) {
+        while ((t = scheduler_next_task(r->scheduler, &cursor)) != NULL)
+            if (t->run && !finish_has(r, &t->id))
+                cancel_want(r, &t->id);
+        op->ask.kind = ASK_CANCELS;
+        op->ask.after = r->cancels_from;
+        op->ask.older_than = rules_now(r).utc_ms - CANCELS_SETTLE_MS;
+        r->cancels_from = op->ask.older_than; /* an assignment meanwhile moves it back */
+        return op->ask.after < op->ask.older_than;
+    }
+    for (size_t i = 0; i < op->ask.found; i++)
+        cancel_want(r, &op->ask.ids[i]);
     return false;
 }
 
@@ -226,74 +267,4 @@ bool holds_step(struct rules *r, struct op *op)
     if (op->ask.yes)
         rules_drain(r, false);
     return false;
-}
-
-/* ---- delayed jobs that are due, and queue timeouts ---- */
-
-/* True: it was not told to be due a moment ago. */
-static bool is_news(struct rules *r, const struct uuid *id, int64_t now_boot)
-{
-    size_t kept = 0;
-    bool news = true;
-    for (size_t i = 0; i < r->told.count; i++) {
-        if (r->told.items[i].until_boot <= now_boot)
-            continue;
-        news = news && !uuid_equal(&r->told.items[i].id, id);
-        r->told.items[kept++] = r->told.items[i];
-    }
-    r->told.count = kept;
-    if (news) {
-        struct told_due t = {*id, now_boot + DUE_AGAIN_MS};
-        LIST_ADD(r->told, t);
-    }
-    return news;
-}
-
-static void wake(struct rules *r, const struct run *run, int64_t now_boot)
-{
-    if (!scheduler_owns(r->scheduler, run->partition))
-        return;
-    if (run->state == RUN_DELAYED) {
-        if (is_news(r, &run->id, now_boot))
-            r->world->due(r->self, run);
-    } else if (run->state == RUN_QUEUED && !scheduler_find(r->scheduler, &run->id)) {
-        /* It keeps its place until that is acknowledged: another executor, with another clock, may start it all the same, and the next of
-         * the group must not run beside it. (A cancelled one may be passed over at once: whoever starts it sees the cancel.) */
-        finish_queued(r, run, PHASE_TIMED_OUT, "queue_timeout", NULL);
-    }
-}
-
-static bool ask_wake(struct rules *r, struct op *op)
-{
-    struct ask *ask = &op->ask;
-    int32_t all = scheduler_partitions(r->scheduler);
-    ask->partitions = arena_array(&op->memory, (size_t)all, sizeof *ask->partitions);
-    ask->count = 0;
-    for (int32_t p = 0; p < all; p++)
-        if (scheduler_is_open(r->scheduler, p))
-            ask->partitions[ask->count++] = p;
-    ask->kind = ASK_WAKE;
-    ask->limit = WAKE_BATCH;
-    return ask->count > 0;
-}
-
-/* Those that were told a moment ago come again until they are moved: so an answer is followed by a further one, up to a bound. */
-bool wake_step(struct rules *r, struct op *op)
-{
-    const struct runs *runs = &op->ask.runs;
-    if (op->at == 0) {
-        op->ask.after = 0;
-        return op->at++, ask_wake(r, op);
-    }
-    int64_t now = rules_now(r).boot_ms;
-    for (size_t i = 0; i < runs->count; i++)
-        wake(r, &runs->items[i], now);
-    if (runs->count == 0 || op->at++ == WAKE_PAGES)
-        return false;
-    int64_t last = runs->items[runs->count - 1].wake_at;
-    op->ask.after = last > op->ask.after
-                        ? last
-                        : last + 1; /* one millisecond with more than a page: the rest comes next time */
-    arena_reset(&op->memory);
-    return ask_wake(r, op);
 }

@@ -82,6 +82,7 @@ void finish_give_back(struct rules *r, struct task *t, const char *reason)
     e->phase = PHASE_RETRYING;
     e->close.to = RUN_QUEUED;
     e->close.uncharged = true;
+    e->close.unlaunched = !t->run;
     e->close.reason = reason;
     finish_add(r, e);
 }
@@ -301,6 +302,8 @@ static void acknowledge(struct rules *r, struct ending *e, bool closed, struct p
     count_end(r, e, closed);
     if (closed && e->event.len)
         publication_add(r, p, e->group, &e->close.id, e->event);
+    if (closed && e->close.to == RUN_QUEUED)
+        cancel_want(r, &e->close.id); /* one that came while it ended found nothing to stop */
     if (closed && e->holds)
         scheduler_hold(r->scheduler, e->group);
     if (e->task) {

@@ -50,6 +50,15 @@ void holders_remember(struct rules *r, struct bytes selector, int64_t max)
     LIST_ADD(r->gates, gate);
 }
 
+void holders_limits(struct rules *r)
+{
+    for (size_t i = 0; i < r->gates.count; i++) {
+        struct shared_gate *gate = &r->gates.items[i];
+        int64_t max = limits_max_running(r->limits, bytes_of(gate->selector));
+        gate->max = max == NO_INT ? LIMITS_RUNNING_MAX : max; /* removed: nobody needs to pass it any more */
+    }
+}
+
 static const struct shared_gate *gate_of(const struct rules *r, struct bytes selector)
 {
     for (size_t i = 0; i < r->gates.count; i++)

@@ -75,7 +75,7 @@ static void give_back_forgotten(struct rules *r, const struct run *run)
     e->partition = run->partition;
     e->phase = PHASE_RETRYING;
     e->close.to = RUN_QUEUED;
-    e->close.uncharged = true;
+    e->close.uncharged = e->close.unlaunched = true;
     e->close.reason = "forgotten";
     finish_add(r, e);
 }

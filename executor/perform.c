@@ -89,6 +89,11 @@ static bool do_orders(const struct ledger *l, struct ask *a, struct error *e)
     return ledger_orders(l, a->ids, a->groups, a->count, a->cancels, a->holds, a->memory, e);
 }
 
+static bool do_cancels(const struct ledger *l, struct ask *a, struct error *e)
+{
+    return ledger_cancels(l, a->after, a->older_than, a->memory, &a->ids, &a->found, e);
+}
+
 static bool do_holds(const struct ledger *l, struct ask *a, struct error *e)
 {
     return ledger_holds(l, a->memory, &a->names, &a->found, &a->yes, e);
@@ -157,6 +162,7 @@ static performer *const performers[ASK_KINDS] = {
     [ASK_SETTLE] = do_settle,
     [ASK_UNSENT] = do_unsent,
     [ASK_ORDERS] = do_orders,
+    [ASK_CANCELS] = do_cancels,
     [ASK_HOLDS] = do_holds,
     [ASK_HOLD] = do_hold,
     [ASK_RENEW] = do_renew,

@@ -43,8 +43,8 @@ static const struct op_type op_types[OP_KINDS] = {
 };
 
 const char *const ask_kind_names[ASK_KINDS] = {"page", "look", "group", "find", "mine", "wake", "insert",
-    "due", "start", "close", "node", "outcome", "settle", "unsent", "orders", "holds", "hold", "renew",
-    "leases", "end_lease", "holders", "holders_write"};
+    "due", "start", "close", "node", "outcome", "settle", "unsent", "orders", "cancels", "holds", "hold",
+    "renew", "leases", "end_lease", "holders", "holders_write"};
 
 struct moment rules_now(const struct rules *r)
 {
@@ -128,14 +128,14 @@ static bool any_partition(const struct rules *r)
     return scheduler_partitions(r->scheduler) > 0;
 }
 
+static bool any_partition_or_task(const struct rules *r)
+{
+    return any_partition(r) || scheduler_task_count(r->scheduler) > 0;
+}
+
 static bool any_gate(const struct rules *r)
 {
     return r->gates.count > 0;
-}
-
-static bool any_task(const struct rules *r)
-{
-    return scheduler_task_count(r->scheduler) > 0;
 }
 
 struct period {
@@ -153,7 +153,7 @@ static const struct period periods[] = {
     {OP_GATES, 1 * SECOND_MS, false, any_gate},
     {OP_HOLDS, 2 * SECOND_MS, false, always},
     {OP_UNSENT, 5 * SECOND_MS, false, always},
-    {OP_ASK_CANCELS, 10 * SECOND_MS, true, any_task},
+    {OP_ASK_CANCELS, 10 * SECOND_MS, true, any_partition_or_task},
     {OP_SWEEP, 10 * SECOND_MS, false, any_gate},
 };
 #define PERIODS (sizeof periods / sizeof periods[0])
@@ -282,7 +282,7 @@ void rules_free(struct rules *r)
     free(r->watched.items);
     free(r->settles.items);
     free(r->wanted.items);
-    free(r->told.items);
+    wake_forget(r);
     free(r->places.items);
     free(r->drops.items);
     free(r->dropping.items);
@@ -307,6 +307,7 @@ bool rules_limits(struct rules *r, const struct limits *l)
     r->limits = l;
     r->counts.limits++;
     scheduler_limits(r->scheduler, l);
+    holders_limits(r);
     return true;
 }
 

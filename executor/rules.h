@@ -6,9 +6,9 @@
  *
  *   rules.c    lanes, turns, the driver of the machines        lease.c    own lease, watching others, lost jobs, forgotten starts
  *   assign.c   partitions, intake, looks                       drain.c    the end of the process
- *   start.c    from queued to running                          cancel.c   bells, cancels, holds, what is due
+ *   start.c    from queued to running                          cancel.c   bells, cancels, holds
  *   finish.c   ends of attempts, finished nodes                holders.c  limits that several groups share
- *   publish.c  events on their way, settling, `unsent`
+ *   publish.c  events on their way, settling, `unsent`         wake.c     what is due, queue timeouts
  *
  * A machine (struct op, executor/rules_private.h) is a function that is called with the answer to its latest ask and either fills
  * the next ask or is done. Each belongs to a lane; a lane has one machine at work, so everything in a lane happens in order. A batch is

@@ -14,6 +14,7 @@
 
 #include "executor/bugs.h"
 #include "executor/rules.h"
+#include "executor/table.h"
 
 /* Sizes of batches and pages. The simulator has few jobs: small ones show it the ends of pages. */
 #ifdef MILLRACE_SIM
@@ -105,6 +106,7 @@ struct watched {
 struct told_due {
     struct uuid id;
     int64_t until_boot; /* not again before */
+    UT_hash_handle hh;
 };
 
 /* A place in `holders`: one that we have, or give up. */
@@ -158,8 +160,12 @@ struct rules {
     LIST_OF(struct outcome_name) settles;
 
     /* cancel.c */
-    LIST_OF(struct uuid) wanted; /* ids whose cancels are asked for next */
-    LIST_OF(struct told_due) told;
+    LIST_OF(struct uuid) wanted; /* ids whose cancels are asked for next, */
+    size_t wanted_done;          /* but for the first of them */
+    int64_t cancels_from;        /* UTC ms: those written since then are read once more */
+
+    /* wake.c */
+    struct told_due *told; /* a table, by id */
 
     /* holders.c */
     LIST_OF(struct holder_place) places, drops, dropping;
@@ -224,7 +230,12 @@ void publication_close(struct rules *r, struct publication *p);
 /* An event without an outcome: lost when we die now, and then nobody misses it. */
 void publish_alone(struct rules *r, struct bytes group, const struct uuid *job, struct bytes event);
 
+/* ---- wake.c ---- */
+void wake_forget(struct rules *r);
+
 /* ---- cancel.c ---- */
+/* Partitions were assigned: who cancelled a job of theirs may not have been heard. */
+void cancels_from_yesterday(struct rules *r);
 void cancel_want(struct rules *r, const struct uuid *id);
 void cancel_order_drop(void *order);
 const struct order_seen *cancel_order_of(const struct task *t);
@@ -237,6 +248,8 @@ void holders_drop(struct rules *r, const struct task *t);
 /* A place of this start (of an earlier try with the same attempt number, which was blocked) is just being given up: what is read of it
  * does not count. */
 bool holders_are_dropping(const struct rules *r, struct bytes selector, const struct task *t);
+/* The limits are new: so are the maxima of the gates where groups wait. */
+void holders_limits(struct rules *r);
 void holders_remember(struct rules *r, struct bytes selector, int64_t max);
 /* Is the place of this start of ours among them? */
 bool holders_have(const struct rules *r, const struct holders *h, const struct uuid *id, int64_t attempt);

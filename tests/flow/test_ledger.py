@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger's statements (core/ledger.h) on the real server: guards, counts, duplicates, and what a statement looks like that was
 done twice because its answer was lost. The cases are those of tests/ledger."""
+import datetime
 import json
 import subprocess
 import uuid
@@ -44,14 +45,15 @@ def test_a_statement_whose_answer_was_lost_is_done_once_and_the_queries_use_thei
     # Enough strangers that an index is worth while.
     database.runs.insert_many({"_id": f"x{i}", "pool": "x", "partition": 1, "seq": i, "group": f"g/{i}", "instance": f"i{i}",
                                "final": False, "state": "queued"} for i in range(3000))
-    database.cancels.insert_many({"_id": f"job:x{i}", "kind": "cancel", "job_id": f"x{i}"} for i in range(3000))
+    database.cancels.insert_many({"_id": f"job:x{i}", "kind": "cancel", "job_id": f"x{i}", "at": datetime.datetime.fromtimestamp(i)} for i in range(3000))
     expected = {
         "partition": "pool_partition_seq",
         "group": "pool_group_seq",
         "instance": "instance",
         "wake_at": "pool_wake_at",
-        "kind": "kind",
         "unsent": "unsent",
+        "at": "at",
+        "kind": "kind",
     }
     seen = set()
     for name, command in relay.commands:

@@ -114,6 +114,26 @@ static void cancels_are_found_by_job_and_holds_are_not_cancels(void **state)
     world_release(&w);
 }
 
+static void cancels_are_found_by_the_time_of_their_writing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct uuid *found;
+    size_t count, ours = 0;
+    world_init(&w);
+    const struct uuid id = new_id();
+    put_cancel(&id, "somebody"); /* at NOW + 1 */
+    assert_true(ledger_cancels(&w.ledger, NOW + 1, NOW + 2, &w.arena, &found, &count, &w.e));
+    for (size_t i = 0; i < count; i++)
+        ours += memcmp(&found[i], &id, sizeof id) == 0;
+    assert_int_equal(ours, 1);
+    assert_true(ledger_cancels(&w.ledger, NOW + 2, NOW + 100, &w.arena, &found, &count, &w.e));
+    assert_int_equal(count, 0);
+    assert_true(ledger_cancels(&w.ledger, NOW - 100, NOW + 1, &w.arena, &found, &count, &w.e));
+    assert_int_equal(count, 0);
+    world_release(&w);
+}
+
 static void a_group_is_held_once_and_all_its_jobs_show_it(void **state)
 {
     (void)state;
@@ -338,6 +358,7 @@ const struct CMUnitTest other_cases[] = {
     cmocka_unit_test(an_outcome_is_unsent_until_it_is_settled),
     cmocka_unit_test(however_much_is_unsent_one_answer_is_bounded),
     cmocka_unit_test(cancels_are_found_by_job_and_holds_are_not_cancels),
+    cmocka_unit_test(cancels_are_found_by_the_time_of_their_writing),
     cmocka_unit_test(a_group_is_held_once_and_all_its_jobs_show_it),
     cmocka_unit_test(holds_are_everybodys_and_a_drain_is_one_instances),
     cmocka_unit_test(a_lease_that_is_over_never_renews),

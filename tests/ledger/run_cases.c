@@ -39,13 +39,13 @@ static void an_inserted_running_run_is_ours_in_its_first_attempt(void **state)
     world_init(&w);
     struct run_insert item = new_run(&w, 1);
     item.state = RUN_RUNNING;
-    item.wake_at = NOW + 5000; /* its queue timeout does not count any more */
+    item.wake_at = NOW + 5000; /* counts again when this start is given back before anything ran */
     insert(&w, &item, 1);
     struct run r = read_run(&w, &item.id);
     assert_true(r.state == RUN_RUNNING && r.attempt == 1 && r.tries == 1);
     assert_bytes(r.instance, w.instance);
     assert_int_equal(r.started_at, NOW);
-    assert_true(r.wake_at == NO_TIME);
+    assert_int_equal(r.wake_at, NOW + 5000);
     assert_true(ledger_mine(&w.ledger, &w.arena, &mine, &w.e));
     assert_int_equal(mine.count, 1);
     assert_true(mine.items[0].payload.data == NULL);
@@ -246,7 +246,7 @@ static void a_start_changes_only_runs_that_are_as_believed(void **state)
     world_release(&w);
 }
 
-static void a_start_forgets_why_and_until_when_the_run_waited(void **state)
+static void a_start_forgets_why_the_run_waited_and_a_charged_end_until_when(void **state)
 {
     (void)state;
     struct world w;
@@ -255,15 +255,22 @@ static void a_start_forgets_why_and_until_when_the_run_waited(void **state)
     item.wake_at = NOW;
     insert(&w, &item, 1);
     start(&w.ledger, &item.id, 0);
-    assert_true(read_run(&w, &item.id).wake_at == NO_TIME);
     struct run_close c = closing(&w, &item.id, 1);
+    c.to = RUN_QUEUED;
+    c.reason = "held";
+    c.uncharged = c.unlaunched = true;
+    assert_changed(close_one(&w, c), 1);
+    assert_int_equal(read_run(&w, &item.id).wake_at, NOW);
+    start(&w.ledger, &item.id, 1);
+    c = closing(&w, &item.id, 2);
     c.to = RUN_QUEUED;
     c.retry_at = NOW;
     c.reason = "retry";
     assert_changed(close_one(&w, c), 1);
-    start(&w.ledger, &item.id, 1);
+    assert_true(read_run(&w, &item.id).wake_at == NO_TIME);
+    start(&w.ledger, &item.id, 2);
     struct run r = read_run(&w, &item.id);
-    assert_true(r.retry_at == NO_TIME && !r.reason.data && r.attempt == 2 && r.tries == 2 && r.payload.data);
+    assert_true(r.retry_at == NO_TIME && !r.reason.data && r.attempt == 3 && r.tries == 2 && r.payload.data);
     world_release(&w);
 }
 
@@ -366,7 +373,7 @@ const struct CMUnitTest run_cases[] = {
     cmocka_unit_test(a_look_shows_what_is_queued_or_runs_but_not_what_is_delayed),
     cmocka_unit_test(a_find_leaves_out_what_is_missing_and_brings_payloads_only_when_asked),
     cmocka_unit_test(a_start_changes_only_runs_that_are_as_believed),
-    cmocka_unit_test(a_start_forgets_why_and_until_when_the_run_waited),
+    cmocka_unit_test(a_start_forgets_why_the_run_waited_and_a_charged_end_until_when),
     cmocka_unit_test(starts_of_different_attempts_go_together),
     cmocka_unit_test(of_rivals_that_start_the_same_runs_one_gets_each),
 };

@@ -106,6 +106,7 @@ static void own_question(struct sim *s, struct statement *st)
     case ASK_WAKE:
     case ASK_UNSENT:
     case ASK_ORDERS:
+    case ASK_CANCELS:
     case ASK_HOLDS:
     case ASK_LEASES:
     case ASK_HOLDERS:

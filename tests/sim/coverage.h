@@ -79,6 +79,7 @@
     X(holders_lost, "holders written by another")                                                            \
     X(holders_swept, "holder of another swept")                                                              \
     X(window_full, "look that filled the window")                                                            \
+    X(cancels_again, "cancel read once more")                                                                \
     X(read_ahead, "payload read before its job starts")                                                      \
     X(unreadable, "payload not readable")
 

@@ -107,6 +107,7 @@ static bool is_asked_for(const struct statement *st, const struct sim_job *j)
     case ASK_SETTLE:
     case ASK_UNSENT:
     case ASK_ORDERS:
+    case ASK_CANCELS:
     case ASK_HOLDS:
     case ASK_HOLD:
     case ASK_RENEW:
@@ -222,6 +223,18 @@ static void orders(struct sim *s, struct statement *st)
     }
 }
 
+static void cancels(struct sim *s, struct statement *st)
+{
+    struct ask *a = st->a;
+    a->ids = arena_array(a->memory, (size_t)s->job_count + 1, sizeof *a->ids);
+    a->found = 0;
+    for (int i = 0; i < s->job_count; i++)
+        if (s->jobs[i].cancel && s->jobs[i].cancel_at >= st->q->after &&
+            s->jobs[i].cancel_at < st->q->older_than)
+            a->ids[a->found++] = s->jobs[i].id;
+    s->coverage.cancels_again += (int64_t)a->found;
+}
+
 static void holds(struct sim *s, struct statement *st)
 {
     struct ask *a = st->a;
@@ -293,6 +306,9 @@ bool reads_apply(struct sim *s, struct statement *st)
         return true;
     case ASK_ORDERS:
         orders(s, st);
+        return true;
+    case ASK_CANCELS:
+        cancels(s, st);
         return true;
     case ASK_HOLDS:
         holds(s, st);

@@ -196,6 +196,7 @@ struct sim_job {
     struct document run;
     bool cancel;
     struct bytes cancel_by;
+    int64_t cancel_at; /* UTC ms of the user */
 
     /* truth */
     int64_t record;     /* the first offset of its record, or -1 */

@@ -146,8 +146,10 @@ void users_bell(struct sim *s, const struct happening *h)
 static void cancel_write(struct sim *s, struct wish *w)
 {
     struct sim_job *j = w->job;
-    if (!j->cancel)
+    if (!j->cancel) {
         j->cancel_by = BYTES("somebody");
+        j->cancel_at = sim_utc(s);
+    }
     j->cancel = true;
     NOTE(s, "user", "cancels job %d of %.*s", j->number, BYTES_ARG(j->group->name));
     next(s, w, CANCEL_READ, sim_in(s, 1, sim_in(s, 0, 4) ? 20 : 500));

@@ -55,7 +55,7 @@ static void insert_item(struct sim *s, struct statement *st, size_t i)
         .group = j->group->name,
         .queued_at = st->q->now,
         .started_at = NO_TIME,
-        .wake_at = runs || ended ? NO_TIME : item->wake_at,
+        .wake_at = ended ? NO_TIME : item->wake_at,
         .retry_at = NO_TIME};
     if (st->duplicates)
         st->duplicates[i] = false;
@@ -101,7 +101,7 @@ static void start_item(struct sim *s, struct statement *st, size_t i)
     d->state = RUN_RUNNING;
     d->attempt++;
     d->tries++;
-    d->wake_at = d->retry_at = NO_TIME;
+    d->retry_at = NO_TIME;
     d->reason = NULL;
     st->modified++;
     begun(s, j, st->writer, st->q->now);
@@ -112,6 +112,8 @@ static void requeue(struct sim *s, struct document *d, const struct run_close *c
     d->state = RUN_QUEUED;
     d->reason = arena_text(&s->memory, bytes_of(c->reason));
     d->retry_at = c->retry_at;
+    if (!c->unlaunched)
+        d->wake_at = NO_TIME;
     d->tries -= c->uncharged;
     d->lost += c->lost;
     s->coverage.retry += strcmp(c->reason, "retry") == 0;
@@ -333,6 +335,7 @@ bool writes_apply(struct sim *s, struct statement *st)
     case ASK_WAKE:
     case ASK_UNSENT:
     case ASK_ORDERS:
+    case ASK_CANCELS:
     case ASK_HOLDS:
     case ASK_LEASES:
     case ASK_HOLDERS:

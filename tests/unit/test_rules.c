@@ -76,6 +76,11 @@ static void on_launch(void *self, struct task *t, const struct launch *l)
     ((struct world *)self)->launched++;
 }
 
+static void on_gone(void *self, struct task *t, bool closed)
+{
+    (void)self, (void)t, (void)closed;
+}
+
 static const struct rules_world calls = {.now = on_now,
     .random = on_random,
     .ask = on_ask,
@@ -83,7 +88,8 @@ static const struct rules_world calls = {.now = on_now,
     .event = on_event,
     .send = on_send,
     .keep = on_keep,
-    .launch = on_launch};
+    .launch = on_launch,
+    .gone = on_gone};
 
 static void world_init(struct world *w)
 {
@@ -195,12 +201,74 @@ static void groups_are_told_of_limits_only_when_they_changed(void **state)
     limits_free(none);
 }
 
+/* The job at the head of group a/x runs: its task. */
+static struct task *launched_job(struct world *w, struct rules_record *record)
+{
+    struct rules_offset offset = {0, 1, 18};
+    struct rules_batch batch = {record, 1, &offset, 1};
+    uuid_v7(&record->id, NOW);
+    rules_intake(w->rules, &batch);
+    rules_turn(w->rules);
+    answer(w, LANE_INTAKE, ASK_INSERT, true);
+    struct ask *orders = w->out[LANE_INTAKE];
+    assert_non_null(orders);
+    assert_int_equal(orders->kind, ASK_ORDERS);
+    orders->cancels = arena_array(orders->memory, 1, sizeof *orders->cancels);
+    orders->holds = arena_array(orders->memory, 1, sizeof *orders->holds);
+    answer(w, LANE_INTAKE, ASK_ORDERS, true);
+    assert_int_equal(w->launched, 1);
+    return scheduler_find(rules_scheduler(w->rules), &record->id);
+}
+
+/* The bell of the cancel comes when the attempt has failed and its end is not written yet: there is nothing to stop any more. */
+static void a_cancel_that_met_an_ending_attempt_is_seen_before_the_next_try(void **state)
+{
+    (void)state;
+    struct world w;
+    struct rules_record record = {.kind = RECORD_NEW,
+        .seq = 17,
+        .group = BYTES("a/x"),
+        .engine = BYTES("shell"),
+        .payload = BYTES("payload"),
+        .wake_at = NO_TIME};
+    world_init(&w);
+    own_partition(&w);
+    struct task *t = launched_job(&w, &record);
+    assert_non_null(t);
+    const struct rules_report report = {.phase = PHASE_FAILED,
+        .retryable = true,
+        .max_attempts = 3,
+        .backoff_ms = 3600000,
+        .max_backoff_ms = 3600000};
+    rules_over(w.rules, t, &report);
+    rules_turn(w.rules);
+    answer(&w, LANE_FINISH, ASK_OUTCOME, true);
+    struct ask *close = w.out[LANE_FINISH];
+    assert_int_equal(close->kind, ASK_CLOSE);
+    assert_int_equal(close->closes[0].to, RUN_QUEUED);
+    close->modified = 1;
+    answer(&w, LANE_FINISH, ASK_CLOSE, true);
+    struct ask *orders = NULL;
+    for (int turns = 0; turns < 3 && !(orders && orders->kind == ASK_ORDERS); turns++) {
+        orders = w.out[LANE_INTAKE];
+        if (orders && orders->kind == ASK_LOOK)
+            answer(&w, LANE_INTAKE, ASK_LOOK, true);
+        rules_turn(w.rules);
+        orders = w.out[LANE_INTAKE];
+    }
+    assert_non_null(orders);
+    assert_int_equal(orders->kind, ASK_ORDERS);
+    assert_memory_equal(&orders->ids[0], &record.id, sizeof record.id);
+    rules_free(w.rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_that_was_not_written_is_given_back_and_nothing_of_it_starts),
         cmocka_unit_test(a_batch_that_was_written_is_given_back_to_be_committed),
         cmocka_unit_test(groups_are_told_of_limits_only_when_they_changed),
+        cmocka_unit_test(a_cancel_that_met_an_ending_attempt_is_seen_before_the_next_try),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

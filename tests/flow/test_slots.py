@@ -91,6 +91,20 @@ def test_a_creators_groups_share_a_limit(stack, rest, user, gate, limit):
     wait_for(lambda: not stack.db["holders"].find_one({"_id": f"{creator}/*"})["items"], LIMIT_S, "all places are given up")
 
 
+@pytest.mark.parametrize("holders", [{}, {"items": []}, {"rev": "7", "items": "none"}, {"rev": 0, "items": [{"job": 1}, 2]}],
+                         ids=["empty", "no rev", "texts", "zero"])
+def test_holders_that_somebody_wrote_by_hand_stop_nobody(stack, rest, limit, holders):
+    creator = f"c{uuid.uuid4().hex[:8]}"
+    stack.db["holders"].insert_one({"_id": f"{creator}/*", **holders})
+    limit(f"{creator}/*", max_running=1)
+
+    def has_counted():
+        assert rest.run({"creator": creator, "user": "u", "engine": "noop", "code": "x"})["state"] == "succeeded"
+        return stack.db["holders"].find_one({"_id": f"{creator}/*", "rev": {"$gte": 2}, "items": []})
+
+    wait_for(has_counted, LIMIT_S, "places are taken and given up")
+
+
 def test_a_failed_job_holds_its_group_where_a_limit_says_so(stack, rest, make, user, limit):
     limit(f"flow/{user}", on_failure="hold")
 

@@ -18,6 +18,13 @@ int64_t clock_boot_us(void);
 /* ms from now, as the clock tells it: for calls that wait until a time. */
 struct timespec clock_after(clockid_t clock, int64_t ms);
 
+/* `at` and a duration that somebody asked for. Longer ones than a hundred years, which a record from elsewhere may hold, are that long. */
+#define CLOCK_LONGEST_MS (INT64_C(100) * 366 * 24 * 3600 * 1000)
+static inline int64_t clock_later(int64_t at, int64_t ms)
+{
+    return at + (ms < CLOCK_LONGEST_MS ? ms : CLOCK_LONGEST_MS);
+}
+
 #define CLOCK_TEXT_SIZE 32
 /* "2026-01-02T03:04:05.678Z" into out (CLOCK_TEXT_SIZE bytes); returns out. */
 char *clock_text(int64_t utc_ms, char *out);

@@ -80,6 +80,21 @@ static void append_items(bson_t *doc, const struct holders *h)
     bson_append_array_end(doc, &array);
 }
 
+/* A document whose rev somebody else wrote, or took away, counts as without one. */
+static void append_rev(bson_t *filter, int64_t rev)
+{
+    bson_t none, least;
+    if (rev > 0) {
+        BSON_APPEND_INT64(filter, "rev", rev);
+        return;
+    }
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "rev", &none);
+    BSON_APPEND_DOCUMENT_BEGIN(&none, "$not", &least);
+    BSON_APPEND_INT64(&least, "$gte", 1);
+    bson_append_document_end(&none, &least);
+    bson_append_document_end(filter, &none);
+}
+
 static bool first_write(const struct ledger *l, const struct holders *h, bool *written, struct error *e)
 {
     bson_t doc = BSON_INITIALIZER;
@@ -96,14 +111,15 @@ static bool first_write(const struct ledger *l, const struct holders *h, bool *w
 
 bool ledger_holders_write(const struct ledger *l, const struct holders *h, bool *written, struct error *e)
 {
-    if (h->rev == 0)
-        return first_write(l, h, written, e);
+    *written = false;
+    if (h->rev <= 0 && (!first_write(l, h, written, e) || *written))
+        return *written;
     bson_t filter = BSON_INITIALIZER, update = BSON_INITIALIZER, set;
     int64_t matched = 0;
     bson_add_text(&filter, "_id", h->selector);
-    BSON_APPEND_INT64(&filter, "rev", h->rev);
+    append_rev(&filter, h->rev);
     BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
-    BSON_APPEND_INT64(&set, "rev", h->rev + 1);
+    BSON_APPEND_INT64(&set, "rev", h->rev > 0 ? h->rev + 1 : 1);
     append_items(&set, h);
     bson_append_document_end(&update, &set);
     bool ok = store_update_many(l->store, "holders", &filter, &update, &matched, NULL, 0, e);

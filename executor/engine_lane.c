@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "executor/engine_pool.h"
 
 #define MAKE_ROOM_MS 1000                            /* an idle engine that is asked to go has this long */
@@ -152,10 +153,29 @@ static void make_room(struct engines *p)
     }
 }
 
+static bool is_full(const struct engines *p)
+{
+    return (int64_t)p->process_count >= p->settings.max_processes || p->process_count >= p->most_for_now;
+}
+
+/* Without descriptors its task waits for a process to end, as at the largest number of processes; with no other process there is
+ * nothing to wait for. */
+static void start_failed(struct engines *p, const struct lane *lane, const struct error *e)
+{
+    bool scarce = strcmp(e->code, ENGINE_NO_DESCRIPTORS) == 0;
+    if (scarce && p->process_count > 0) {
+        p->most_for_now = p->process_count;
+        log_warn(ENGINE_NO_DESCRIPTORS, "engine_processes=%zu error=%s", p->process_count,
+            log_quote(bytes_of(e->text)));
+        return;
+    }
+    task_fail(p, TAILQ_FIRST(&lane->waiting), scarce ? "engine_unavailable" : e->code, e->text, true);
+}
+
 static void start_processes(struct engines *p, struct lane *lane)
 {
     while (wants_process(lane)) {
-        if ((int64_t)p->process_count >= p->settings.max_processes) {
+        if (is_full(p)) {
             lane_set_hungry(p, lane, true);
             make_room(p);
             return;
@@ -163,7 +183,7 @@ static void start_processes(struct engines *p, struct lane *lane)
         struct error e;
         error_clear(&e);
         if (process_start(p, lane, &e) == NULL) {
-            task_fail(p, TAILQ_FIRST(&lane->waiting), e.code, e.text, true);
+            start_failed(p, lane, &e);
         }
     }
     lane_set_hungry(p, lane, false);
@@ -206,7 +226,7 @@ void pool_free_unused_lanes(struct engines *p)
 
 void pool_feed_hungry(struct engines *p)
 {
-    while (p->hungry_count > 0 && (int64_t)p->process_count < p->settings.max_processes) {
+    while (p->hungry_count > 0 && !is_full(p)) {
         struct lane *lane = TAILQ_FIRST(&p->hungry);
         lane_set_hungry(p, lane, false); /* comes back behind the others if it wants still more */
         pool_dispatch(p, lane);

@@ -34,6 +34,8 @@
 #define ENGINE_READS_PER_TURN 4                        /* of one process, so that none starves the others */
 #define ENGINE_WAITING_BYTES_MAX ((size_t)1024 * 1024) /* rows of a run that wait for the disk */
 #define ENGINE_PING_MS 15000                           /* an idle process is asked this often */
+#define ENGINE_NO_DESCRIPTORS                                                                                \
+    "no_descriptors" /* of process_start: it may work once another process has ended */
 
 struct engines;
 struct engine_process;
@@ -147,6 +149,8 @@ struct engines {
     struct task_list ending;
     TAILQ_HEAD(, engine_process) processes;
     size_t process_count, stopping_count;
+    size_t
+        most_for_now; /* processes that the descriptors are enough for, as far as is known; until one ends */
     int64_t next_id;
     int64_t next_timer, told_timer; /* boot ms; told: what engines_serve returned last */
     bool serving, killed, lost;

@@ -57,7 +57,7 @@ static bool open_pipes(struct pipes *s, struct error *e)
     for (int i = 0; i < 3; i++) {
         int ends[2];
         if (pipe2(ends, O_CLOEXEC) != 0) {
-            error_set(e, "engine_unavailable", "can't make a pipe: %s", strerror(errno));
+            error_set(e, ENGINE_NO_DESCRIPTORS, "can't make a pipe: %s", strerror(errno));
             close_pipes(s);
             return false;
         }
@@ -552,6 +552,7 @@ void process_ended(struct engine_process *x, const struct guard_notice *n)
     TAILQ_REMOVE(&p->processes, x, link);
     TAILQ_REMOVE(&lane->processes, x, lane_link);
     p->process_count--;
+    p->most_for_now = SIZE_MAX;
     p->stopping_count--;
     /* One waiting task goes down with a process that never was ready: so a broken engine fails its tasks one by one, and a
      * passing fault costs one. */

@@ -125,6 +125,7 @@ struct engines *engines_open(
     p->epoll = p->wake = -1;
     p->next_timer = INT64_MAX;
     p->told_timer = INT64_MAX;
+    p->most_for_now = SIZE_MAX;
     TAILQ_INIT(&p->hungry);
     TAILQ_INIT(&p->ending);
     TAILQ_INIT(&p->processes);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "executor/rules_private.h"
@@ -115,8 +116,8 @@ void finish_queued(struct rules *r, const struct run *run, enum job_phase phase,
 static void retry(struct rules *r, struct ending *e, const struct rules_report *report, struct telling *t)
 {
     t->phase = PHASE_RETRYING;
-    t->retry_at = t->at + retry_pause(e->task->tries, report->backoff_ms, report->max_backoff_ms,
-                              r->world->random(r->self));
+    t->retry_at = clock_later(t->at,
+        retry_pause(e->task->tries, report->backoff_ms, report->max_backoff_ms, r->world->random(r->self)));
     t->retry_at += RETRY_GRID_MS - 1 - (t->retry_at + RETRY_GRID_MS - 1) % RETRY_GRID_MS;
     e->close.to = RUN_QUEUED;
     e->close.retry_at = t->retry_at;

@@ -9,10 +9,12 @@
  */
 #include "executor/loop.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +28,7 @@
 #include "executor/records.h"
 
 #define SECOND_MS 1000
+#define OTHER_DESCRIPTORS 256
 #define GIVE_UP_MS 15000 /* after the drain: the servers don't answer */
 
 /* ---- opening ---- */
@@ -63,6 +66,25 @@ static bool open_engines(struct executor *x, struct error *e)
     return x->engines != NULL;
 }
 
+/* Each engine process has three pipes here, a job that runs may have a file of results; what else there is, are connections. Without
+ * enough of them jobs would fail, or our own lease. */
+static bool have_descriptors(const struct executor_settings *s, struct error *e)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)(3 * s->max_processes + s->slots + OTHER_DESCRIPTORS);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return true;
+    if (limit.rlim_max < needed)
+        return error_set(e, "too_few_descriptors",
+            "engine.processes=%lld and slots=%lld need %llu open files, the limit is %llu (ulimit -n)",
+            (long long)s->max_processes, (long long)s->slots, (unsigned long long)needed,
+            (unsigned long long)limit.rlim_max);
+    limit.rlim_cur = needed;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ||
+           error_set(e, "too_few_descriptors", "the limit of open files can't be raised to %llu: %s",
+               (unsigned long long)needed, strerror(errno));
+}
+
 /* Before any thread: the lock, and the guard that holds it with us. */
 bool executor_prepare(void *settings, void **self, struct error *e)
 {
@@ -73,7 +95,7 @@ bool executor_prepare(void *settings, void **self, struct error *e)
     *self = x;
     if (s->lease_watch_ms <= s->lease_hold_ms || s->lease_hold_ms <= s->lease_renew_ms)
         return error_set(e, "bad_setting", "lease.renew < lease.hold < lease.watch must hold");
-    if (!engine_slots_read(bytes_of(s->engine_slots), NULL, NULL, e))
+    if (!engine_slots_read(bytes_of(s->engine_slots), NULL, NULL, e) || !have_descriptors(s, e))
         return false;
     x->settings = s;
     TAILQ_INIT(&x->running);

@@ -230,7 +230,7 @@ static void fill(struct records *r, const struct record *record, struct rules_re
         item->kind = RECORD_DELAYED;
         item->wake_at = j->not_before;
     } else if (j->limits.queue_timeout_ms > 0) {
-        item->wake_at = r->now + j->limits.queue_timeout_ms;
+        item->wake_at = clock_later(r->now, j->limits.queue_timeout_ms);
     }
 }
 

@@ -280,7 +280,7 @@ void running_started(struct running *r)
         running_line(
             r, "warn", arena_printf(&r->memory, "warning: %.*s", BYTES_ARG(r->job.warnings.items[i])));
     if (r->job.limits.run_timeout_ms > 0)
-        r->deadline_boot = clock_boot_ms() + r->job.limits.run_timeout_ms;
+        r->deadline_boot = clock_later(clock_boot_ms(), r->job.limits.run_timeout_ms);
 }
 
 /* False: the registry does not answer. */

@@ -103,3 +103,20 @@ def test_a_job_that_starts_in_time_is_not_ended_by_its_queue_timeout(stack, user
 def test_a_delayed_jobs_waiting_counts_from_its_time(stack, user):
     job_id = submit_converted(stack.kafka, converted(user, "echo done", not_before=now_ms() + LATER_MS, limits={"queue_timeout_ms": 1000}))
     assert stack.rest.end_of(job_id)["state"] == "succeeded"
+
+
+# ---- durations that no converter lets through ----
+
+
+def test_the_longest_durations_there_are_end_no_job_at_once_and_no_executor(stack, user):
+    longest = 2**63 - 1
+    limits = {"queue_timeout_ms": longest, "run_timeout_ms": longest}
+    job_id = submit_converted(stack.kafka, converted(user, "echo in time", limits=limits))
+    assert stack.rest.end_of(job_id)["state"] == "succeeded"
+    retry = {"max_attempts": 2, "backoff_ms": longest, "max_backoff_ms": longest, "exit_codes": [7]}
+    job_id = submit_converted(stack.kafka, converted(user, "exit 7", retry=retry))
+    run = run_of(stack, job_id, state="queued", attempt=1)
+    assert run["retry_at"].timestamp() * 1000 > now_ms() + LATER_MS, "it backs off, for very long"
+    assert stack.rest.cancel(job_id).status_code in (200, 202)
+    assert stack.rest.end_of(job_id)["state"] == "cancelled"
+    assert stack["executor"].alive()

@@ -2,6 +2,7 @@
 """Slots of one engine, and limits on how many jobs run at once: of a group, of a creator's groups together. The limits' documents are
 written by the test; executors read them again every two seconds."""
 import datetime
+import resource
 import subprocess
 import uuid
 
@@ -90,6 +91,20 @@ def test_a_creators_groups_share_a_limit(stack, rest, user, gate, limit):
     wait_for(lambda: not stack.db["holders"].find_one({"_id": f"{creator}/*"})["items"], LIMIT_S, "all places are given up")
 
 
+@pytest.mark.parametrize("holders", [{}, {"items": []}, {"rev": "7", "items": "none"}, {"rev": 0, "items": [{"job": 1}, 2]}],
+                         ids=["empty", "no rev", "texts", "zero"])
+def test_holders_that_somebody_wrote_by_hand_stop_nobody(stack, rest, limit, holders):
+    creator = f"c{uuid.uuid4().hex[:8]}"
+    stack.db["holders"].insert_one({"_id": f"{creator}/*", **holders})
+    limit(f"{creator}/*", max_running=1)
+
+    def has_counted():
+        assert rest.run({"creator": creator, "user": "u", "engine": "noop", "code": "x"})["state"] == "succeeded"
+        return stack.db["holders"].find_one({"_id": f"{creator}/*", "rev": {"$gte": 2}, "items": []})
+
+    wait_for(has_counted, LIMIT_S, "places are taken and given up")
+
+
 def test_a_failed_job_holds_its_group_where_a_limit_says_so(stack, rest, make, user, limit):
     limit(f"flow/{user}", on_failure="hold")
 
@@ -117,3 +132,27 @@ def test_bad_engine_slots_are_refused_at_the_start(stack):
                           capture_output=True, timeout=20)
     assert done.returncode == 2
     assert "engine.slots" in done.stderr
+
+
+# ---- descriptors: each engine process needs some ----
+
+def start_with_descriptors(stack, soft, hard):
+    """An executor that ends at once: its engines' folder is not there. What it says before that counts."""
+    def scarce():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    done = subprocess.run([settings.BIN / "millrace-executor", "--engine.processes=100", "--engines.dir=/nowhere",
+                           f"--state.dir={stack.folder}/scarce"],
+                          env=stack["executor"].env, text=True, capture_output=True, timeout=20, preexec_fn=scarce)
+    assert done.returncode != 0
+    return done.stderr
+
+
+def test_too_few_descriptors_are_refused_at_the_start_and_tell_how_many(stack):
+    told = start_with_descriptors(stack, 128, 128)
+    assert "too_few_descriptors" in told and "engine.processes=100" in told and "128" in told
+
+
+def test_the_soft_limit_of_descriptors_is_raised(stack):
+    told = start_with_descriptors(stack, 128, 4096)
+    assert "/nowhere" in told and "descriptors" not in told

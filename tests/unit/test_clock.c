@@ -105,6 +105,15 @@ static void a_moment_from_now_is_a_time_that_calls_take(void **state)
     }
 }
 
+static void a_duration_that_is_too_long_for_any_date_is_a_hundred_years(void **state)
+{
+    (void)state;
+    assert_true(clock_later(1000, 500) == 1500);
+    assert_true(clock_later(1000, 0) == 1000);
+    assert_true(clock_later(1000, INT64_MAX) == 1000 + CLOCK_LONGEST_MS);
+    assert_true(clock_later(1767323045678, CLOCK_LONGEST_MS + 1) < 253402300799999);
+}
+
 static void clocks_agree_with_the_system_and_do_not_go_back(void **state)
 {
     (void)state;
@@ -127,6 +136,7 @@ int main(void)
         cmocka_unit_test(everything_else_is_refused),
         cmocka_unit_test(texts_agree_with_the_c_library_over_400_years),
         cmocka_unit_test(a_moment_from_now_is_a_time_that_calls_take),
+        cmocka_unit_test(a_duration_that_is_too_long_for_any_date_is_a_hundred_years),
         cmocka_unit_test(clocks_agree_with_the_system_and_do_not_go_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

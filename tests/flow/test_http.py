@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP manners of ingest and of every other program: methods, paths, media types, sizes, health."""
 import json
+import os
 
 import httpx
 import pytest
@@ -63,7 +64,17 @@ def test_options_names_the_methods(rest):
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/x-www-form-urlencoded"])
 def test_another_media_type_is_refused(rest, make, media_type):
     answer = rest.http.post("/v1/jobs", content=json.dumps(make("echo x")), headers={"content-type": media_type})
-    problem(answer, 415, "unsupported_media_type")
+    detail = problem(answer, 415, "unsupported_media_type")["detail"]
+    assert "content-type: application/json, or application/x-ndjson for many" in detail and media_type in detail
+    answer = rest.http.post("/v1/jobs/cancel", content="{}", headers={"content-type": media_type})
+    detail = problem(answer, 415, "unsupported_media_type")["detail"]
+    assert "content-type: application/json;" in detail and media_type in detail
+
+
+def test_the_driver_of_the_store_leaves_no_shared_memory(stack):
+    """Its counters: nobody reads them, a program that is killed leaves them for ever, and where they can't be made it complains."""
+    for stage in stack.stages:
+        assert not os.path.exists(f"/dev/shm/mongoc-{stage.pid}"), stage.label
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON"])

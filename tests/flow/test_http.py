@@ -2,11 +2,13 @@
 """HTTP manners of ingest and of every other program: methods, paths, media types, sizes, health."""
 import json
 import os
+import time
 
 import httpx
 import pytest
 
 from harness.stages import NAMES as STAGES
+from harness.wait import wait_for
 
 PROBLEM = "application/problem+json"
 
@@ -118,3 +120,31 @@ def test_every_program_tells_its_health_and_its_figures(stack, name):
     names = {line.split("{")[0].split(" ")[0] for line in metrics.text.splitlines() if line and line[0] != "#"}
     assert any(n.startswith(f"millrace_{name}_") for n in names), names
     assert "flow" not in metrics.text, "no creator or user in labels"
+
+
+@pytest.mark.parametrize(("server", "variable", "address", "setting"), [
+    ("kafka", "MILLRACE_KAFKA_BROKERS", "127.0.0.1:1", "kafka.brokers"),
+    ("mongodb", "MILLRACE_MONGO_URI", "mongodb://127.0.0.1:1/?directConnection=true", "mongo.uri")])
+def test_a_program_that_starts_without_a_server_says_once_which_and_that_it_goes_on_asking(stack, server, variable, address, setting):
+    stage = stack["collector"]
+    assert stage.stop() == 0
+    env, said = stage.env, len(stage.text())
+    stage.env = {**env, variable: address}
+
+    def lines():
+        return [x for x in stage.text()[said:].splitlines() if f"waiting for {server}" in x]
+
+    try:
+        stage.start(wait=False)
+        began = time.monotonic()
+        [line] = wait_for(lines, 30, "it says that it waits")
+        assert "127.0.0.1:1" in line and f"setting={setting}" in line and "asked again and again" in line, line
+        answer = httpx.get(stage.url + "/readyz", timeout=5, trust_env=False)
+        assert answer.status_code == 503 and server in answer.json()["detail"] and setting in answer.json()["detail"]
+        assert stage.probe("/healthz") == 200
+        wait_for(lambda: time.monotonic() > began + 8, 20, "it has asked several times")
+        assert len(lines()) == 1
+        assert stage.stop() == 0
+    finally:
+        stage.env = env
+        stage.start()

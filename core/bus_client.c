@@ -129,9 +129,14 @@ rd_kafka_t *bus_handle(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct error
 
 void bus_say_waiting(int64_t *said_ms, const char *event, const char *detail)
 {
+    bus_say_every(said_ms, SAY_EVERY_MS, event, detail);
+}
+
+void bus_say_every(int64_t *said_ms, int64_t every_ms, const char *event, const char *detail)
+{
     int64_t now = clock_boot_ms();
 
-    if (*said_ms != 0 && now - *said_ms < SAY_EVERY_MS)
+    if (*said_ms != 0 && now - *said_ms < every_ms)
         return;
     *said_ms = now;
     log_warn(event, "%s", detail);

@@ -32,6 +32,7 @@ void *bus_alloc(size_t count, size_t size); /* zeroed */
 
 /* "waiting for kafka" at most once every 5 s: `*said_ms` holds when it was last said (0: never). */
 void bus_say_waiting(int64_t *said_ms, const char *event, const char *detail);
+void bus_say_every(int64_t *said_ms, int64_t every_ms, const char *event, const char *detail);
 /* Between two questions at start or in an outage. */
 void bus_pause_ms(int64_t ms);
 /* Partitions of the topic when it exists and all of them have a leader, else 0. */

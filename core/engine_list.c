@@ -83,15 +83,19 @@ static bool read_manifest(
     const char *about = json_string_value(json_object_get(manifest, "about"));
     const char **command = NULL;
     const char **code_types = NULL;
-    const char **environment = NULL;
+    const char **environment = NULL, **targets = NULL, **conf = NULL;
     if (!read_scope(manifest, &out->shared, e) || !text_array(manifest, "command", true, a, &command, e) ||
         !text_array(manifest, "code_types", true, a, &code_types, e) ||
-        !text_array(manifest, "environment", false, a, &environment, e))
+        !text_array(manifest, "environment", false, a, &environment, e) ||
+        !text_array(manifest, "targets", false, a, &targets, e) ||
+        !text_array(manifest, "conf", false, a, &conf, e))
         return false;
     command[0] = find_program(out->folder, command[0], a);
     out->command = command;
     out->code_types = code_types;
     out->environment = environment;
+    out->targets = json_object_get(manifest, "targets") ? targets : NULL;
+    out->conf = json_object_get(manifest, "conf") ? conf : NULL;
     out->name = arena_text(a, bytes_of(engine));
     out->about = arena_text(a, bytes_of(about));
     return true;
@@ -189,10 +193,33 @@ const struct engine_info *engine_list_at(const struct engine_list *l, size_t ind
     return &l->items[index];
 }
 
-bool engine_info_accepts(const struct engine_info *i, struct bytes code_type)
+static bool has(const char *const *names, struct bytes name)
 {
-    for (size_t n = 0; i->code_types[n]; n++)
-        if (bytes_equal_text(code_type, i->code_types[n]))
+    for (size_t n = 0; names[n]; n++)
+        if (bytes_equal_text(name, names[n]))
             return true;
     return false;
+}
+
+bool engine_info_accepts(const struct engine_info *i, struct bytes code_type)
+{
+    return has(i->code_types, code_type);
+}
+
+bool engine_info_has_target(const struct engine_info *i, struct bytes target)
+{
+    return !i->targets || has(i->targets, target);
+}
+
+bool engine_info_has_conf(const struct engine_info *i, struct bytes name)
+{
+    return !i->conf || has(i->conf, name);
+}
+
+void engine_info_names(const char *const *names, struct buf *out)
+{
+    for (size_t n = 0; names && names[n]; n++)
+        buf_printf(out, "%s%s", n ? ", " : "", names[n]);
+    if (!names || !names[0])
+        buf_add_text(out, "none");
 }

@@ -28,7 +28,8 @@ const struct error_code job_error_codes[] = {
     {"unsupported_media_type", CLASS_INPUT, 415, "send application/json or application/x-ndjson"},
 
     /* ---- a field of the input (REST answers 400 or 422, on Kafka the job is rejected) ---- */
-    {"unknown_field", CLASS_INPUT, 400, "there is no such field, or only the server may set it"},
+    {"unknown_field", CLASS_INPUT, 400,
+        "there is no such field, or only the server may set it; in conf: the engine has no such setting"},
     {"missing", CLASS_INPUT, 400, "a field that must be given is missing or empty"},
     {"wrong_type", CLASS_INPUT, 400, "the field has another type; the detail tells which is expected"},
     {"bad_value", CLASS_INPUT, 400,
@@ -39,7 +40,7 @@ const struct error_code job_error_codes[] = {
     {"too_long", CLASS_INPUT, 400, "the text is longer than the field allows"},
     {"too_many", CLASS_INPUT, 400, "more entries than the field allows"},
     {"unknown_engine", CLASS_INPUT, 422, "no such engine is installed; the detail names those that are"},
-    {"unknown_target", CLASS_INPUT, 422, "the engine has no such target"},
+    {"unknown_target", CLASS_INPUT, 422, "the engine has no such target; the detail names those it has"},
     {"engine_not_allowed", CLASS_LIMIT, 422,
         "a limit of this installation does not allow the creator or user this engine; the detail names those "
         "it allows"},
@@ -47,7 +48,6 @@ const struct error_code job_error_codes[] = {
         "the engine does not take this code type; the detail names those it takes"},
     {"unknown_pool", CLASS_INPUT, 422,
         "no executors serve this pool; correct the label, or have it configured"},
-    {"unknown_variable", CLASS_INPUT, 422, "the code uses ${name} and no variable has that name"},
     {"bad_variable", CLASS_INPUT, 422, "a ${...} in the code is malformed, or its value cannot be computed"},
     {"empty_code", CLASS_INPUT, 422, "there is nothing to run: the code is empty or only comments"},
     {"too_many_statements", CLASS_LIMIT, 422, "the code has more statements than a job may have"},
@@ -57,16 +57,11 @@ const struct error_code job_error_codes[] = {
         "a check of this installation refuses the code; the detail tells why"},
 
     /* ---- a request: who, what and when ---- */
-    {"unauthenticated", CLASS_INPUT, 401, "a token is needed, or the one given is not known"},
-    {"forbidden", CLASS_INPUT, 403, "the token does not allow this"},
     {"not_found", CLASS_INPUT, 404, "there is nothing at this path, or no such job, result or group"},
     {"method_not_allowed", CLASS_INPUT, 405,
         "the path exists, but not with this method; see the header Allow"},
     {"conflict", CLASS_INPUT, 409, "the present state does not allow this; the detail tells which state"},
     {"idempotency_conflict", CLASS_INPUT, 409, "the idempotency key was used for another job; use a new key"},
-    {"gone", CLASS_INPUT, 410, "it was there and has expired"},
-    {"over_limit", CLASS_LIMIT, 429,
-        "a limit for this creator or user is reached; see the header Retry-After"},
     {"too_many_queued", CLASS_LIMIT, 429,
         "as many jobs of this group, creator or installation wait as max_queued allows; nothing was "
         "accepted, try "
@@ -101,7 +96,6 @@ const struct error_code job_error_codes[] = {
         "the engine sent what the protocol does not allow; a fault of the engine"},
     {"engine_silent", CLASS_SYSTEM, 0, "the engine did not answer in time and was ended"},
     {"memory_limit", CLASS_LIMIT, 0, "the job used more memory than it may"},
-    {"timed_out", CLASS_LIMIT, 0, "the run took longer than limits.run_timeout_ms"},
     {"run_timeout", CLASS_LIMIT, 0, "an attempt took longer than limits.run_timeout_ms"},
     {"queue_timeout", CLASS_LIMIT, 0, "it waited for a start longer than limits.queue_timeout_ms"},
     {"cancelled", CLASS_USER, 0, "somebody cancelled the job; reason and name are in the detail"},
@@ -127,10 +121,7 @@ const struct error_code job_error_codes[] = {
     {"null_value", CLASS_INPUT, 0, "the record has no value"},
     {"poison", CLASS_SYSTEM, 0,
         "the stage died several times on this very record; a fault of Millrace, report it"},
-    {"too_old", CLASS_SYSTEM, 0,
-        "submitted longer ago than repeats are remembered: it might be a late repeat"},
     {"group_conflict", CLASS_INPUT, 0, "the job id belongs to a job of another group already"},
-    {"id_conflict", CLASS_INPUT, 0, "the job id belongs to another submission already"},
 
     {NULL, CLASS_SYSTEM, 0, NULL},
 };

@@ -21,7 +21,7 @@
 
 static const struct field limit_fields[] = {
     FIELD(FIELD_INT, max_queued, FIELD_NULLABLE,
-        "jobs that may wait; more are refused (over_limit); null: any number"),
+        "jobs that may wait; more are refused (too_many_queued); null: any number"),
     FIELD(FIELD_INT, max_running, FIELD_NULLABLE,
         "jobs that may run at once: of a group (null: 1), or of all groups together (null: any number)"),
     FIELD(FIELD_INT, weight, FIELD_NULLABLE, "share of a creator, 1 to 1000; null: 1"),

@@ -23,9 +23,10 @@
 
 enum {
     FLUSH_MS = 10000,
-    FULL_WAIT_MS = 1000, /* the local queue is full: wait so long for a delivery report, then look again */
-    PROBE_MS = 1000,     /* how long one question for metadata may take */
-    PROBE_PAUSE_MS = 200 /* between two of them */
+    FULL_WAIT_MS = 1000,  /* the local queue is full: wait so long for a delivery report, then look again */
+    PROBE_MS = 1000,      /* how long one question for metadata may take */
+    PROBE_PAUSE_MS = 200, /* between two of them */
+    SAY_AWAY_EVERY_MS = 60000
 };
 
 struct known_topic {
@@ -38,7 +39,7 @@ struct known_topic {
 struct producer {
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue; /* delivery reports and errors */
-    char *prefix;
+    char *brokers, *prefix;
     int fd;
     atomic_size_t pending;
     atomic_bool away;
@@ -191,6 +192,7 @@ struct producer *producer_open(const struct bus_settings *s, const char *client_
         free(p);
         return NULL;
     }
+    p->brokers = bus_copy(s->brokers);
     p->prefix = bus_copy(s->topic_prefix);
     atomic_store(&p->owner, pthread_self());
     p->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -229,6 +231,7 @@ void producer_close(struct producer *p)
     close(p->fd);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->changed);
+    free(p->brokers);
     free(p->prefix);
     free(p);
 }
@@ -410,9 +413,14 @@ static void learn_topic(struct producer *p, const char *name, int32_t partitions
     pthread_mutex_unlock(&p->lock);
 }
 
+/* When it was last said, boot ms; 0: never. */
+struct said {
+    int64_t away_ms, missing_ms;
+};
+
 /* Asks for all topics, so that asking creates none; then for ours by handle, so that the first send finds
  * them. */
-static bool warm_once(struct producer *p, const char *const *topics, size_t count, int64_t *said_ms)
+static bool warm_once(struct producer *p, const char *const *topics, size_t count, struct said *said)
 {
     const struct rd_kafka_metadata *md = NULL;
     bool complete = true;
@@ -420,9 +428,12 @@ static bool warm_once(struct producer *p, const char *const *topics, size_t coun
 
     rd_kafka_poll(p->rk, 0);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        char detail[256];
-        snprintf(detail, sizeof(detail), "text=\"waiting for kafka\" error=%s", rd_kafka_err2name(err));
-        bus_say_waiting(said_ms, "waiting", detail);
+        char detail[512];
+        snprintf(detail, sizeof(detail),
+            "text=\"waiting for kafka, which does not answer; it is asked again and again\" servers=%.300s "
+            "setting=kafka.brokers error=%s",
+            p->brokers, rd_kafka_err2name(err));
+        bus_say_every(&said->away_ms, SAY_AWAY_EVERY_MS, "waiting", detail);
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -434,7 +445,7 @@ static bool warm_once(struct producer *p, const char *const *topics, size_t coun
             char detail[512];
             snprintf(
                 detail, sizeof(detail), "text=\"topic %s is missing: run millrace topics create\"", full);
-            bus_say_waiting(said_ms, "waiting", detail);
+            bus_say_waiting(&said->missing_ms, "waiting", detail);
             complete = false;
         }
         free(full);
@@ -459,10 +470,10 @@ static bool warm_handles(struct producer *p, const volatile int *stop)
 
 bool producer_warm(struct producer *p, const char *const *topics, size_t count, const volatile int *stop)
 {
-    int64_t said_ms = 0;
+    struct said said = {0, 0};
 
     while (stop == NULL || !*stop) {
-        if (warm_once(p, topics, count, &said_ms))
+        if (warm_once(p, topics, count, &said))
             return warm_handles(p, stop);
         bus_pause_ms(PROBE_PAUSE_MS); /* asks again; a start-up wait, on no job's path */
     }

@@ -26,7 +26,7 @@ enum {
     LOOK_MS = 1000,       /* the caretaker's round */
     LOOK_ENDING_MS = 100, /* the same during shutdown */
     STORE_PING_MS = 1000,
-    SAY_EVERY_MS = 5000,
+    SAY_EVERY_MS = 60000,
     END_LOOP_MS = 4000, /* from the signal to the end of a program that reads topics */
     END_RUN_MS = 15000, /* from the end of a program's own loop to its end */
     HTTP_WORKERS = 8,
@@ -153,11 +153,12 @@ static bool is_ready(void *self, struct error *e)
     if (stop_count > 0)
         return error_set(e, "stopping", "the program is shutting down");
     if (producer_is_away(p->world.producer))
-        return error_set(e, "kafka_away", "kafka does not answer");
+        return error_set(
+            e, "kafka_away", "kafka does not answer at %s (setting kafka.brokers)", p->settings->bus.brokers);
     if (p->world.store != NULL && !p->stage->store_may_be_away && !atomic_load(&p->pulse.store_answers))
-        return error_set(e, "store_away", "mongodb does not answer");
+        return error_set(e, "store_away", "mongodb does not answer (setting mongo.uri)");
     if (!atomic_load(&p->pulse.ready))
-        return error_set(e, "starting", "not connected yet");
+        return error_set(e, "starting", "not connected yet; the log tells what it waits for");
     return true;
 }
 
@@ -342,7 +343,11 @@ static bool wait_for_store(struct program *p)
         int64_t now = clock_boot_ms();
         if (said_ms == 0 || now - said_ms >= SAY_EVERY_MS) {
             said_ms = now;
-            log_warn("waiting", "text=\"waiting for mongodb\" reason=%s", log_quote(bytes_of(e.text)));
+            log_warn("waiting",
+                "text=\"waiting for mongodb, which does not answer; it is asked again and again\" "
+                "setting=mongo.uri "
+                "reason=%s",
+                log_quote(bytes_of(e.text)));
         }
         const struct timespec pause = {0, 200 * 1000000L};
         nanosleep(&pause, NULL); /* a start-up wait, on no job's path */

@@ -103,7 +103,7 @@ static void set_stopped(struct engine_task_state *t, const char *otherwise_code,
         return;
     case STOP_TIMEOUT:
         t->end = TASK_TIMED_OUT;
-        error_set(&t->error, "timed_out", "the run took longer than %lld ms", (long long)t->timeout_ms);
+        error_set(&t->error, "run_timeout", "the run took longer than %lld ms", (long long)t->timeout_ms);
         return;
     case STOP_LOST:
         set_outcome(t, TASK_FAILED, "lost", "the executor ended all its engine processes");

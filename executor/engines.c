@@ -197,6 +197,17 @@ void engines_run(struct engines *p, const struct engine_task *t)
         task_fail(p, s, "engine_unavailable", "this executor does not have the engine", false);
         return;
     }
+    if (t->target.len > 0 && !engine_info_has_target(engine, t->target)) {
+        struct error e;
+        struct buf known;
+        buf_init(&known);
+        engine_info_names(engine->targets, &known);
+        error_set(&e, "unknown_target", "engine '%s' has no target '%.*s'; known: %.*s", engine->name,
+            BYTES_ARG(t->target), BYTES_ARG(buf_bytes(&known)));
+        buf_release(&known);
+        task_fail(p, s, e.code, e.text, false);
+        return;
+    }
     struct lane *lane = lane_of(p, t, engine);
     s->lane = lane;
     TAILQ_INSERT_TAIL(&lane->waiting, s, link);

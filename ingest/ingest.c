@@ -105,9 +105,18 @@ static enum engine_fit fit(void *self, struct bytes engine, struct bytes code_ty
     }
     if (code_type.len == 0 || engine_info_accepts(info, code_type))
         return ENGINE_FITS;
-    for (size_t i = 0; info->code_types[i]; i++)
-        buf_printf(hint, "%s%s", i ? ", " : "", info->code_types[i]);
+    engine_info_names(info->code_types, hint);
     return ENGINE_OTHER_CODE;
+}
+
+static bool has(void *self, struct bytes engine, enum engine_word word, struct bytes name, struct buf *hint)
+{
+    const struct engine_info *info = engine_list_find(self, engine);
+    bool known = !info || (word == ENGINE_TARGET ? engine_info_has_target(info, name)
+                                                 : engine_info_has_conf(info, name));
+    if (!known)
+        engine_info_names(word == ENGINE_TARGET ? info->targets : info->conf, hint);
+    return known;
 }
 
 bool ingest_open(struct stage_world *w, void **self, struct error *e)
@@ -123,7 +132,7 @@ bool ingest_open(struct stage_world *w, void **self, struct error *e)
     in->engines = engine_list_open(in->settings->engines_dir, e);
     if (!in->engines)
         return false;
-    in->rules = (struct submit_rules){in->settings->submission_max_bytes, fit, in->engines};
+    in->rules = (struct submit_rules){in->settings->submission_max_bytes, fit, in->engines, has};
     in->book = book_open(w->store, in->settings->store_patience_ms, e);
     if (!in->book)
         return false;

@@ -204,18 +204,6 @@ static void take_one(struct ingest *in, struct post *p)
     intake_take(in->intake, &p->ticket);
 }
 
-static void refuse_media_type(struct http_request *r, struct bytes type)
-{
-    struct bytes hint = bytes_equal_text(type, "application/x-www-form-urlencoded")
-                            ? BYTES(" (curl sends this with -d; add: -H 'content-type: application/json')")
-                            : BYTES("");
-    struct bytes cut = bytes_slice(type, 0, 80);
-    http_problem(r, 415, "unsupported_media_type",
-        arena_printf(http_arena(r), "send application/json, or application/x-ndjson for many; not '%.*s'%.*s",
-            BYTES_ARG(cut), BYTES_ARG(hint)),
-        NULL);
-}
-
 void post_jobs(void *ingest, struct http_request *r)
 {
     static const char *const known[] = {NULL};
@@ -223,7 +211,7 @@ void post_jobs(void *ingest, struct http_request *r)
     struct bytes type = request_media_type(http_arena(r), http_header(r, "Content-Type"));
     bool many = bytes_equal_text(type, "application/x-ndjson") || bytes_equal_text(type, "application/jsonl");
     if (!many && !request_is_json(type)) {
-        refuse_media_type(r, type);
+        (void)request_other_media_type(r, type, "application/json, or application/x-ndjson for many");
         return;
     }
     if (!request_query_only(r, known))

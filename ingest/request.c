@@ -104,6 +104,18 @@ bool request_is_json(struct bytes media_type)
            bytes_equal_text(media_type, "text/json");
 }
 
+bool request_other_media_type(struct http_request *r, struct bytes media_type, const char *wanted)
+{
+    struct bytes hint = bytes_equal_text(media_type, "application/x-www-form-urlencoded")
+                            ? BYTES(" (curl sends this with -d; add: -H 'content-type: application/json')")
+                            : BYTES("");
+    http_problem(r, 415, "unsupported_media_type",
+        arena_printf(http_arena(r), "send the header content-type: %s; not '%.*s'%.*s", wanted,
+            BYTES_ARG(bytes_slice(media_type, 0, 80)), BYTES_ARG(hint)),
+        NULL);
+    return false;
+}
+
 bool request_not_found(struct http_request *r, const char *what, struct bytes id)
 {
     http_problem(

@@ -20,8 +20,10 @@ bool request_number(
 bool request_flag(struct http_request *r, const char *name, bool *out);
 /* {id} of the path. Malformed: 404, like any id that does not exist. */
 bool request_job_id(struct http_request *r, struct uuid *id, char text[UUID_TEXT_LEN + 1]);
-/* JSON (application/json, +json or no content-type) of the body, or 415. */
-bool request_is_json(struct bytes content_type);
+/* Is it application/json, text/json or none? */
+bool request_is_json(struct bytes media_type);
+/* 415: what came, and which content type to send ("application/json, or ..."). */
+bool request_other_media_type(struct http_request *r, struct bytes media_type, const char *wanted);
 /* The media type of a content-type or accept header, without parameters, white space and upper case; "" when
  * absent. */
 struct bytes request_media_type(struct arena *a, struct bytes header);

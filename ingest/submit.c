@@ -111,6 +111,47 @@ static void check_engine(
     buf_release(&hint);
 }
 
+static void check_target(struct check *c, struct bytes field, struct bytes engine, struct bytes target)
+{
+    struct buf hint;
+    buf_init(&hint);
+    if (engine.len && target.len && !c->rules->has(c->rules->self, engine, ENGINE_TARGET, target, &hint))
+        problem(c, field, "unknown_target",
+            arena_printf(c->arena, "engine '%.*s' has no target '%.*s'; known: %.*s",
+                BYTES_ARG(bytes_cut(engine, SHOWN_MAX)), BYTES_ARG(bytes_cut(target, SHOWN_MAX)),
+                BYTES_ARG(buf_bytes(&hint))));
+    buf_release(&hint);
+}
+
+/* Does any engine of the job take this setting? */
+static bool takes_conf(struct check *c, struct bytes name, struct buf *hint)
+{
+    const struct job *j = c->job;
+    bool takes = j->engine.len > 0 && c->rules->has(c->rules->self, j->engine, ENGINE_CONF, name, hint);
+    for (size_t i = 0; i < j->parts.count && i < PARTS_MAX && !takes; i++) {
+        struct bytes engine = j->parts.items[i].engine;
+        takes = engine.len > 0 && c->rules->has(c->rules->self, engine, ENGINE_CONF, name, hint);
+    }
+    return takes;
+}
+
+static void check_conf(struct check *c)
+{
+    const struct job *j = c->job;
+    if (j->engine.len == 0 && j->parts.count == 0)
+        return; /* told already: which settings there are depends on the engine */
+    for (size_t i = 0; i < j->conf.count; i++) {
+        struct buf hint;
+        struct bytes name = bytes_cut(j->conf.items[i].key, SHOWN_MAX);
+        buf_init(&hint);
+        if (!takes_conf(c, j->conf.items[i].key, &hint))
+            problem(c, arena_printf(c->arena, "conf.%.*s", BYTES_ARG(name)), "unknown_field",
+                arena_printf(
+                    c->arena, "the engine has no such setting; known: %.*s", BYTES_ARG(buf_bytes(&hint))));
+        buf_release(&hint);
+    }
+}
+
 static void check_part(struct check *c, size_t index)
 {
     const struct job_part *part = &c->job->parts.items[index];
@@ -129,6 +170,8 @@ static void check_part(struct check *c, size_t index)
     if (part->engine.len > 0)
         check_engine(
             c, engine, arena_printf(c->arena, "parts[%zu].code_type", index), part->engine, part->code_type);
+    check_target(c, arena_printf(c->arena, "parts[%zu].target", index),
+        part->engine.len ? part->engine : c->job->engine, part->target);
 }
 
 static void check_code(struct check *c)
@@ -138,6 +181,8 @@ static void check_code(struct check *c)
         check_engine(c, BYTES("engine"), BYTES("code_type"), j->engine, j->code_type);
     else if (j->parts.count == 0)
         problem(c, BYTES("engine"), "missing", BYTES("the name of an engine"));
+    check_target(c, BYTES("target"), j->engine, j->target);
+    check_conf(c);
     if (j->parts.count == 0 && is_blank(j->code))
         problem(c, BYTES("code"), j->code.len ? "empty_code" : "missing",
             BYTES("what to run; it may not be blank"));

@@ -21,10 +21,8 @@ bool wish_object(struct http_request *r, json_t **out)
         *out = json_object();
         return true;
     }
-    if (!request_is_json(type)) {
-        http_problem(r, 415, "unsupported_media_type", BYTES("send application/json"), NULL);
-        return false;
-    }
+    if (!request_is_json(type))
+        return request_other_media_type(r, type, "application/json");
     json_t *object = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
     if (json_is_object(object)) {
         *out = object;

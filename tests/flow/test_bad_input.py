@@ -60,6 +60,8 @@ REST_ROWS = {
     "a user of 65 letters": (changed(user="u" * 65), 422, "invalid", "bad_name"),
     "a name of 300 letters": (changed(name="n" * 300), 422, "invalid", "too_long"),
     "an unknown engine": (changed(engine="no-such"), 422, "invalid", "unknown_engine"),
+    "a target that the engine does not have": (changed(target="warehouse"), 422, "invalid", "unknown_target"),
+    "a setting that the engine does not have": (changed(conf={"databse": "x.db"}), 422, "invalid", "unknown_field"),
     "an engine that is a path": (changed(engine="../shell"), 422, "invalid", "unknown_engine"),
     "a code type of another engine": (changed(engine="shell", code_type="sql"), 422, "invalid", "bad_code_type"),
     "blank code": (changed(code=" \n\t"), 422, "invalid", "empty_code"),

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP manners of ingest and of every other program: methods, paths, media types, sizes, health."""
 import json
+import os
+import time
 
 import httpx
 import pytest
 
 from harness.stages import NAMES as STAGES
+from harness.wait import wait_for
 
 PROBLEM = "application/problem+json"
 
@@ -63,7 +66,17 @@ def test_options_names_the_methods(rest):
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/x-www-form-urlencoded"])
 def test_another_media_type_is_refused(rest, make, media_type):
     answer = rest.http.post("/v1/jobs", content=json.dumps(make("echo x")), headers={"content-type": media_type})
-    problem(answer, 415, "unsupported_media_type")
+    detail = problem(answer, 415, "unsupported_media_type")["detail"]
+    assert "content-type: application/json, or application/x-ndjson for many" in detail and media_type in detail
+    answer = rest.http.post("/v1/jobs/cancel", content="{}", headers={"content-type": media_type})
+    detail = problem(answer, 415, "unsupported_media_type")["detail"]
+    assert "content-type: application/json;" in detail and media_type in detail
+
+
+def test_the_driver_of_the_store_leaves_no_shared_memory(stack):
+    """Its counters: nobody reads them, a program that is killed leaves them for ever, and where they can't be made it complains."""
+    for stage in stack.stages:
+        assert not os.path.exists(f"/dev/shm/mongoc-{stage.pid}"), stage.label
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON"])
@@ -107,3 +120,31 @@ def test_every_program_tells_its_health_and_its_figures(stack, name):
     names = {line.split("{")[0].split(" ")[0] for line in metrics.text.splitlines() if line and line[0] != "#"}
     assert any(n.startswith(f"millrace_{name}_") for n in names), names
     assert "flow" not in metrics.text, "no creator or user in labels"
+
+
+@pytest.mark.parametrize(("server", "variable", "address", "setting"), [
+    ("kafka", "MILLRACE_KAFKA_BROKERS", "127.0.0.1:1", "kafka.brokers"),
+    ("mongodb", "MILLRACE_MONGO_URI", "mongodb://127.0.0.1:1/?directConnection=true", "mongo.uri")])
+def test_a_program_that_starts_without_a_server_says_once_which_and_that_it_goes_on_asking(stack, server, variable, address, setting):
+    stage = stack["collector"]
+    assert stage.stop() == 0
+    env, said = stage.env, len(stage.text())
+    stage.env = {**env, variable: address}
+
+    def lines():
+        return [x for x in stage.text()[said:].splitlines() if f"waiting for {server}" in x]
+
+    try:
+        stage.start(wait=False)
+        began = time.monotonic()
+        [line] = wait_for(lines, 30, "it says that it waits")
+        assert "127.0.0.1:1" in line and f"setting={setting}" in line and "asked again and again" in line, line
+        answer = httpx.get(stage.url + "/readyz", timeout=5, trust_env=False)
+        assert answer.status_code == 503 and server in answer.json()["detail"] and setting in answer.json()["detail"]
+        assert stage.probe("/healthz") == 200
+        wait_for(lambda: time.monotonic() > began + 8, 20, "it has asked several times")
+        assert len(lines()) == 1
+        assert stage.stop() == 0
+    finally:
+        stage.env = env
+        stage.start()

@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from harness import settings
+from harness.direct import converted, submit_converted
 from harness.wait import wait_for
 
 SHELLS = 3
@@ -125,6 +126,12 @@ def test_a_failed_job_holds_its_group_where_a_limit_says_so(stack, rest, make, u
     assert failed[-1] in rest.job(behind)["waiting_for"]["reason"]
     stack.db["cancels"].delete_one({"_id": f"hold:flow/{user}"})
     assert rest.end_of(behind)["state"] == "succeeded"
+
+
+def test_a_job_by_kafka_for_a_target_that_its_engine_does_not_have_fails_and_says_so(stack, rest, user):
+    job = rest.end_of(submit_converted(stack.kafka, converted(user, "echo x", target="warehouse")))
+    assert (job["state"], job["error"]["code"]) == ("failed", "unknown_target"), job
+    assert "engine 'shell' has no target 'warehouse'; known: none" in job["error"]["message"]
 
 
 def test_bad_engine_slots_are_refused_at_the_start(stack):

@@ -18,6 +18,13 @@ static enum engine_fit fit(void *self, struct bytes engine, struct bytes code_ty
     return code_type.len == 0 ? ENGINE_FITS : ENGINE_OTHER_CODE;
 }
 
+static bool has(void *self, struct bytes engine, enum engine_word word, struct bytes name, struct buf *hint)
+{
+    (void)self, (void)engine, (void)word;
+    buf_add_text(hint, "t");
+    return name.len == 1;
+}
+
 static void check_refused(const struct refusal *why)
 {
     MUST(why->status == 400 || why->status == 413 || why->status == 422);
@@ -38,7 +45,7 @@ static void check_accepted(struct submission *s, struct arena *a)
 
 static void try_one(struct bytes text, struct arena *a)
 {
-    const struct submit_rules rules = {64 * 1024, fit, NULL};
+    const struct submit_rules rules = {64 * 1024, fit, NULL, has};
     struct submission s;
     const struct refusal *why = NULL;
     if (submit_parse(&rules, text, BYTES_NONE, a, &s, &why))

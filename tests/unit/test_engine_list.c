@@ -115,6 +115,39 @@ static void engines_are_found_by_name_in_order(void **state)
     engine_list_close(l);
 }
 
+static void an_engine_has_the_targets_and_settings_of_its_manifest_or_any(void **state)
+{
+    const struct fixture *f = *state;
+    static const struct {
+        const char *more;
+        bool warehouse, other;
+        const char *names;
+    } rows[] = {
+        {"", true, true, "none"},
+        {",\"targets\":[],\"conf\":[]", false, false, "none"},
+        {",\"targets\":[\"warehouse\",\"lake\"],\"conf\":[\"warehouse\",\"lake\"]", true, false,
+            "warehouse, lake"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char manifest[300];
+        struct buf names;
+        snprintf(manifest, sizeof manifest,
+            "{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"]%s}", rows[i].more);
+        add_manifest(f, "x", manifest);
+        struct engine_list *l = open_list(f);
+        const struct engine_info *x = engine_list_find(l, BYTES("x"));
+        assert_int_equal(engine_info_has_target(x, BYTES("warehouse")), rows[i].warehouse);
+        assert_int_equal(engine_info_has_conf(x, BYTES("warehouse")), rows[i].warehouse);
+        assert_int_equal(engine_info_has_target(x, BYTES("other")), rows[i].other);
+        assert_int_equal(engine_info_has_conf(x, BYTES("other")), rows[i].other);
+        buf_init(&names);
+        engine_info_names(x->targets, &names);
+        assert_true(bytes_equal_text(buf_bytes(&names), rows[i].names));
+        buf_release(&names);
+        engine_list_close(l);
+    }
+}
+
 static void a_program_that_is_not_installed_keeps_its_name(void **state)
 {
     const struct fixture *f = *state;
@@ -145,6 +178,8 @@ static void a_wrong_manifest_is_refused_with_file_and_reason(void **state)
         {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"scope\":1}", "\"scope\""},
         {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"environment\":\"PATH\"}",
             "\"environment\""},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"targets\":\"t\"}", "\"targets\""},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"conf\":[1]}", "\"conf\"[0]"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct error e = {.text = ""};
@@ -174,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(engines_are_found_by_name_in_order),
+        TEST(an_engine_has_the_targets_and_settings_of_its_manifest_or_any),
         TEST(a_program_that_is_not_installed_keeps_its_name),
         TEST(a_wrong_manifest_is_refused_with_file_and_reason),
         TEST(a_folder_without_engines_is_refused),

@@ -221,7 +221,7 @@ static void a_timeout_ends_as_timed_out(void **state)
     engines_run(w.p, &t);
     AWAIT(&w, b.ended);
     assert_int_equal(b.end, TASK_TIMED_OUT);
-    assert_string_equal(b.code, "timed_out");
+    assert_string_equal(b.code, "run_timeout");
     probe_release(&b);
     world_close(&w);
 }

@@ -196,7 +196,7 @@ static void codes_that_other_modules_set_are_in_the_table(void **state)
         /* shape_from_json */
         "unknown_field", "wrong_type", "missing", "nul_byte", "too_long",
         /* stages */
-        "unknown_pool", "unknown_outcome", "too_old", "poison", "lost"};
+        "unknown_pool", "unknown_target", "unknown_outcome", "poison", "lost"};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (!job_error_code(codes[i]))
             fail_msg("%s is not in job_error_codes", codes[i]);

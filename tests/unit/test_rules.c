@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/error.h"
 #include "executor/rules.h"
 
 #define NOW 1000000
@@ -108,7 +109,7 @@ static void world_init(struct world *w)
 static void answer(struct world *w, enum ask_lane lane, enum ask_kind kind, bool ok)
 {
     struct ask *a = w->out[lane];
-    assert_non_null(a);
+    MUST(a);
     assert_string_equal(ask_kind_names[a->kind], ask_kind_names[kind]);
     w->out[lane] = NULL;
     a->ok = ok;

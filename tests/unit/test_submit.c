@@ -23,7 +23,16 @@ static enum engine_fit fit(void *self, struct bytes engine, struct bytes code_ty
     return code_type.len == 0 || bytes_equal_text(code_type, "bash") ? ENGINE_FITS : ENGINE_OTHER_CODE;
 }
 
-static const struct submit_rules rules = {4096, fit, NULL};
+static bool has(void *self, struct bytes engine, enum engine_word word, struct bytes name, struct buf *hint)
+{
+    (void)self;
+    if (!bytes_equal_text(engine, "shell"))
+        return true;
+    buf_add_text(hint, word == ENGINE_TARGET ? "t" : "s");
+    return bytes_equal_text(name, word == ENGINE_TARGET ? "t" : "s");
+}
+
+static const struct submit_rules rules = {4096, fit, NULL, has};
 
 #define WHO "\"creator\":\"ide\",\"user\":\"ann\","
 #define GOOD "{" WHO "\"engine\":\"noop\",\"code\":\"x\"}"
@@ -80,6 +89,20 @@ static const struct {
     {"a code type of another engine is told",
         "{" WHO "\"engine\":\"shell\",\"code_type\":\"sql\",\"code\":\"x\"}", 422, "invalid",
         "code_type:bad_code_type"},
+    {"a target that the engine has is accepted",
+        "{" WHO "\"engine\":\"shell\",\"target\":\"t\",\"conf\":{\"s\":\"1\"},\"code\":\"x\"}", 0, NULL, ""},
+    {"a target that the engine does not have is told",
+        "{" WHO "\"engine\":\"shell\",\"target\":\"u\",\"code\":\"x\"}", 422, "invalid",
+        "target:unknown_target"},
+    {"a setting that the engine does not have is told",
+        "{" WHO "\"engine\":\"shell\",\"conf\":{\"s\":\"1\",\"S\":\"1\"},\"code\":\"x\"}", 422, "invalid",
+        "conf.S:unknown_field"},
+    {"a setting is right when one of the job's engines has it",
+        WITH("\"conf\":{\"S\":\"1\"},\"parts\":[{\"id\":\"a\",\"engine\":\"shell\",\"code\":\"x\"}]"), 0,
+        NULL, ""},
+    {"the target of a part is its engine's",
+        WITH("\"parts\":[{\"id\":\"a\",\"engine\":\"shell\",\"target\":\"u\",\"code\":\"x\"}]"), 422,
+        "invalid", "parts[0].target:unknown_target"},
     {"numbers out of range are told",
         WITH("\"limits\":{\"run_timeout_ms\":-1},\"retry\":{\"max_attempts\":0,\"backoff_ms\":-5}"), 422,
         "invalid", "limits.run_timeout_ms:bad_value retry.max_attempts:bad_value retry.backoff_ms:bad_value"},
@@ -110,7 +133,7 @@ static void told(const struct refusal *why, struct buf *out)
 /* Ids are compared with each other, so that an endless list would keep a thread busy for seconds. */
 static void too_many_parts_are_told_and_not_looked_at(void **state)
 {
-    const struct submit_rules large = {1024 * 1024, fit, NULL};
+    const struct submit_rules large = {1024 * 1024, fit, NULL, has};
     struct arena a;
     struct submission s;
     const struct refusal *why = NULL;

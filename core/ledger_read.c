@@ -21,7 +21,22 @@ static void read_nodes(const bson_iter_t *field, struct arena *a, struct run *r)
             ledger_node_id(bson_iter_key(&nodes), a), arena_copy(a, ledger_binary_of(&nodes))};
 }
 
-enum kind { ID, PARTITION, STATE, NUMBER, TEXT, BINARY, TIME, NODES };
+static void read_outs(const bson_iter_t *it, struct arena *a, struct run *r)
+{
+    bson_iter_t item;
+    size_t n = 0;
+    if (!BSON_ITER_HOLDS_ARRAY(it))
+        return;
+    for (bool more = bson_iter_recurse(it, &item) && bson_iter_next(&item); more;
+         more = bson_iter_next(&item))
+        n++;
+    r->outs = arena_array(a, n ? n : 1, sizeof *r->outs);
+    for (bool more = bson_iter_recurse(it, &item) && bson_iter_next(&item); more;
+         more = bson_iter_next(&item))
+        r->outs[r->out_count++] = arena_copy(a, ledger_text_of(&item));
+}
+
+enum kind { ID, PARTITION, STATE, NUMBER, TEXT, BINARY, TIME, NODES, OUTS };
 #define FIELD(name, kind)                                                                                    \
     {                                                                                                        \
 #name, kind, offsetof(struct run, name)                                                              \
@@ -35,6 +50,7 @@ static const struct {
     {"partition", PARTITION, 0},
     {"state", STATE, 0},
     {"nodes", NODES, 0},
+    {"outs", OUTS, 0},
     FIELD(seq, NUMBER),
     FIELD(attempt, NUMBER),
     FIELD(tries, NUMBER),
@@ -70,6 +86,9 @@ static void read_field(const bson_iter_t *it, size_t i, struct arena *a, struct 
         return;
     case NODES:
         read_nodes(it, a, r);
+        return;
+    case OUTS:
+        read_outs(it, a, r);
         return;
     case NUMBER:
         number = bson_iter_as_int64(it);

@@ -278,6 +278,10 @@ static bson_t *requeue_update(const struct run_close *c, const char *outcome)
     BSON_APPEND_UTF8(&set, "reason", c->reason);
     ledger_append_time(&set, "retry_at", c->retry_at);
     bson_append_document_end(update, &set);
+    bson_t push;
+    BSON_APPEND_DOCUMENT_BEGIN(update, "$push", &push);
+    BSON_APPEND_UTF8(&push, "outs", outcome);
+    bson_append_document_end(update, &push);
     if (!c->unlaunched) {
         bson_t unset;
         BSON_APPEND_DOCUMENT_BEGIN(update, "$unset", &unset);

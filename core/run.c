@@ -7,3 +7,11 @@ const char *run_state_name(enum run_state s)
     static const char *const names[RUN_STATES] = {"queued", "delayed", "running", "ended"};
     return names[s];
 }
+
+bool run_closed_by(const struct run *r, struct bytes outcome)
+{
+    for (size_t i = 0; i < r->out_count; i++)
+        if (bytes_equal(r->outs[i], outcome))
+            return true;
+    return bytes_equal(r->out, outcome);
+}

@@ -38,6 +38,8 @@ struct run {
     int64_t lost;          /* of them lost with their executor */
     struct bytes instance; /* of the latest start */
     struct bytes out;      /* the outcome that ended the latest attempt: its token */
+    struct bytes *outs;    /* the tokens of all that sent it back to the queue, oldest first */
+    size_t out_count;
     struct bytes reason;   /* queued again: why */
     int64_t queued_at, started_at;
     int64_t wake_at;      /* delayed: not before; queued and never tried: when its queue timeout is over */
@@ -50,6 +52,8 @@ struct runs {
     struct run *items;
     size_t count;
 };
+/* Was an attempt of the run closed by this outcome? */
+bool run_closed_by(const struct run *r, struct bytes outcome);
 
 /* ---- what is asked ---- */
 

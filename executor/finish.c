@@ -326,7 +326,7 @@ static void conclude(struct rules *r, struct finish *f, struct runs *found)
         runs_sort(found);
     for (size_t i = 0; i < f->count; i++) {
         const struct run *run = found ? runs_of(found, &f->ends[i]->close.id) : NULL;
-        acknowledge(r, f->ends[i], !found || (run && bytes_equal_text(run->out, f->outcome)), p);
+        acknowledge(r, f->ends[i], !found || (run && run_closed_by(run, bytes_of(f->outcome))), p);
     }
     publication_close(r, p);
 }

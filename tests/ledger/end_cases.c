@@ -106,6 +106,7 @@ static void a_run_goes_back_to_the_queue_with_its_reason_and_keeps_what_it_needs
         assert_true(r.retry_at == ways_back[i].retry_at);
         assert_bytes(r.reason, ways_back[i].reason);
         assert_bytes(r.out, OUTCOME);
+        assert_true(r.out_count == 1 && bytes_equal_text(r.outs[0], OUTCOME));
         assert_true(r.payload.data && r.node_count == 1);
     }
     assert_int_equal(read_run(&w, &closes[WAYS_BACK].id).state, RUN_ENDED);

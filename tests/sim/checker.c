@@ -233,14 +233,24 @@ void check_closed(
 }
 
 /* An event of an end must be that of an end which counted. */
-static bool counted(const struct sim *s, const struct sim_job *j, const struct sim_event *e)
+static bool counted(const struct sim *s, struct sim_job *j, const struct sim_event *e)
 {
     struct sim_event told;
     for (size_t i = 0; i < j->close_count; i++)
         if (j->closes[i].attempt == e->attempt && event_of(s, j->closes[i].out, j, &told) &&
             memcmp(&told, e, sizeof told) == 0)
-            return true;
+            return j->closes[i].told = true;
     return false;
+}
+
+/* Every end that counted, final or not, is told if its outcome has an event. */
+static const struct close_done *untold(const struct sim *s, const struct sim_job *j)
+{
+    struct sim_event e;
+    for (size_t i = 0; i < j->close_count; i++)
+        if (!j->closes[i].told && event_of(s, j->closes[i].out, j, &e))
+            return &j->closes[i];
+    return NULL;
 }
 
 void check_event(struct sim *s, const struct sim_event *e)
@@ -271,9 +281,14 @@ void check_event(struct sim *s, const struct sim_event *e)
 static bool job_is_done(struct sim *s, struct sim_job *j, char *missing, size_t size)
 {
     const struct document *d = &j->run;
-    if (d->exists && d->state == RUN_ENDED && j->finals && !j->live)
+    const struct close_done *silent = untold(s, j);
+    if (d->exists && d->state == RUN_ENDED && j->finals && !j->live && !silent)
         return true;
     s->concerned = j;
+    if (silent) {
+        snprintf(missing, size, "nobody was told of the end of attempt %lld", (long long)silent->attempt);
+        return false;
+    }
     snprintf(missing, size, "the ledger says %s, attempt %lld of %.*s; %zu final events, %s",
         d->exists ? run_state_name(d->state) : "nothing", (long long)d->attempt, BYTES_ARG(d->instance),
         j->finals, j->live ? "it lives" : "no child");

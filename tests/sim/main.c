@@ -34,6 +34,7 @@ static const char *const bug_names[BUGS] = {
     [BUG_START_BEFORE_FINISH] = "start-before-finish",
     [BUG_HEAD_SKIPPED] = "head-skipped",
     [BUG_INSERT_ANY_ORDER] = "insert-any-order",
+    [BUG_EARLIER_ENDS_FORGOTTEN] = "earlier-ends-forgotten",
 };
 
 struct settings {

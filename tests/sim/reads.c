@@ -27,6 +27,10 @@ static void tell_run(struct arena *a, const struct sim_job *j, bool with_payload
         .started_at = d->started_at,
         .wake_at = d->wake_at,
         .retry_at = d->retry_at};
+    out->outs = arena_array(a, j->close_count + 1, sizeof *out->outs);
+    for (size_t i = 0; i < j->close_count; i++)
+        if (j->closes[i].to == RUN_QUEUED)
+            out->outs[out->out_count++] = arena_copy(a, bytes_of(j->closes[i].out));
     if (!with_payload)
         return;
     if (d->has_payload)

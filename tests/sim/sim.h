@@ -170,6 +170,7 @@ struct close_done {
     int64_t attempt;
     enum run_state from, to;
     char out[UUID_TEXT_LEN + 1];
+    bool told; /* its event was delivered, or it has none */
 };
 
 /* What comes at the worst moment: in the middle of its first start, or while it runs. */

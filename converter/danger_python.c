@@ -83,14 +83,21 @@ static bool fits(struct bytes path, const char *what)
     return bytes_equal_text(path, what);
 }
 
-static void judge_import(struct python *p, const struct path *module, struct bytes text)
+static bool in_module(struct bytes path, const char *module)
+{
+    size_t len = strlen(module);
+
+    return bytes_starts_with(path, module) && (path.len == len || path.data[len] == '.');
+}
+
+/* known: a part of it that was judged already, or none. */
+static void judge_import(struct python *p, const struct path *place, struct bytes path, struct bytes known)
 {
     for (size_t row = 0; danger_rules[row].name != NULL; row++) {
         const struct danger_rule *r = &danger_rules[row];
-        size_t len = strlen(r->what);
-        if (p->check->on[row] && r->kind == DANGER_PYTHON_IMPORT && bytes_starts_with(text, r->what) &&
-            (text.len == len || text.data[len] == '.'))
-            danger_found(p->check, row, module->offset, module->end - module->offset);
+        if (p->check->on[row] && r->kind == DANGER_PYTHON_IMPORT && in_module(path, r->what) &&
+            !in_module(known, r->what))
+            danger_found(p->check, row, place->offset, place->end - place->offset);
     }
 }
 
@@ -219,7 +226,7 @@ static void scan_import(struct python *p)
         take_path(p, &module);
         if (module.len == 0)
             return;
-        judge_import(p, &module, path_bytes(&module));
+        judge_import(p, &module, path_bytes(&module), BYTES_NONE);
         struct bytes name = take_as(p, false, &as);
         if (name.len > 0)
             learn(p, name, path_bytes(&module));
@@ -230,7 +237,7 @@ static void import_name(struct python *p, struct bytes module, const struct path
 {
     struct bytes full = joined(p, module, path_bytes(name));
 
-    judge_import(p, name, full);
+    judge_import(p, name, full, module);
     judge_name(p, name, full, 0);
     learn(p, as.len > 0 ? as : path_bytes(name), full);
 }
@@ -245,7 +252,7 @@ static void scan_from(struct python *p)
     take_path(p, &word);
     if (module.len == 0 || module.text[0] == '.' || !bytes_equal(path_bytes(&word), BYTES("import")))
         return;
-    judge_import(p, &module, path_bytes(&module));
+    judge_import(p, &module, path_bytes(&module), BYTES_NONE);
     skip_blanks(p, false);
     bool bracket = char_at(p, p->at) == '(';
     if (bracket) {

@@ -10,64 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What the tokens of a tail have been so far. */
-enum tail {
-    TAIL_NONE,
-    TAIL_LIMIT,   /* LIMIT */
-    TAIL_LIMIT_N, /* LIMIT n */
-    TAIL_COMMA,   /* LIMIT n , */
-    TAIL_OFFSET,
-    TAIL_OFFSET_N,
-    TAIL_OFFSET_ROWS,
-    TAIL_FETCH,
-    TAIL_FETCH_FIRST,
-    TAIL_FETCH_N,
-    TAIL_FETCH_ROWS,
-    TAIL_DONE,
-    TAIL_OPTION /* T-SQL's OPTION (...) at the end */
-};
-
-/* What a token is to a tail. */
-enum part {
-    PART_OTHER,
-    PART_LIMIT,
-    PART_OFFSET,
-    PART_FETCH,
-    PART_FIRST,
-    PART_ROWS,
-    PART_ONLY,
-    PART_ALL,
-    PART_NUMBER,
-    PART_PARAMETER,
-    PART_COMMA
-};
-
-static const struct {
-    enum tail from;
-    enum part part;
-    enum tail to;
-} steps[] = {
-    {TAIL_NONE, PART_LIMIT, TAIL_LIMIT},
-    {TAIL_NONE, PART_OFFSET, TAIL_OFFSET},
-    {TAIL_NONE, PART_FETCH, TAIL_FETCH},
-    {TAIL_LIMIT, PART_NUMBER, TAIL_LIMIT_N},
-    {TAIL_LIMIT, PART_ALL, TAIL_LIMIT_N},
-    {TAIL_LIMIT_N, PART_COMMA, TAIL_COMMA},
-    {TAIL_LIMIT_N, PART_OFFSET, TAIL_OFFSET},
-    {TAIL_COMMA, PART_NUMBER, TAIL_DONE},
-    {TAIL_OFFSET, PART_NUMBER, TAIL_OFFSET_N},
-    {TAIL_OFFSET, PART_PARAMETER, TAIL_OFFSET_N},
-    {TAIL_OFFSET_N, PART_ROWS, TAIL_OFFSET_ROWS},
-    {TAIL_OFFSET_N, PART_LIMIT, TAIL_LIMIT},
-    {TAIL_OFFSET_N, PART_FETCH, TAIL_FETCH},
-    {TAIL_OFFSET_ROWS, PART_LIMIT, TAIL_LIMIT},
-    {TAIL_OFFSET_ROWS, PART_FETCH, TAIL_FETCH},
-    {TAIL_FETCH, PART_FIRST, TAIL_FETCH_FIRST},
-    {TAIL_FETCH_FIRST, PART_NUMBER, TAIL_FETCH_N},
-    {TAIL_FETCH_FIRST, PART_ROWS, TAIL_FETCH_ROWS},
-    {TAIL_FETCH_N, PART_ROWS, TAIL_FETCH_ROWS},
-    {TAIL_FETCH_ROWS, PART_ONLY, TAIL_DONE},
-};
+#include "converter/limit_tail.h"
 
 static const char not_plain[] = "its limit is not a plain number in its usual place";
 static const char no_query[] = "it is no query";
@@ -89,18 +32,17 @@ struct limiting {
     enum sql_dialect dialect;
     const char *why; /* what is not sure; NULL: nothing */
     enum head head;
-    enum tail tail;
+    struct limit_tail tail;
+    bool option; /* T-SQL's OPTION (...) has come, behind everything */
     enum top top;
     bool first_in_parens; /* the next token is the first one of the query in parentheses at the beginning */
     bool after_set;       /* a query must follow */
-    bool has_sets, has_order, has_from, has_offset, ended;
-    bool has_limit;         /* LIMIT or FETCH */
-    bool has_top;           /* of its first SELECT */
-    size_t depth;           /* parentheses */
-    size_t select_end;      /* behind SELECT [ALL|DISTINCT] */
-    size_t body_end;        /* behind the query's last token */
-    size_t offset_at;       /* of the word OFFSET */
-    struct sql_token limit; /* the number (or ALL) of LIMIT, TOP or FETCH; SQL_END: FETCH FIRST ROW ONLY */
+    bool has_sets, has_order, has_from, ended;
+    bool has_top; /* of its first SELECT */
+    struct sql_token top_number;
+    size_t depth;      /* parentheses */
+    size_t select_end; /* behind SELECT [ALL|DISTINCT] */
+    size_t body_end;   /* behind the query's last token */
     struct sql_token previous;
 };
 
@@ -115,69 +57,14 @@ static bool is_sign(const struct sql_token *t, char sign)
     return t->kind == SQL_SIGN && t->sign == sign;
 }
 
-/* ---- the tail ---- */
-
-static enum part part_of(const struct limiting *l, const struct sql_token *t)
-{
-    if (t->kind == SQL_NUMBER)
-        return PART_NUMBER;
-    if (t->kind == SQL_PARAMETER || is_sign(t, '?'))
-        return PART_PARAMETER;
-    if (is_sign(t, ','))
-        return PART_COMMA;
-    switch ((int)t->word) {
-    case SQL_LIMIT_WORD: /* a plain name in T-SQL */
-        return l->dialect == SQL_TSQL ? PART_OTHER : PART_LIMIT;
-    case SQL_OFFSET:
-        return PART_OFFSET;
-    case SQL_FETCH:
-        return PART_FETCH;
-    case SQL_FIRST:
-    case SQL_NEXT:
-        return PART_FIRST;
-    case SQL_ROW:
-    case SQL_ROWS:
-        return PART_ROWS;
-    case SQL_ONLY:
-        return PART_ONLY;
-    case SQL_ALL:
-        return l->dialect == SQL_SQLITE || l->dialect == SQL_MYSQL ? PART_OTHER : PART_ALL;
-    default:
-        return PART_OTHER;
-    }
-}
-
-static void enter(struct limiting *l, enum tail to, const struct sql_token *t)
-{
-    if (to == TAIL_LIMIT || to == TAIL_FETCH) {
-        if (l->has_limit)
-            doubt(l, not_plain);
-        l->has_limit = true;
-    } else if (to == TAIL_OFFSET) {
-        if (l->has_offset)
-            doubt(l, not_plain);
-        l->has_offset = true;
-        l->offset_at = t->start;
-    } else if (to == TAIL_LIMIT_N || to == TAIL_FETCH_N || (to == TAIL_DONE && t->kind == SQL_NUMBER)) {
-        l->limit = *t;
-    }
-    l->tail = to;
-}
-
 /* True: the token belongs to the tail. */
 static bool follow_tail(struct limiting *l, const struct sql_token *t)
 {
-    enum part part = part_of(l, t);
-
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        if (steps[i].from == l->tail && steps[i].part == part) {
-            enter(l, steps[i].to, t);
-            return true;
-        }
-    }
-    if (l->tail != TAIL_NONE)
+    if (!limit_tail_follow(&l->tail, l->dialect, t))
+        return false;
+    if (l->tail.wrong)
         doubt(l, not_plain);
-    return l->tail != TAIL_NONE;
+    return true;
 }
 
 /* ---- TOP ---- */
@@ -203,7 +90,7 @@ static bool follow_top(struct limiting *l, const struct sql_token *t)
         if (is_sign(t, '(') && l->previous.word == SQL_TOP)
             return true;
         l->top = is_sign(&l->previous, '(') ? TOP_CLOSING : TOP_READ;
-        l->limit = *t;
+        l->top_number = *t;
         if (t->kind != SQL_NUMBER)
             doubt(l, not_plain);
         return true;
@@ -333,17 +220,15 @@ static void follow_set(struct limiting *l, const struct sql_token *t)
 /* A token at the outermost level, behind the first. */
 static void follow_query(struct limiting *l, const struct sql_token *t)
 {
-    if (l->tail == TAIL_OPTION)
+    if (l->option)
         return;
     if (l->after_set) {
         follow_set(l, t);
-    } else if (is_set(l, t->word) && l->tail == TAIL_NONE) {
+    } else if (is_set(l, t->word) && l->tail.state == TAIL_NONE) {
         l->has_sets = l->after_set = true;
         l->has_from = true;
     } else if (l->dialect == SQL_TSQL && t->word == SQL_OPTION) {
-        if (l->tail == TAIL_LIMIT || l->tail == TAIL_OFFSET || l->tail == TAIL_FETCH)
-            doubt(l, not_plain);
-        l->tail = TAIL_OPTION;
+        l->option = true;
         return;
     } else if (!follow_tail(l, t)) {
         if (t->word == SQL_SELECT)
@@ -405,7 +290,7 @@ static void follow(struct limiting *l, const struct sql_token *t)
         if (l->depth == 0)
             doubt(l, "its parentheses do not match");
         l->depth -= l->depth > 0;
-        if (l->depth == 0 && !follow_top(l, t) && l->tail != TAIL_OPTION)
+        if (l->depth == 0 && !follow_top(l, t) && !l->option)
             l->body_end = t->end;
     } else if (is_sign(t, ';') && l->depth == 0) {
         l->ended = true;
@@ -416,7 +301,7 @@ static void follow(struct limiting *l, const struct sql_token *t)
             follow_with(l, t);
         else if (!alias && !follow_top(l, t))
             follow_query(l, t);
-        if (l->tail != TAIL_OPTION)
+        if (!l->option)
             l->body_end = t->end;
     } else if (l->top == TOP_NUMBER || l->top == TOP_CLOSING) {
         follow_top(l, t); /* within TOP (n) */
@@ -501,30 +386,24 @@ static struct bytes insert(
 /* A limit that is there. */
 static enum row_limit_end lower(struct limiting *l, int64_t max_rows, struct row_limit *out)
 {
-    struct bytes number = sql_token_text(&l->lexer, &l->limit);
-    int64_t value = INT64_MAX; /* ALL, or more digits than count */
+    struct bytes number = sql_token_text(&l->lexer, &l->tail.number);
+    int64_t value = INT64_MAX; /* ALL */
 
-    if (l->limit.kind == SQL_END)
+    if (l->tail.number.kind == SQL_END)
         return ROW_LIMIT_KEPT; /* FETCH FIRST ROW ONLY */
-    if (l->limit.kind == SQL_NUMBER) {
-        for (size_t i = 0; i < number.len; i++) {
-            if (number.data[i] < '0' || number.data[i] > '9') {
-                doubt(l, not_plain);
-                return ROW_LIMIT_FETCH;
-            }
-        }
-        if (number.len < 19 && !bytes_parse_int64(number, &value))
-            value = INT64_MAX;
+    if (l->tail.number.kind == SQL_NUMBER && !bytes_parse_int64(number, &value)) {
+        doubt(l, not_plain);
+        return ROW_LIMIT_FETCH;
     }
     if (value <= max_rows)
         return ROW_LIMIT_KEPT;
-    out->text = splice(l, l->limit.start, l->limit.end, "", max_rows, "");
+    out->text = splice(l, l->tail.number.start, l->tail.number.end, "", max_rows, "");
     return ROW_LIMIT_LOWERED;
 }
 
 static enum row_limit_end add_top(struct limiting *l, int64_t n, struct row_limit *out)
 {
-    if (l->has_offset)
+    if (l->tail.has_offset)
         out->text = insert(l, l->body_end, " FETCH NEXT ", n, " ROWS ONLY");
     else if (!l->has_sets && l->head == HEAD_SELECT)
         out->text = insert(l, l->select_end, " TOP (", n, ")");
@@ -543,16 +422,16 @@ static enum row_limit_end add(struct limiting *l, int64_t n, struct row_limit *o
     case SQL_LIMIT_TOP:
         return add_top(l, n, out);
     case SQL_LIMIT_FETCH:
-        if (l->tail == TAIL_OFFSET_N)
+        if (l->tail.state == TAIL_OFFSET_N)
             doubt(l, not_plain);
         else
             out->text = insert(l, l->body_end, " FETCH FIRST ", n, " ROWS ONLY");
         break;
     case SQL_LIMIT_LIMIT:
-        if (l->has_offset && old)
+        if (l->tail.has_offset && old)
             doubt(l, not_plain);
-        else if (l->has_offset && l->dialect == SQL_SPARK)
-            out->text = insert(l, l->offset_at, "LIMIT ", n, " ");
+        else if (l->tail.has_offset && l->dialect == SQL_SPARK)
+            out->text = insert(l, l->tail.offset_at, "LIMIT ", n, " ");
         else
             out->text = insert(l, l->body_end, " LIMIT ", n, "");
         break;
@@ -562,19 +441,17 @@ static enum row_limit_end add(struct limiting *l, int64_t n, struct row_limit *o
 
 static void judge(struct limiting *l)
 {
-    bool whole = l->tail == TAIL_NONE || l->tail == TAIL_LIMIT_N || l->tail == TAIL_OFFSET_N ||
-                 l->tail == TAIL_OFFSET_ROWS || l->tail == TAIL_DONE || l->tail == TAIL_OPTION;
-
     if (l->head == HEAD_NONE || l->head == HEAD_WITH)
         doubt(l, no_query);
     if (l->depth > 0 || l->lexer.unclosed != NULL || l->after_set)
         doubt(l, "it is not closed");
-    if (!whole || l->top == TOP_NUMBER || l->top == TOP_CLOSING)
+    if (!limit_tail_is_whole(&l->tail) || l->top == TOP_NUMBER || l->top == TOP_CLOSING)
         doubt(l, not_plain);
     if (l->has_top && !l->has_sets) {
-        if (l->has_limit || l->has_offset)
+        if (l->tail.has_limit || l->tail.has_offset)
             doubt(l, not_plain);
-        l->has_limit = true;
+        l->tail.has_limit = true;
+        l->tail.number = l->top_number;
     }
     /* Old MySQL lets the outer limit take the place of the inner one. */
     if (l->head == HEAD_PARENS && !l->has_sets && l->dialect == SQL_MYSQL)
@@ -602,7 +479,7 @@ enum row_limit_end row_limit_apply(
     }
     judge(&l);
     if (l.why == NULL)
-        end = l.has_limit ? lower(&l, max_rows, out) : add(&l, max_rows, out);
+        end = l.tail.has_limit ? lower(&l, max_rows, out) : add(&l, max_rows, out);
     if (l.why != NULL) {
         *out = (struct row_limit){.text = statement, .why = l.why};
         return ROW_LIMIT_FETCH;

@@ -127,11 +127,10 @@ static bool fits_arguments(const struct danger_rule *r, const struct danger_word
 
 static void judge(struct danger_check *c, struct bytes name, const struct danger_word *words, size_t count)
 {
-    for (size_t row = 0; danger_rules[row].name != NULL; row++) {
-        const struct danger_rule *r = &danger_rules[row];
-        if (c->on[row] && r->kind == DANGER_COMMAND && fits_name(name, r->what) &&
-            fits_arguments(r, words + 1, count - 1))
-            danger_found(c, row, words[0].offset, words[0].length);
+    for (size_t i = 0; i < c->row_count && name.len > 0; i++) {
+        const struct danger_rule *r = &danger_rules[c->rows[i]];
+        if (r->what[0] == name.data[0] && fits_name(name, r->what) && fits_arguments(r, words + 1, count - 1))
+            danger_found(c, c->rows[i], words[0].offset, words[0].length);
     }
 }
 
@@ -153,7 +152,7 @@ static bool is_assignment(struct bytes word)
 static const struct wrapper *wrapper_of(struct bytes name)
 {
     for (size_t i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]); i++) {
-        if (bytes_equal_text(name, wrappers[i].name))
+        if (name.len > 0 && wrappers[i].name[0] == name.data[0] && bytes_equal_text(name, wrappers[i].name))
             return &wrappers[i];
     }
     return NULL;

@@ -93,11 +93,10 @@ static bool in_module(struct bytes path, const char *module)
 /* known: a part of it that was judged already, or none. */
 static void judge_import(struct python *p, const struct path *place, struct bytes path, struct bytes known)
 {
-    for (size_t row = 0; danger_rules[row].name != NULL; row++) {
-        const struct danger_rule *r = &danger_rules[row];
-        if (p->check->on[row] && r->kind == DANGER_PYTHON_IMPORT && in_module(path, r->what) &&
-            !in_module(known, r->what))
-            danger_found(p->check, row, place->offset, place->end - place->offset);
+    for (size_t i = 0; i < p->check->row_count; i++) {
+        const struct danger_rule *r = &danger_rules[p->check->rows[i]];
+        if (r->kind == DANGER_PYTHON_IMPORT && in_module(path, r->what) && !in_module(known, r->what))
+            danger_found(p->check, p->check->rows[i], place->offset, place->end - place->offset);
     }
 }
 
@@ -121,12 +120,12 @@ static void judge_name(struct python *p, const struct path *place, struct bytes 
 
     if (!dotted && called_at == 0)
         return;
-    for (size_t row = 0; danger_rules[row].name != NULL; row++) {
-        const struct danger_rule *r = &danger_rules[row];
-        if (!p->check->on[row] || r->kind != DANGER_PYTHON_NAME || !fits(path, r->what))
+    for (size_t i = 0; i < p->check->row_count; i++) {
+        const struct danger_rule *r = &danger_rules[p->check->rows[i]];
+        if (r->what[0] != path.data[0] || r->kind != DANGER_PYTHON_NAME || !fits(path, r->what))
             continue;
         if (r->argument == NULL || (called_at > 0 && fits_argument(p, called_at, r->argument)))
-            danger_found(p->check, row, place->offset, place->end - place->offset);
+            danger_found(p->check, p->check->rows[i], place->offset, place->end - place->offset);
     }
 }
 

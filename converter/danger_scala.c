@@ -57,9 +57,9 @@ static void judge(struct scala *s)
 {
     struct bytes path = {s->path, s->path_len};
 
-    for (size_t row = 0; danger_rules[row].name != NULL && path.len > 0; row++) {
-        const struct danger_rule *r = &danger_rules[row];
-        if (s->check->on[row] && r->kind == DANGER_SCALA_NAME && holds(path, r->what))
+    for (size_t i = 0; i < s->check->row_count && path.len > 0; i++) {
+        size_t row = s->check->rows[i];
+        if (holds(path, danger_rules[row].what))
             danger_found(s->check, row, s->path_start, s->path_end - s->path_start);
     }
 }

@@ -185,20 +185,35 @@ void danger_found(struct danger_check *c, size_t row, size_t offset, size_t leng
     finding_add(c->out, c->arena, c->code, offset, length, bytes_of(r->name), r->why);
 }
 
+static bool is_of(enum danger_kind kind, enum language l)
+{
+    switch (kind) {
+    case DANGER_COMMAND:
+        return l == LANGUAGE_SHELL;
+    case DANGER_PYTHON_IMPORT:
+    case DANGER_PYTHON_NAME:
+        return l == LANGUAGE_PYTHON;
+    case DANGER_SCALA_NAME:
+        return l == LANGUAGE_SCALA;
+    }
+    return false;
+}
+
 void dangers_check(
     struct bytes code, enum language l, const struct strings *names, struct arena *a, struct findings *out)
 {
     struct danger_check *c = arena_alloc(a, sizeof(*c));
-    bool any = false;
 
     *c = (struct danger_check){.code = code, .arena = a, .out = out};
     for (size_t row = 0; danger_rules[row].name != NULL; row++) {
+        bool named = false;
         MUST(row < DANGER_RULES_MAX);
-        for (size_t i = 0; i < names->count && !c->on[row]; i++)
-            c->on[row] = is_named(danger_rules[row].name, names->items[i]);
-        any = any || c->on[row];
+        for (size_t i = 0; i < names->count && !named; i++)
+            named = is_named(danger_rules[row].name, names->items[i]);
+        if (named && is_of(danger_rules[row].kind, l))
+            c->rows[c->row_count++] = row;
     }
-    if (!any)
+    if (c->row_count == 0)
         return;
     switch (l) {
     case LANGUAGE_SHELL:

@@ -13,7 +13,8 @@ struct danger_check {
     struct bytes code; /* the user's */
     struct arena *arena;
     struct findings *out;
-    bool on[DANGER_RULES_MAX]; /* by row of danger_rules */
+    size_t rows[DANGER_RULES_MAX]; /* of danger_rules: those that count here */
+    size_t row_count;
 };
 
 /* Of the rule in this row, at this place of the user's code. */

@@ -77,22 +77,24 @@ static const struct keyword {
     ['w' - 'a'] = {{"where", SQL_WHERE}, {"while", SQL_WHILE}, {"with", SQL_WITH}, {"work", SQL_TRANSACTION}},
 };
 
-enum { BLANK = 1, LETTER = 2, DIGIT = 4, DOLLAR = 8, FURTHER = LETTER | DIGIT | DOLLAR };
+/* OPENING: a sign that may begin more than a sign. */
+enum { BLANK = 1, LETTER = 2, DIGIT = 4, DOLLAR = 8, OPENING = 16, FURTHER = LETTER | DIGIT | DOLLAR };
 
 /* What a byte may be, by 16 bytes a line. All bytes of other scripts are letters: a name may hold them, nothing else does. */
 #define B BLANK
 #define L LETTER
 #define D DIGIT
-#define S DOLLAR
+#define S (DOLLAR | OPENING)
+#define O OPENING
 /* clang-format off */
 static const unsigned char classes[256] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, B, B, B, B, B, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    B, 0, 0, 0, S, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    D, D, D, D, D, D, D, D, D, D, 0, 0, 0, 0, 0, 0,
-    0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
-    L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, 0, L,
-    0, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    B, 0, O, O, S, 0, 0, O, 0, 0, 0, 0, 0, 0, O, 0,
+    D, D, D, D, D, D, D, D, D, D, O, 0, 0, 0, 0, 0,
+    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, O, 0, 0, 0, L,
+    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
     L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, 0, 0,
     L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
     L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
@@ -108,6 +110,7 @@ static const unsigned char classes[256] = {
 #undef L
 #undef D
 #undef S
+#undef O
 
 const struct sql_rules *sql_rules_of(enum sql_dialect d)
 {
@@ -267,7 +270,9 @@ static size_t word_end(const struct sql_lexer *l, size_t at)
             at++;
         return at;
     }
-    while ((class_at(l, at) & FURTHER) != 0)
+    const char *s = l->text.data;
+    size_t len = l->text.len;
+    while (at < len && (classes[(unsigned char)s[at]] & FURTHER) != 0)
         at++;
     return at;
 }
@@ -316,8 +321,10 @@ static enum sql_kind comment_kind(const struct sql_lexer *l)
 static void skip_between(struct sql_lexer *l, enum sql_kind *kind)
 {
     for (;;) {
-        while ((class_at(l, l->at) & BLANK) != 0)
-            l->at++;
+        size_t at = l->at;
+        while (at < l->text.len && (classes[(unsigned char)l->text.data[at]] & BLANK) != 0)
+            at++;
+        l->at = at;
         char c = char_at(l, l->at);
         if ((c != '-' && c != '/' && c != '#') || is_delimiter(l, l->at))
             return;
@@ -408,6 +415,8 @@ static void take_other(struct sql_lexer *l, struct sql_token *t)
     t->kind = SQL_SIGN;
     t->end = t->start + 1;
     t->sign = l->text.data[t->start];
+    if ((class_at(l, t->start) & OPENING) == 0)
+        return;
     if (t->sign == '\'') {
         take_quoted(l, t, SQL_TEXT, '\'', true, backslash);
     } else if (t->sign == '"') {

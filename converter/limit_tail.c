@@ -100,7 +100,7 @@ bool limit_tail_follow(struct limit_tail *tail, enum sql_dialect d, const struct
 {
     enum part part = part_of(d, t);
 
-    if (tail->state == TAIL_NONE && part == PART_OTHER)
+    if (tail->state == TAIL_NONE && part != PART_LIMIT && part != PART_OFFSET && part != PART_FETCH)
         return false;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         if (steps[i].from == tail->state && steps[i].part == part) {

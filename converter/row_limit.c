@@ -44,6 +44,7 @@ struct limiting {
     size_t select_end; /* behind SELECT [ALL|DISTINCT] */
     size_t body_end;   /* behind the query's last token */
     struct sql_token previous;
+    struct sql_token last; /* but for `;` */
 };
 
 static void doubt(struct limiting *l, const char *why)
@@ -309,6 +310,8 @@ static void follow(struct limiting *l, const struct sql_token *t)
     if (is_sign(t, '('))
         l->depth++;
     l->previous = *t;
+    if (!l->ended)
+        l->last = *t;
     if (alias)
         l->previous.word = SQL_OTHER;
 }
@@ -443,6 +446,9 @@ static void judge(struct limiting *l)
 {
     if (l->head == HEAD_NONE || l->head == HEAD_WITH)
         doubt(l, no_query);
+    /* What ends in an operator or a dot would take in what is put behind it. */
+    if (l->last.kind == SQL_SIGN && strchr(")*]}?", l->last.sign) == NULL)
+        doubt(l, "it is not closed");
     if (l->depth > 0 || l->lexer.unclosed != NULL || l->after_set)
         doubt(l, "it is not closed");
     if (!limit_tail_is_whole(&l->tail) || l->top == TOP_NUMBER || l->top == TOP_CLOSING)

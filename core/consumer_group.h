@@ -53,8 +53,11 @@ struct consumer {
     int64_t
         rejoining_until; /* boot ms: commits stand back; one that meets a rebalance may cost the assignment */
     bool leaving;
-    bool in_group; /* not a follower */
-    char *member;  /* our id in the group, NULL before the first assignment */
+    rd_kafka_topic_partition_list_t *pending; /* assigned, but its offsets are not known yet; else NULL */
+    int64_t ask_again;                        /* boot ms: for them */
+    bool in_group;                            /* not a follower */
+    char *member;                             /* our id in the group, NULL before the first assignment */
+    struct consumer *left_open;               /* the next one that could not be closed */
     int64_t said_ms;
 };
 
@@ -68,6 +71,8 @@ void slots_release(struct consumer *c);
 /* librdkafka's rebalance callback; the opaque is the consumer. */
 void consumer_rebalance(
     rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque);
+/* Takes an assignment whose offsets were not told when it came. Asks for up to ASK_MS, and not at every call. */
+void consumer_serve_assignment(struct consumer *c);
 /* Takes answers to commits, sends what is due. */
 void consumer_serve_commits(struct consumer *c);
 

@@ -44,6 +44,12 @@ bool store_ping(struct store *s, int64_t patience_ms, struct error *e);
 bool store_insert(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
     bool *duplicate, int64_t patience_ms, struct error *e);
 
+/* The same in order: whatever becomes of the call (an error, a dead writer, a server that dies in it), what is inserted by
+ * it are the first of docs, never one without those before it; duplicates count as inserted. duplicate is not NULL.
+ * One statement when nothing is taken; else one query and one more statement, if the ids are text. */
+bool store_insert_in_order(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
+    bool *duplicate, int64_t patience_ms, struct error *e);
+
 /* One statement; counts may be NULL. upsert never. */
 bool store_update_many(struct store *s, const char *collection, const bson_t *filter, const bson_t *update,
     int64_t *matched, int64_t *modified, int64_t patience_ms, struct error *e);

@@ -24,6 +24,11 @@ typedef bool store_attempt(void *self, mongoc_client_t *client, bson_error_t *wh
 bool store_patiently(
     struct store *s, const char *what, int64_t patience_ms, store_attempt *once, void *self, struct error *e);
 
+/* The first of docs, at most as many as fit into one statement, inserted in order. *settled: how many from the front are
+ * inserted or were duplicates; *stopped: the last of those is a duplicate, and nothing behind it was tried. */
+bool store_insert_front(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
+    size_t *settled, bool *stopped, int64_t patience_ms, struct error *e);
+
 /* A command of the database, with the same patience. */
 bool store_command(struct store *s, const bson_t *command, int64_t patience_ms, struct error *e);
 

@@ -14,11 +14,12 @@ enum {
 
 /* ---- bulks ---- */
 
-static bool bulk_opts_unordered(mongoc_client_t *client, const char *database, const char *name,
+/* Ordered: the server goes through the operations one by one and stops at the first that it refuses. */
+static bool bulk_open(mongoc_client_t *client, const char *database, const char *name, bool ordered,
     mongoc_collection_t **collection, mongoc_bulk_operation_t **bulk)
 {
     bson_t opts = BSON_INITIALIZER;
-    BSON_APPEND_BOOL(&opts, "ordered", false);
+    BSON_APPEND_BOOL(&opts, "ordered", ordered);
     *collection = mongoc_client_get_collection(client, database, name);
     *bulk = mongoc_collection_create_bulk_operation_with_opts(*collection, &opts);
     bson_destroy(&opts);
@@ -94,25 +95,32 @@ struct insert {
     const char *database, *collection;
     const bson_t *const *docs; /* of this chunk */
     size_t count;
-    bool *duplicate;
+    bool ordered;
+    bool *duplicate;   /* may be NULL */
+    size_t stopped_at; /* ordered: the first duplicate, behind which nothing was tried; or count */
 };
 
 static void insert_mark(void *self, size_t index)
 {
-    const struct insert *in = self;
-    if (in->duplicate && index < in->count)
+    struct insert *in = self;
+    if (index >= in->count)
+        return;
+    if (in->duplicate)
         in->duplicate[index] = true;
+    if (index < in->stopped_at)
+        in->stopped_at = index;
 }
 
 static bool insert_once(void *self, mongoc_client_t *client, bson_error_t *why)
 {
-    const struct insert *in = self;
+    struct insert *in = self;
     mongoc_collection_t *collection;
     mongoc_bulk_operation_t *bulk;
     bson_t reply = BSON_INITIALIZER;
+    in->stopped_at = in->count;
     if (in->duplicate)
         memset(in->duplicate, 0, in->count * sizeof *in->duplicate);
-    bool ok = bulk_opts_unordered(client, in->database, in->collection, &collection, &bulk);
+    bool ok = bulk_open(client, in->database, in->collection, in->ordered, &collection, &bulk);
     for (size_t i = 0; ok && i < in->count; i++)
         ok = mongoc_bulk_operation_insert_with_opts(bulk, in->docs[i], NULL, why);
     if (ok) {
@@ -126,21 +134,47 @@ static bool insert_once(void *self, mongoc_client_t *client, bson_error_t *why)
     return ok;
 }
 
+/* How many of the documents make one statement. */
+static size_t insert_chunk(const bson_t *const *docs, size_t count)
+{
+    size_t n = 0, bytes = 0;
+    while (n < count && n < CHUNK_OPS) {
+        bytes += docs[n]->len;
+        if (bytes > CHUNK_BYTES && n > 0)
+            break;
+        n++;
+    }
+    return n;
+}
+
 bool store_insert(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
     bool *duplicate, int64_t patience_ms, struct error *e)
 {
-    for (size_t from = 0, to; from < count; from = to) {
-        size_t bytes = 0;
-        for (to = from; to < count && to - from < CHUNK_OPS; to++) {
-            bytes += docs[to]->len;
-            if (bytes > CHUNK_BYTES && to > from)
-                break;
-        }
-        struct insert in = {
-            s->database, collection, docs + from, to - from, duplicate ? duplicate + from : NULL};
+    for (size_t from = 0, n; from < count; from += n) {
+        n = insert_chunk(docs + from, count - from);
+        struct insert in = {.database = s->database,
+            .collection = collection,
+            .docs = docs + from,
+            .count = n,
+            .duplicate = duplicate ? duplicate + from : NULL};
         if (!store_patiently(s, collection, patience_ms, insert_once, &in, e))
             return false;
     }
+    return true;
+}
+
+bool store_insert_front(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
+    size_t *settled, bool *stopped, int64_t patience_ms, struct error *e)
+{
+    struct insert in = {.database = s->database,
+        .collection = collection,
+        .docs = docs,
+        .count = insert_chunk(docs, count),
+        .ordered = true};
+    if (!store_patiently(s, collection, patience_ms, insert_once, &in, e))
+        return false;
+    *stopped = in.stopped_at < in.count;
+    *settled = *stopped ? in.stopped_at + 1 : in.count;
     return true;
 }
 
@@ -174,7 +208,7 @@ static bool bulk_once(void *self, mongoc_client_t *client, bson_error_t *why)
     mongoc_bulk_operation_t *bulk;
     bson_t reply = BSON_INITIALIZER, upsert = BSON_INITIALIZER;
     BSON_APPEND_BOOL(&upsert, "upsert", true);
-    bool ok = bulk_opts_unordered(client, b->database, b->collection, &collection, &bulk);
+    bool ok = bulk_open(client, b->database, b->collection, false, &collection, &bulk);
     for (size_t i = 0; i < b->count; i++) {
         b->writes[i].duplicate = false;
         ok = ok && bulk_add(bulk, &b->writes[i], &upsert, why);

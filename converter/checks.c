@@ -305,6 +305,9 @@ static void check_texts(struct checking *c)
         add(c, BYTES("idempotency_key"), "bad_value", BYTES("1 to 255 bytes without control characters"));
     if (zone.data != NULL && (zone.len == 0 || zone.len > ZONE_MAX || bytes_has_control(zone)))
         add(c, BYTES("timezone"), "bad_value", BYTES("a zone's name, such as Europe/Berlin"));
+    else if (zone.data != NULL && zones_find(c->rules->zones, zone) == NULL)
+        add(c, BYTES("timezone"), "unknown_timezone",
+            arena_printf(c->arena, "there is no zone '%.*s'; names are such as UTC or Europe/Berlin", BYTES_ARG(zone)));
 }
 
 static void check_strategy(struct checking *c)

@@ -6,6 +6,7 @@
 #ifndef MILLRACE_CONVERTER_CHECKS_H
 #define MILLRACE_CONVERTER_CHECKS_H
 
+#include "converter/zones.h"
 #include "core/engine_list.h"
 #include "core/job.h"
 #include "core/limits.h"
@@ -22,6 +23,8 @@ struct convert_rules {
         most; /* and the most it may say; 0 in the job means this, but for queue_timeout_ms: none */
     struct job_retry retry;      /* where the job says nothing */
     const struct limits *groups; /* what the limits documents say of the job's group; NULL: nothing */
+    const struct zones *zones;   /* NULL: only UTC */
+    const char *timezone;        /* where the job says nothing; NULL: UTC */
 };
 
 /* What they say of this job's. Borrowed from the snapshot. */

@@ -67,7 +67,7 @@ static void strip(struct job *j)
 }
 
 static void refuse(
-    struct job *j, const char *code, struct bytes message, struct bytes detail, struct arena *a)
+    struct job *j, const char *code, struct bytes message, struct bytes detail, int64_t line, struct arena *a)
 {
     const struct error_code *row = job_error_code(code);
     struct job_error *error = arena_alloc(a, sizeof(*error));
@@ -78,7 +78,7 @@ static void refuse(
         .message = message,
         .detail = detail,
         .statement = NO_INT,
-        .line = NO_INT};
+        .line = line};
     j->error = error;
     j->statements.count = 0;
 }
@@ -96,7 +96,7 @@ static void refuse_problems(struct job *j, const struct field_problems *problems
         harmful = harmful || strcmp(p->code, "nul_byte") == 0;
     }
     struct bytes message = arena_printf(a, "%.*s: %.*s", BYTES_ARG(first->field), BYTES_ARG(first->detail));
-    refuse(j, first->code, message, problems->count > 1 ? all : BYTES_NONE, a);
+    refuse(j, first->code, message, problems->count > 1 ? all : BYTES_NONE, NO_INT, a);
     if (harmful)
         strip(j);
 }
@@ -106,7 +106,7 @@ static void refuse_large(struct job *j, const char *what, int64_t bytes, int64_t
     refuse(j, "too_large",
         arena_printf(
             a, "%s has %lld bytes, at most %lld are allowed", what, (long long)bytes, (long long)most),
-        BYTES_NONE, a);
+        BYTES_NONE, NO_INT, a);
     strip(j);
 }
 
@@ -147,6 +147,8 @@ static void fill_defaults(const struct convert_rules *rules, struct job *j)
         j->submitter = j->user;
     if (j->name.data == NULL)
         j->name = BYTES("");
+    if (j->timezone.data == NULL && rules->timezone != NULL)
+        j->timezone = bytes_of(rules->timezone);
     if (j->code.data == NULL)
         j->code = BYTES("");
     if (j->code_type.len == 0)
@@ -168,19 +170,40 @@ static void fill_defaults(const struct convert_rules *rules, struct job *j)
 
 /* ---- statements ---- */
 
-/* One statement: the whole code, by place where nothing was replaced in it. */
-static bool make_statements(const struct convert_rules *rules, struct job *j, struct arena *a)
+static bool refuse_variables(struct job *j, const struct variables_problem *problem, struct arena *a)
 {
-    struct bytes text;
-    struct job_statement *s = arena_alloc(a, sizeof(*s));
-    enum variables_end end =
-        variables_replace(j->code, &j->variables, (size_t)rules->derived_max_bytes, a, &text, &j->warnings);
+    refuse(j, problem->code, problem->message, BYTES_NONE, problem->line, a);
+    return false;
+}
 
+/* One statement: the whole code, by place where nothing was replaced in it. */
+static bool make_statements(const struct convert_rules *rules, struct job *j, int64_t now, struct arena *a)
+{
+    const struct zone *zone = zones_find(rules->zones, j->timezone);
+    const struct variables_input input = {.code = j->code,
+        .code_type = j->code_type,
+        .given = &j->variables,
+        .user = j->user,
+        .submitter = j->submitter,
+        .zone = zone != NULL ? zone : zone_of_utc,
+        .submitted_at = j->submitted_at != NO_INT ? j->submitted_at : now,
+        .max_bytes = (size_t)rules->derived_max_bytes};
+    struct job_statement *s = arena_alloc(a, sizeof(*s));
+    struct variables_problem problem;
+    struct bytes text;
+
+    struct variables *variables = variables_new(&input, a, &problem);
+    if (variables == NULL)
+        return refuse_variables(j, &problem, a);
+    enum variables_end end = variables_replace(variables, 0, j->code.len, &text, &problem);
+    j->warnings = variables_warnings(variables);
+    if (end == VARIABLES_REFUSED)
+        return refuse_variables(j, &problem, a);
     if (end == VARIABLES_TOO_LARGE) {
         refuse(j, "too_large",
             arena_printf(a, "with its variables filled in, the code has more than %lld bytes",
                 (long long)rules->derived_max_bytes),
-            BYTES_NONE, a);
+            BYTES_NONE, NO_INT, a);
         strip(j);
         return false;
     }
@@ -211,5 +234,5 @@ bool convert_job(
         refuse_problems(j, problems, a);
         return false;
     }
-    return make_statements(rules, j, a);
+    return make_statements(rules, j, now, a);
 }

@@ -20,19 +20,21 @@ static const int months_of[BUILTIN_UNITS] = {
 
 #define DATE(name, unit, from, shift, edge, settable, meaning, example, example_std)                         \
     {                                                                                                        \
-        name, unit, from, shift, edge, FORM_DAY, settable, meaning, example, example_std                     \
+        {name, sizeof(name) - 1}, unit, from, shift, edge, FORM_DAY, settable, meaning, example, example_std \
     }
 #define MONTH(name, from, shift, edge, meaning, example, example_std)                                        \
     {                                                                                                        \
-        name, UNIT_MONTH, from, shift, edge, FORM_MONTH, false, meaning, example, example_std                \
+        {name, sizeof(name) - 1}, UNIT_MONTH, from, shift, edge, FORM_MONTH, false, meaning, example,        \
+            example_std                                                                                      \
     }
 #define HOUR(name, meaning)                                                                                  \
     {                                                                                                        \
-        name, UNIT_HOUR, FROM_HOUR, 0, EDGE_BEGIN, FORM_HOUR, true, meaning, "2024051609", "2024-05-16 09"   \
+        {name, sizeof(name) - 1}, UNIT_HOUR, FROM_HOUR, 0, EDGE_BEGIN, FORM_HOUR, true, meaning,             \
+            "2024051609", "2024-05-16 09"                                                                    \
     }
 #define NAME(name, from, meaning, example)                                                                   \
     {                                                                                                        \
-        name, UNIT_TEXT, from, 0, EDGE_BEGIN, FORM_TEXT, false, meaning, example, NULL                       \
+        {name, sizeof(name) - 1}, UNIT_TEXT, from, 0, EDGE_BEGIN, FORM_TEXT, false, meaning, example, NULL   \
     }
 
 const struct builtin builtins[] = {
@@ -40,8 +42,8 @@ const struct builtin builtins[] = {
         "20240515", "2024-05-15"),
     DATE("run_today", UNIT_DAY, FROM_RUN_TODAY, 0, EDGE_BEGIN, false, "the day after run_date", "20240516",
         "2024-05-16"),
-    DATE("run_month_begin", UNIT_MONTH, FROM_RUN_DATE, 0, EDGE_BEGIN, false,
-        "first day of run_date's month", "20240501", "2024-05-01"),
+    DATE("run_month_begin", UNIT_MONTH, FROM_RUN_DATE, 0, EDGE_BEGIN, false, "first day of run_date's month",
+        "20240501", "2024-05-01"),
     DATE("run_month_end", UNIT_MONTH, FROM_RUN_DATE, 0, EDGE_END, false, "last day of run_date's month",
         "20240531", "2024-05-31"),
     DATE("run_month_now_begin", UNIT_MONTH, FROM_RUN_TODAY, -1, EDGE_BEGIN, false,
@@ -85,7 +87,7 @@ const struct builtin *builtin_find(struct bytes name, bool *std)
     if (*std)
         name.len -= suffix_len;
     for (size_t i = 0; i < builtin_count; i++)
-        if (bytes_equal_text(name, builtins[i].name))
+        if (bytes_equal(name, builtins[i].name))
             return *std && builtins[i].form == FORM_TEXT ? NULL : &builtins[i];
     return NULL;
 }
@@ -108,13 +110,14 @@ static bool hour_value(
     if (steps < -STEPS_MOST || steps > STEPS_MOST || !base_date(b, w, &m.date))
         return false;
     for (size_t i = 0; i < sizeof(w->hours) / sizeof(w->hours[0]); i++)
-        if (w->hour_names[i] != NULL && strcmp(w->hour_names[i], b->name) == 0)
+        if (w->hour_set[i] == b)
             m = w->hours[i];
     int64_t utc = zone_utc(w->zone, moment_seconds(&m), ZONE_NO_OFFSET) + steps * 3600;
     return moment_of_seconds(utc + zone_offset(w->zone, utc), out);
 }
 
-static bool date_value(const struct builtin *b, const struct builtin_world *w, int64_t steps, struct date *out)
+static bool date_value(
+    const struct builtin *b, const struct builtin_world *w, int64_t steps, struct date *out)
 {
     int months = months_of[b->unit];
     struct date d;

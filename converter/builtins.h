@@ -27,7 +27,7 @@ enum builtin_edge { EDGE_BEGIN, EDGE_END, EDGE_DECEMBER }; /* which day of the u
 enum builtin_form { FORM_TEXT, FORM_HOUR, FORM_DAY, FORM_MONTH };
 
 struct builtin {
-    const char *name;
+    struct bytes name;
     enum builtin_unit unit;
     enum builtin_from from;
     int shift; /* units, before any sum of the code's */
@@ -46,10 +46,10 @@ const struct builtin *builtin_find(struct bytes name, bool *std);
 /* What values come from. */
 struct builtin_world {
     const struct zone *zone;
-    struct moment now;       /* when the job was submitted, in the zone */
-    struct date run_date;    /* the day before, or as given */
-    const char *hour_names[2]; /* rows with FROM_HOUR that were given a value, ... */
-    struct moment hours[2];    /* ... and it */
+    struct moment now;                 /* when the job was submitted, in the zone */
+    struct date run_date;              /* the day before, or as given */
+    const struct builtin *hour_set[2]; /* rows with FROM_HOUR that were given a value, ... */
+    struct moment hours[2];            /* ... and it */
     struct bytes user, submitter;
 };
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "converter/fill.h"
 #include "converter/variables.h"
 #include "core/uuid.h"
 
@@ -115,65 +116,23 @@ void convert_refuse_size(const struct convert_rules *rules, struct job *j, size_
     refuse_large(j, "the completed job", (int64_t)bytes, rules->derived_max_bytes, a);
 }
 
-/* ---- defaults ---- */
-
-static void fill(int64_t *value, int64_t normal, int64_t most, bool zero_is_most)
-{
-    if (*value == NO_INT)
-        *value = normal;
-    else if (*value == 0 && zero_is_most)
-        *value = most;
-}
-
-/* The group's own where the limits documents set one, within what a job may ask for; 0 means there what it means in a job. */
-static int64_t normal_of(int64_t of_group, int64_t normal, int64_t most, bool zero_is_most)
-{
-    if (of_group == NO_INT)
-        return normal;
-    if (of_group == 0)
-        return zero_is_most ? most : 0;
-    return of_group < most ? of_group : most;
-}
-
-static void fill_defaults(const struct convert_rules *rules, struct job *j)
-{
-    struct limits_effective group;
-    const struct engine_info *engine = engine_list_find(rules->engines, j->engine);
-    const struct job_limits *normal = &rules->limits;
-    const struct job_limits *most = &rules->most;
-
-    checks_limits(rules, j, &group);
-    if (j->submitter.len == 0)
-        j->submitter = j->user;
-    if (j->name.data == NULL)
-        j->name = BYTES("");
-    if (j->timezone.data == NULL && rules->timezone != NULL)
-        j->timezone = bytes_of(rules->timezone);
-    if (j->code.data == NULL)
-        j->code = BYTES("");
-    if (j->code_type.len == 0)
-        j->code_type = engine != NULL ? bytes_of(engine->code_types[0]) : BYTES("");
-    fill(&j->limits.queue_timeout_ms,
-        normal_of(group.queue_timeout_ms, normal->queue_timeout_ms, most->queue_timeout_ms, false),
-        most->queue_timeout_ms, false);
-    fill(&j->limits.run_timeout_ms,
-        normal_of(group.run_timeout_ms, normal->run_timeout_ms, most->run_timeout_ms, true),
-        most->run_timeout_ms, true);
-    fill(&j->limits.max_log_bytes, normal->max_log_bytes, most->max_log_bytes, true);
-    fill(&j->limits.max_result_rows, normal->max_result_rows, most->max_result_rows, true);
-    fill(&j->retry.max_attempts, rules->retry.max_attempts, 0, false);
-    fill(&j->retry.backoff_ms, rules->retry.backoff_ms, 0, false);
-    fill(&j->retry.max_backoff_ms, rules->retry.max_backoff_ms, 0, false);
-    if (j->retry.on_lost == NO_ENUM)
-        j->retry.on_lost = rules->retry.on_lost;
-}
-
 /* ---- statements ---- */
 
 static bool refuse_variables(struct job *j, const struct variables_problem *problem, struct arena *a)
 {
     refuse(j, problem->code, problem->message, BYTES_NONE, problem->line, a);
     return false;
+}
+
+static void add_warnings(struct job *j, struct strings more, struct arena *a)
+{
+    struct strings all = {arena_array(a, j->warnings.count + more.count, sizeof(*all.items)), 0};
+
+    for (size_t i = 0; i < j->warnings.count; i++)
+        all.items[all.count++] = j->warnings.items[i];
+    for (size_t i = 0; i < more.count; i++)
+        all.items[all.count++] = more.items[i];
+    j->warnings = all;
 }
 
 /* One statement: the whole code, by place where nothing was replaced in it. */
@@ -196,7 +155,7 @@ static bool make_statements(const struct convert_rules *rules, struct job *j, in
     if (variables == NULL)
         return refuse_variables(j, &problem, a);
     enum variables_end end = variables_replace(variables, 0, j->code.len, &text, &problem);
-    j->warnings = variables_warnings(variables);
+    add_warnings(j, variables_warnings(variables), a);
     if (end == VARIABLES_REFUSED)
         return refuse_variables(j, &problem, a);
     if (end == VARIABLES_TOO_LARGE) {
@@ -223,13 +182,15 @@ bool convert_job(
     struct field_problems *problems = arena_alloc(a, sizeof(*problems));
 
     j->error = NULL;
+    j->warnings.count = 0;
     if ((int64_t)record_bytes > rules->submission_max_bytes + ENVELOPE_BYTES) {
-        fill_defaults(rules, j);
+        fill_job(rules, j, a);
         refuse_large(j, "the submission", (int64_t)record_bytes, rules->submission_max_bytes, a);
         return false;
     }
+    fill_strategy(rules, j, a);
     bool fit = checks_run(rules, j, now, a, problems);
-    fill_defaults(rules, j);
+    fill_job(rules, j, a);
     if (!fit) {
         refuse_problems(j, problems, a);
         return false;

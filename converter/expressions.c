@@ -7,6 +7,7 @@
 
 #include "converter/decimal.h"
 #include "converter/variables_private.h"
+#include "core/job.h"
 
 enum { SHOWN_MAX = 80 };
 
@@ -45,17 +46,6 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-bool variable_name_is_valid(struct bytes name)
-{
-    if (name.len == 0 || name.len > VARIABLE_NAME_MAX || !is_first(name.data[0]))
-        return false;
-    for (size_t i = 1; i < name.len; i++) {
-        if (!is_further(name.data[i]))
-            return false;
-    }
-    return true;
-}
-
 static struct bytes take(struct bytes text, size_t *at, bool (*wanted)(char c))
 {
     size_t from = *at;
@@ -79,7 +69,7 @@ static bool read_name(struct bytes text, size_t at, struct expression *e, size_t
     e->name = take(text, end, is_further);
     e->op = '\0';
     e->right = BYTES_NONE;
-    return closes(text, end) && variable_name_is_valid(e->name);
+    return closes(text, end) && job_variable_name_is_valid(e->name);
 }
 
 /* "${name op right}": the name has no dashes, and right has some only as the name of a variable. */
@@ -89,7 +79,7 @@ static bool read_sum(struct bytes text, size_t at, struct expression *e, size_t 
     take(text, end, is_blank);
     e->name = take(text, end, is_plain);
     take(text, end, is_blank);
-    if (*end == text.len || !variable_name_is_valid(e->name))
+    if (*end == text.len || !job_variable_name_is_valid(e->name))
         return false;
     e->op = text.data[(*end)++];
     if (e->op != '+' && e->op != '-' && e->op != '*' && e->op != '/')
@@ -140,9 +130,9 @@ static enum expression_end date_sum(const struct filling *f, const struct variab
         right = bytes_slice(right, 1, right.len);
     if (!bytes_parse_int64(right, &steps) || steps == INT64_MIN) {
         struct bytes cut = bytes_cut(right, SHOWN_MAX);
-        return wrong(f,
-            arena_printf(a, "'%.*s' is no whole number (of the unit %s) and no variable's name", BYTES_ARG(cut), unit)
-                .data);
+        return wrong(f, arena_printf(a, "'%.*s' is no whole number (of the unit %s) and no variable's name",
+                            BYTES_ARG(cut), unit)
+                            .data);
     }
     if (!builtin_value(left->builtin, left->std, &f->v->world, f->e->op == '-' ? -steps : steps, f->out))
         return wrong(f, "this leads out of the years 1 to 9999");
@@ -156,9 +146,10 @@ static enum expression_end number_sum(const struct filling *f, struct decimal le
 
     if (!decimal_parse(right, &other)) {
         struct bytes cut = bytes_cut(right, SHOWN_MAX);
-        return wrong(f, arena_printf(f->v->arena, "'%.*s' is no number of up to %d digits and no variable's name",
-                            BYTES_ARG(cut), DECIMAL_DIGITS)
-                            .data);
+        return wrong(
+            f, arena_printf(f->v->arena, "'%.*s' is no number of up to %d digits and no variable's name",
+                   BYTES_ARG(cut), DECIMAL_DIGITS)
+                   .data);
     }
     switch (decimal_calculate(left, f->e->op, other, &result)) {
     case DECIMAL_OK:
@@ -187,7 +178,8 @@ static enum expression_end sum(const struct filling *f, const struct variable *l
     if (left->builtin == NULL && is_number(left->text, &number))
         return number_sum(f, number, right);
     if (f->e->op != '+')
-        return wrong(f, "text takes only +, and the variable's value is no number (what begins with 0 is text)");
+        return wrong(
+            f, "text takes only +, and the variable's value is no number (what begins with 0 is text)");
     value_text(f, left, f->out);
     buf_add_bytes(f->out, right);
     return EXPRESSION_VALUE;
@@ -211,8 +203,8 @@ static enum expression_end fill_sum(const struct filling *f, const struct variab
     return end;
 }
 
-enum expression_end expression_fill(struct variables *v, struct bytes text, size_t at, size_t place, size_t *end,
-    struct buf *out, struct variables_problem *problem)
+enum expression_end expression_fill(struct variables *v, struct bytes text, size_t at, size_t place,
+    size_t *end, struct buf *out, struct variables_problem *problem)
 {
     struct expression e;
     struct filling f = {v, &e, place, out, problem};
@@ -243,7 +235,7 @@ enum expression_end expression_fill(struct variables *v, struct bytes text, size
     if (!variables_warns(v, bytes_slice(text, name_at, written_end - name_at)))
         return EXPRESSION_STAYS;
     struct bytes name = shown(v->arena, &written);
-    variables_warn(v, arena_printf(v->arena, "%.*s stays as it is: no variable is named %.*s", BYTES_ARG(name),
-                          BYTES_ARG(written.name)));
+    variables_warn(v, arena_printf(v->arena, "%.*s stays as it is: no variable is named %.*s",
+                          BYTES_ARG(name), BYTES_ARG(written.name)));
     return EXPRESSION_STAYS;
 }

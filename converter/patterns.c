@@ -237,7 +237,7 @@ static bool format(struct bytes form, const struct instant *i, struct buf *out, 
             return false;
         }
         add_field(i, c, (int)(end - at), out);
-        any = true;
+        any = any || strchr("aSxX", c) == NULL; /* these alone are no date: &{x} is something else */
         at = end;
     }
     return any;

@@ -26,7 +26,7 @@ extern const struct pattern_letter pattern_letters[]; /* ends with letter 0 */
 extern const struct pattern_letter pattern_units[];
 
 /* Appends what the text between the braces becomes. */
-enum pattern_end pattern_format(
-    struct bytes inner, const struct moment *base, const struct zone *zone, struct buf *out, const char **why);
+enum pattern_end pattern_format(struct bytes inner, const struct moment *base, const struct zone *zone,
+    struct buf *out, const char **why);
 
 #endif

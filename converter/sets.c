@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "converter/variables.h"
+#include "core/job.h"
 
 const struct language languages[] = {
     {"SQL", {"--"}, NULL, false,
@@ -69,7 +69,7 @@ static const char *read_content(struct bytes content, struct set_line *out)
         out->value = BYTES("");
     if (out->name.len == 0)
         return "there is no name before =";
-    if (!variable_name_is_valid(out->name))
+    if (!job_variable_name_is_valid(out->name))
         return "a name is a letter or _, then letters, digits, _ . -, up to 128 in all";
     return NULL;
 }
@@ -104,8 +104,8 @@ static size_t begin_of_line(struct bytes code, size_t at, size_t from)
     return at;
 }
 
-bool sets_read(struct bytes code, const struct language *language, struct arena *a, struct sets *out, size_t *at,
-    const char **why)
+bool sets_read(struct bytes code, const struct language *language, struct arena *a, struct sets *out,
+    size_t *at, const char **why)
 {
     size_t room = 0;
 
@@ -122,7 +122,8 @@ bool sets_read(struct bytes code, const struct language *language, struct arena 
             continue;
         set.is_taken_out = language->no_comment != NULL && bytes_starts_with(line, language->no_comment);
         *at = (size_t)(line.data - code.data);
-        *why = out->count == SETS_MAX ? "there are more than 256 of these lines" : read_content(content, &set);
+        *why =
+            out->count == SETS_MAX ? "there are more than 256 of these lines" : read_content(content, &set);
         if (*why != NULL)
             return false;
         if (out->count == room) {

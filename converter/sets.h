@@ -15,8 +15,9 @@
 /* What the code types of one language have in common. */
 struct language {
     const char *name;
-    const char *comments[3];    /* any of them, then @set; NULL-terminated; none: no such lines */
-    const char *no_comment;     /* the mark that is none: its lines must be taken out of the code; NULL: there is none such */
+    const char *comments[3]; /* any of them, then @set; NULL-terminated; none: no such lines */
+    const char *
+        no_comment; /* the mark that is none: its lines must be taken out of the code; NULL: there is none such */
     bool is_json;               /* values go into strings only */
     const char *code_types[16]; /* NULL-terminated */
 };
@@ -35,7 +36,7 @@ struct sets {
 };
 
 /* False: a line is wrong; *at is its first byte that is not blank, *why tells. */
-bool sets_read(struct bytes code, const struct language *language, struct arena *a, struct sets *out, size_t *at,
-    const char **why);
+bool sets_read(struct bytes code, const struct language *language, struct arena *a, struct sets *out,
+    size_t *at, const char **why);
 
 #endif

@@ -12,20 +12,27 @@
 
 /* ---- problems and warnings ---- */
 
-bool variables_refuse(
-    const struct variables *v, size_t at, const char *code, struct bytes text, struct variables_problem *problem)
+/* Line and column, both from 1. */
+static void find_place(struct bytes code, size_t at, int64_t *line, size_t *column)
 {
-    struct bytes before = bytes_slice(v->in.code, 0, at);
-    size_t line_start = 0;
+    struct bytes before = bytes_slice(code, 0, at);
+    const char *end;
+
+    *line = 1;
+    while (before.len > 0 && (end = memchr(before.data, '\n', before.len)) != NULL) {
+        before = bytes_slice(before, (size_t)(end - before.data) + 1, before.len);
+        (*line)++;
+    }
+    *column = bytes_characters(before) + 1;
+}
+
+bool variables_refuse(const struct variables *v, size_t at, const char *code, struct bytes text,
+    struct variables_problem *problem)
+{
+    size_t column;
 
     problem->code = code;
-    problem->line = 1;
-    for (const char *end; line_start < before.len &&
-                          (end = memchr(before.data + line_start, '\n', before.len - line_start)) != NULL;) {
-        line_start = (size_t)(end - before.data) + 1;
-        problem->line++;
-    }
-    size_t column = bytes_characters(bytes_slice(before, line_start, before.len)) + 1;
+    find_place(v->in.code, at, &problem->line, &column);
     problem->message = arena_printf(
         v->arena, "line %lld, column %zu: %.*s", (long long)problem->line, column, BYTES_ARG(text));
     return false;
@@ -130,6 +137,20 @@ bool variable_is_fixed(struct bytes name)
     return b != NULL && (std || !b->may_be_set);
 }
 
+/* The next "${" or "&{" from `from` on, or text.len. */
+static size_t next_opening(struct bytes text, size_t from)
+{
+    for (from++; from < text.len; from++) {
+        const char *found = memchr(text.data + from, '{', text.len - from);
+        if (found == NULL)
+            return text.len;
+        from = (size_t)(found - text.data);
+        if (found[-1] == '$' || found[-1] == '&')
+            return from - 1;
+    }
+    return text.len;
+}
+
 /* ---- what was given ---- */
 
 /* A value for a built-in variable. NULL: fine; else the error's code, and why. */
@@ -149,8 +170,8 @@ static const char *set_builtin(struct variables *v, struct bytes name, struct by
         *why = "expected a day that exists, as yyyyMMdd or yyyy-MM-dd";
         return date_parse(value, &v->world.run_date) ? NULL : "bad_value";
     }
-    size_t slot = v->world.hour_names[0] == NULL || strcmp(v->world.hour_names[0], b->name) == 0 ? 0 : 1;
-    v->world.hour_names[slot] = b->name;
+    size_t slot = v->world.hour_set[0] == NULL || v->world.hour_set[0] == b ? 0 : 1;
+    v->world.hour_set[slot] = b;
     *why = "expected an hour of a day that exists, as yyyyMMddHH or yyyy-MM-dd HH";
     return moment_parse_hour(value, &v->world.hours[slot]) ? NULL : "bad_value";
 }
@@ -168,6 +189,20 @@ static bool take_given(struct variables *v, struct variables_problem *problem)
     return true;
 }
 
+/* Whoever writes ${...} there may hope that it is filled in. */
+static void warn_of_value(struct variables *v, const struct set_line *set)
+{
+    int64_t line;
+    size_t column;
+
+    if (next_opening(set->value, 0) >= set->value.len || !variables_warns(v, set->value))
+        return;
+    find_place(v->in.code, set->from, &line, &column);
+    variables_warn(v,
+        arena_printf(v->arena, "line %lld: the value of %.*s is taken as it is: nothing in it is filled in",
+            (long long)line, BYTES_ARG(set->name)));
+}
+
 static bool take_sets(struct variables *v, struct variables_problem *problem)
 {
     const char *why = NULL;
@@ -179,8 +214,9 @@ static bool take_sets(struct variables *v, struct variables_problem *problem)
         const struct set_line *set = &v->sets.items[i];
         const char *code = set_builtin(v, set->name, set->value, &why);
         if (code != NULL)
-            return variables_refuse(v, set->from, code,
-                arena_printf(v->arena, "%.*s: %s", BYTES_ARG(set->name), why), problem);
+            return variables_refuse(
+                v, set->from, code, arena_printf(v->arena, "%.*s: %s", BYTES_ARG(set->name), why), problem);
+        warn_of_value(v, set);
     }
     return true;
 }
@@ -189,12 +225,11 @@ static bool take_sets(struct variables *v, struct variables_problem *problem)
 static void set_times(struct variables *v)
 {
     enum { MS = 1000 };
-    const int64_t first = clock_days(1, 1, 3) * 86400, last = clock_days(9999, 12, 29) * 86400;
-    int64_t ms = v->in.submitted_at;
+    const int64_t first = clock_days(1, 1, 3) * 86400 * MS, last = clock_days(9999, 12, 29) * 86400 * MS;
+    int64_t ms = v->in.submitted_at < first ? first : v->in.submitted_at > last ? last : v->in.submitted_at;
     int64_t utc = (ms >= 0 ? ms : ms - (MS - 1)) / MS;
 
     v->world.now.ms = (int)(ms - utc * MS);
-    utc = utc < first ? first : utc > last ? last : utc;
     moment_of_seconds(utc + zone_offset(v->in.zone, utc), &v->world.now);
     date_add_days(v->world.now.date, -1, &v->world.run_date);
 }
@@ -253,20 +288,6 @@ static size_t place_of(const struct filling_in *f, size_t at)
     return f->is_piece ? f->place + at : f->place;
 }
 
-/* The next "${" or "&{" from `from` on, or text.len. */
-static size_t next_opening(struct bytes text, size_t from)
-{
-    for (from++; from < text.len; from++) {
-        const char *found = memchr(text.data + from, '{', text.len - from);
-        if (found == NULL)
-            return text.len;
-        from = (size_t)(found - text.data);
-        if (found[-1] == '$' || found[-1] == '&')
-            return from - 1;
-    }
-    return text.len;
-}
-
 /* Where `at` lies in a line that sets a variable: the end of that line; else 0. */
 static size_t past_set_line(struct filling_in *f, size_t at)
 {
@@ -294,7 +315,7 @@ static enum expression_end fill_pattern(struct filling_in *f, size_t at, size_t 
         return EXPRESSION_STAYS;
     struct bytes inner = bytes_slice(rest, 0, (size_t)(brace - rest.data));
     base.date = f->v->world.run_date;
-    switch (pattern_format(inner, &base, f->v->in.zone, f->out, &why)) {
+    switch (pattern_format(inner, &base, f->v->in.zone, &f->v->value, &why)) {
     case PATTERN_DONE:
         *end = at + 2 + inner.len + 1;
         return EXPRESSION_VALUE;
@@ -314,10 +335,10 @@ static enum expression_end fill_one(struct filling_in *f, size_t at, size_t *end
 {
     if (f->text.data[at] == '&')
         return fill_pattern(f, at, end);
-    return expression_fill(f->v, f->text, at, place_of(f, at), end, f->out, f->problem);
+    return expression_fill(f->v, f->text, at, place_of(f, at), end, &f->v->value, f->problem);
 }
 
-static void copy_until(struct filling_in *f, size_t at)
+static void add_until(struct filling_in *f, size_t at)
 {
     buf_add_bytes(f->out, bytes_slice(f->text, f->copied, at - f->copied));
     f->copied = at;
@@ -334,24 +355,23 @@ enum variables_end variables_fill(struct variables *v, struct bytes text, size_t
         end = past_set_line(&f, at);
         if (end > 0)
             continue;
-        copy_until(&f, at);
-        size_t before = out->len;
+        buf_clear(&v->value);
         enum expression_end done = fill_one(&f, at, &end);
         if (done == EXPRESSION_WRONG)
             return VARIABLES_REFUSED;
-        if (done == EXPRESSION_STAYS) {
-            out->len = before;
-        } else {
-            f.copied = end;
-            f.changed = true;
-        }
+        if (done == EXPRESSION_STAYS)
+            continue;
+        add_until(&f, at);
+        buf_add_bytes(out, buf_bytes(&v->value));
+        f.copied = end;
+        f.changed = true;
         if (out->len > v->left_bytes)
             return VARIABLES_TOO_LARGE;
     }
-    copy_until(&f, text.len);
-    if (out->len > v->left_bytes)
-        return f.changed ? VARIABLES_TOO_LARGE : VARIABLES_NONE;
-    return f.changed ? VARIABLES_REPLACED : VARIABLES_NONE;
+    if (!f.changed)
+        return VARIABLES_NONE;
+    add_until(&f, text.len);
+    return out->len > v->left_bytes ? VARIABLES_TOO_LARGE : VARIABLES_REPLACED;
 }
 
 enum variables_end variables_replace(
@@ -364,12 +384,14 @@ enum variables_end variables_replace(
     *out = piece;
     if (next_opening(piece, 0) < piece.len || (v->language->is_json && variables_json_may_fill(piece))) {
         buf_init(&text);
+        buf_init(&v->value);
         end = v->language->is_json ? variables_fill_json(v, piece, at, &text, problem)
                                    : variables_fill(v, piece, at, true, &text, problem);
         if (end == VARIABLES_REPLACED) {
             *out = arena_copy(v->arena, buf_bytes(&text));
             v->left_bytes -= out->len;
         }
+        buf_release(&v->value);
         buf_release(&text);
     }
     return end == VARIABLES_NONE && v->blanked ? VARIABLES_REPLACED : end;

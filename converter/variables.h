@@ -17,7 +17,6 @@
 #include "core/arena.h"
 #include "core/shape.h"
 
-#define VARIABLE_NAME_MAX 128
 #define VARIABLE_WARNINGS_MAX 20
 
 struct variables;
@@ -54,8 +53,6 @@ enum variables_end variables_replace(
 /* One for each unknown name so far, up to VARIABLE_WARNINGS_MAX. */
 struct strings variables_warnings(const struct variables *v);
 
-/* [A-Za-z_][A-Za-z0-9_.-]*, up to VARIABLE_NAME_MAX bytes. */
-bool variable_name_is_valid(struct bytes name);
 /* A built-in variable whose value can't be given. */
 bool variable_is_fixed(struct bytes name);
 

@@ -28,7 +28,8 @@ bool variables_json_may_fill(struct bytes text)
 static bool is_json(struct variables *v, struct bytes text, size_t place, struct variables_problem *problem)
 {
     json_error_t why;
-    json_t *value = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &why);
+    json_t *value =
+        json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &why);
 
     if (value != NULL) {
         json_decref(value);

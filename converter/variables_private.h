@@ -27,8 +27,9 @@ struct variables {
     struct builtin_world world;
     struct named_value *values; /* by name; NULL until one is asked for */
     size_t value_count;
-    size_t left_bytes; /* of max_bytes */
-    bool blanked;      /* in.code is a copy, without lines that are no comments */
+    size_t left_bytes;                          /* of max_bytes */
+    struct buf value;                           /* of one expression; only while variables_replace runs */
+    bool blanked;                               /* in.code is a copy, without lines that are no comments */
     struct bytes warned[VARIABLE_WARNINGS_MAX]; /* what each warning is about */
     struct bytes warnings[VARIABLE_WARNINGS_MAX];
     size_t warning_count;
@@ -51,8 +52,8 @@ enum expression_end {
     EXPRESSION_WRONG  /* *problem tells */
 };
 /* At `at` of text stands "${"; `place` is where that is in the job's code. *end: what follows its closing brace. */
-enum expression_end expression_fill(struct variables *v, struct bytes text, size_t at, size_t place, size_t *end,
-    struct buf *out, struct variables_problem *problem);
+enum expression_end expression_fill(struct variables *v, struct bytes text, size_t at, size_t place,
+    size_t *end, struct buf *out, struct variables_problem *problem);
 
 /* ---- a text with many ---- */
 

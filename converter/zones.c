@@ -49,15 +49,16 @@ static bool read_header(struct bytes file, struct counts *c)
 
     if (file.len < HEADER || file.len > FILE_MAX || memcmp(p, "TZif", 4) != 0 || p[4] < '2')
         return false;
-    *c = (struct counts){get32(p + 20), get32(p + 24), get32(p + 28), get32(p + 32), get32(p + 36), get32(p + 40)};
+    *c = (struct counts){
+        get32(p + 20), get32(p + 24), get32(p + 28), get32(p + 32), get32(p + 36), get32(p + 40)};
     return c->utc < FILE_MAX && c->standard < FILE_MAX && c->leap < FILE_MAX && c->time < FILE_MAX &&
            c->type < FILE_MAX && c->letter < FILE_MAX;
 }
 
 static size_t data_len(const struct counts *c, size_t time_len)
 {
-    return c->time * (time_len + 1) + c->type * TYPE_BYTES + c->letter + c->leap * (time_len + 4) + c->standard +
-           c->utc;
+    return c->time * (time_len + 1) + c->type * TYPE_BYTES + c->letter + c->leap * (time_len + 4) +
+           c->standard + c->utc;
 }
 
 /* The changes come in order, and name types that are there; offsets are within a bit more than a day. */
@@ -67,7 +68,8 @@ static bool is_sound(const struct zone *z)
         if (type_offset(z, i) < -26 * 3600 || type_offset(z, i) > 26 * 3600)
             return false;
     for (size_t i = 0; i < z->time_count; i++)
-        if (z->kinds[i] >= z->type_count || (i > 0 && get64(z->times + 8 * i) <= get64(z->times + 8 * (i - 1))))
+        if (z->kinds[i] >= z->type_count ||
+            (i > 0 && get64(z->times + 8 * i) <= get64(z->times + 8 * (i - 1))))
             return false;
     return z->type_count > 0;
 }
@@ -233,7 +235,8 @@ struct zones *zones_open(const char *dir, struct error *e)
         return z;
     }
     zones_close(z);
-    error_set(e, "bad_setting", "there are no time zones in %s: install tzdata, or correct zoneinfo.dir", dir);
+    error_set(
+        e, "bad_setting", "there are no time zones in %s: install tzdata, or correct zoneinfo.dir", dir);
     return NULL;
 }
 

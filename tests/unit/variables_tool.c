@@ -35,8 +35,8 @@ static void read_pairs(struct tool *t, json_t *o, struct pairs *out)
     json_t *value;
 
     *out = (struct pairs){arena_array(&t->arena, json_object_size(o), sizeof(*out->items)), 0};
-    json_object_foreach (o, key, value)
-        out->items[out->count++] = (struct pair){bytes_of(key), bytes_of(json_string_value(value))};
+    json_object_foreach(o, key, value) out->items[out->count++] =
+        (struct pair){bytes_of(key), bytes_of(json_string_value(value))};
 }
 
 static json_t *fill(struct tool *t, json_t *o)
@@ -112,14 +112,16 @@ static int each_line(struct tool *t, bool (*take)(struct tool *t, const char *li
 
 static void markdown_builtins(struct buf *out)
 {
-    buf_add_text(out, "## Built in\n\n"
-                      "The examples: the job runs for `ann`, `ops` submitted it at 09:30 on 2024-05-16. With `_std` after the name a "
-                      "date has dashes. A sum counts in the unit.\n\n"
-                      "| name | example | with `_std` | unit | may be set | meaning |\n|---|---|---|---|---|---|\n");
+    buf_add_text(out,
+        "## Built in\n\n"
+        "The examples: the job runs for `ann`, `ops` submitted it at 09:30 on 2024-05-16. With `_std` after "
+        "the name a "
+        "date has dashes. A sum counts in the unit.\n\n"
+        "| name | example | with `_std` | unit | may be set | meaning |\n|---|---|---|---|---|---|\n");
     for (const struct builtin *b = builtins; b < builtins + builtin_count; b++)
-        buf_printf(out, "| `%s` | `%s` | %s%s%s | %s | %s | %s |\n", b->name, b->example, b->example_std ? "`" : "",
-            b->example_std ? b->example_std : "-", b->example_std ? "`" : "", builtin_unit_names[b->unit],
-            b->may_be_set ? "yes" : "no", b->meaning);
+        buf_printf(out, "| `%.*s` | `%s` | %s%s%s | %s | %s | %s |\n", BYTES_ARG(b->name), b->example,
+            b->example_std ? "`" : "", b->example_std ? b->example_std : "-", b->example_std ? "`" : "",
+            builtin_unit_names[b->unit], b->may_be_set ? "yes" : "no", b->meaning);
 }
 
 static void markdown_letters(const char *title, const struct pattern_letter *letters, struct buf *out)
@@ -155,8 +157,10 @@ static void markdown(struct buf *out)
 {
     buf_add_text(out,
         "# Variables\n\nMade from converter/builtins.c, patterns.c and sets.c.\n\n"
-        "In the code of a job, `${name}` becomes the value of a variable. The value is taken as it is: what it holds is not looked at "
-        "again. A name that no variable has stays as it is, with a warning in the job's log. A variable is looked for in the code "
+        "In the code of a job, `${name}` becomes the value of a variable. The value is taken as it is: what "
+        "it holds is not looked at "
+        "again. A name that no variable has stays as it is, with a warning in the job's log. A variable is "
+        "looked for in the code "
         "itself, then in the job's `variables`, then in the defaults of its creator and user.\n\n"
         "## Sums\n\n`${name op right}`, blanks wherever one likes; `right` may be the name of a variable.\n\n"
         "| left | operators | right |\n|---|---|---|\n"
@@ -164,26 +168,37 @@ static void markdown(struct buf *out)
         "| a number | `+ - * /` | a number |\n"
         "| text, and what begins with `0` | `+` | text |\n\n");
     buf_printf(out,
-        "Numbers are decimal, with up to %d digits, and exact; a quotient that does not end is rounded to %d places (half up). A name "
-        "may hold dashes: `${a-b}` is the variable `a-b` if there is one. What cannot be computed is refused (`bad_variable`), "
+        "Numbers are decimal, with up to %d digits, and exact; a quotient that does not end is rounded to %d "
+        "places (half up). A name "
+        "may hold dashes: `${a-b}` is the variable `a-b` if there is one. What cannot be computed is refused "
+        "(`bad_variable`), "
         "with its line and column.\n\n",
         DECIMAL_DIGITS, DECIMAL_PLACES);
     markdown_builtins(out);
-    buf_add_text(out,
-        "\nAll of them follow `run_date`, which a job may set (`20240515` or `2024-05-15`); otherwise it is the day before the job was "
-        "submitted, in its `timezone`. The hours may be set, too (`2024051609` or `2024-05-16 09`); they pass as in the zone: after 01 "
-        "comes 03 where the clocks are put forward at 02. Other values that are given are refused (`fixed_variable`).\n\n"
-        "## Dates in a form of one's own\n\n`&{yyyy-MM-01%-2M}`: the letters below (text in single quotes), then steps: each `%`, a "
-        "number and a unit. It begins at `run_date`, at the time of day of the submission. Days, months and years are steps on the "
-        "calendar; a day that the month does not have becomes its last.\n\n");
+    buf_add_text(out, "\nAll of them follow `run_date`, which a job may set (`20240515` or `2024-05-15`); "
+                      "otherwise it is the day before the job was "
+                      "submitted, in its `timezone`. The hours may be set, too (`2024051609` or `2024-05-16 "
+                      "09`); they pass as in the zone: after 01 "
+                      "comes 03 where the clocks are put forward at 02. Other values that are given are "
+                      "refused (`fixed_variable`).\n\n"
+                      "## Dates in a form of one's own\n\n`&{yyyy-MM-01%-2M}`: the letters below (text in "
+                      "single quotes), then steps: each `%`, a "
+                      "number and a unit. It begins at `run_date`, at the time of day of the submission. "
+                      "Days, months and years are steps on the "
+                      "calendar; a day that the month does not have becomes its last.\n\n");
     markdown_letters("letters, at most", pattern_letters, out);
     markdown_letters("unit", pattern_units, out);
-    buf_add_text(out, "## Set in the code\n\nIn a line of its own. The value is the rest of the line, without blanks and `;` at its end. Of two "
-                      "with one name the last counts, for the whole code. A value may not name other variables. The lines stay in the "
-                      "code as comments (`!!@set` gives way to blanks), so that the numbers of lines stay.\n\n");
+    buf_add_text(out,
+        "## Set in the code\n\nIn a line of its own. The value is the rest of the line, without blanks and "
+        "`;` at its end. Of two "
+        "with one name the last counts, for the whole code. A value may not name other variables. The lines "
+        "stay in the "
+        "code as comments (`!!@set` gives way to blanks), so that the numbers of lines stay.\n\n");
     markdown_sets(out);
-    buf_add_text(out, "## JSON\n\nIn code of the types json and data_calc, values go into strings only, with the escapes that they need; the names "
-                      "of members and all else stay as they are. Code that is no JSON is refused (`bad_json`) if something in it were "
+    buf_add_text(out, "## JSON\n\nIn code of the types json and data_calc, values go into strings only, with "
+                      "the escapes that they need; the names "
+                      "of members and all else stay as they are. Code that is no JSON is refused "
+                      "(`bad_json`) if something in it were "
                       "to be filled in.\n");
 }
 

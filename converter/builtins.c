@@ -137,7 +137,6 @@ static bool date_value(
 bool builtin_value(
     const struct builtin *b, bool std, const struct builtin_world *w, int64_t steps, struct buf *out)
 {
-    const char *dash = std ? "-" : "";
     struct moment m = {.hour = 0};
 
     switch (b->form) {
@@ -147,18 +146,21 @@ bool builtin_value(
     case FORM_HOUR:
         if (!hour_value(b, w, steps, &m))
             return false;
-        buf_printf(out, "%04d%s%02d%s%02d%s%02d", m.date.year, dash, m.date.month, dash, m.date.day,
-            std ? " " : "", m.hour);
+        date_add(out, m.date, std ? '-' : '\0');
+        buf_add_text(out, std ? " " : "");
+        digits_add(out, m.hour, 2);
         return true;
     case FORM_DAY:
         if (!date_value(b, w, steps, &m.date))
             return false;
-        buf_printf(out, "%04d%s%02d%s%02d", m.date.year, dash, m.date.month, dash, m.date.day);
+        date_add(out, m.date, std ? '-' : '\0');
         return true;
     case FORM_MONTH:
         if (!date_value(b, w, steps, &m.date))
             return false;
-        buf_printf(out, "%04d%s%02d", m.date.year, dash, m.date.month);
+        digits_add(out, m.date.year, 4);
+        buf_add_text(out, std ? "-" : "");
+        digits_add(out, m.date.month, 2);
         return true;
     }
     return false;

@@ -132,3 +132,24 @@ bool moment_of_seconds(int64_t seconds, struct moment *out)
     out->second = (int)(rest % 60);
     return date_of_days(days, &out->date);
 }
+
+void digits_add(struct buf *out, int number, int width)
+{
+    char text[16];
+    size_t at = sizeof(text);
+
+    for (; number > 0 || width > 0; number /= 10, width--)
+        text[--at] = (char)('0' + number % 10);
+    buf_add(out, text + at, sizeof(text) - at);
+}
+
+void date_add(struct buf *out, struct date d, char dash)
+{
+    digits_add(out, d.year, 4);
+    if (dash != '\0')
+        buf_add_char(out, dash);
+    digits_add(out, d.month, 2);
+    if (dash != '\0')
+        buf_add_char(out, dash);
+    digits_add(out, d.day, 2);
+}

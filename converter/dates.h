@@ -31,6 +31,11 @@ struct date date_period_end(struct date d, int months);
 int date_weekday(struct date d);     /* 0 Monday to 6 Sunday */
 int date_day_of_year(struct date d); /* from 1 */
 
+/* Appends a number that is not negative, with zeros before it up to the width. */
+void digits_add(struct buf *out, int number, int width);
+/* "2024-05-15", the dash between the pieces; dash 0: "20240515". */
+void date_add(struct buf *out, struct date d, char dash);
+
 /* Seconds since 1970-01-01 00:00 on the same wall clock, and back. False: a year outside. */
 int64_t moment_seconds(const struct moment *m);
 bool moment_of_seconds(int64_t seconds, struct moment *out); /* leaves ms */

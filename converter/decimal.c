@@ -16,6 +16,9 @@ static decimal_int power(int n)
     return p;
 }
 
+/* 10^DECIMAL_DIGITS */
+#define LIMIT ((decimal_int)1000000000000000000 * 1000000000000000000)
+
 static decimal_int magnitude(decimal_int n)
 {
     return n < 0 ? -n : n;
@@ -23,7 +26,7 @@ static decimal_int magnitude(decimal_int n)
 
 static bool fits(decimal_int n)
 {
-    return magnitude(n) < power(DECIMAL_DIGITS);
+    return magnitude(n) < LIMIT;
 }
 
 static void strip_zeros(struct decimal *d)

@@ -157,27 +157,27 @@ static void add_field(const struct instant *i, char letter, int count, struct bu
     switch (letter) {
     case 'y':
     case 'u':
-        buf_printf(out, "%0*d", count, count == 2 ? m->date.year % 100 : m->date.year);
+        digits_add(out, count == 2 ? m->date.year % 100 : m->date.year, count);
         break;
     case 'M':
     case 'L':
         if (count <= 2)
-            buf_printf(out, "%0*d", count, m->date.month);
+            digits_add(out, m->date.month, count);
         else
             buf_printf(out, "%.*s", count == 3 ? 3 : 20, month);
         break;
     case 'd':
-        buf_printf(out, "%0*d", count, m->date.day);
+        digits_add(out, m->date.day, count);
         break;
     case 'D':
-        buf_printf(out, "%0*d", count, date_day_of_year(m->date));
+        digits_add(out, date_day_of_year(m->date), count);
         break;
     case 'Q':
     case 'q':
         if (count == 3)
             buf_printf(out, "Q%d", quarter);
         else
-            buf_printf(out, "%0*d", count, quarter);
+            digits_add(out, quarter, count);
         break;
     case 'E':
         buf_printf(out, "%.*s", count == 4 ? 20 : 3, day);
@@ -186,16 +186,16 @@ static void add_field(const struct instant *i, char letter, int count, struct bu
         buf_add_text(out, m->hour < 12 ? "AM" : "PM");
         break;
     case 'H':
-        buf_printf(out, "%0*d", count, m->hour);
+        digits_add(out, m->hour, count);
         break;
     case 'h':
-        buf_printf(out, "%0*d", count, (m->hour + 11) % 12 + 1);
+        digits_add(out, (m->hour + 11) % 12 + 1, count);
         break;
     case 'm':
-        buf_printf(out, "%0*d", count, m->minute);
+        digits_add(out, m->minute, count);
         break;
     case 's':
-        buf_printf(out, "%0*d", count, m->second);
+        digits_add(out, m->second, count);
         break;
     case 'S':
         for (int digit = 0, scale = 100; digit < count; digit++, scale /= 10)

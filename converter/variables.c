@@ -314,6 +314,8 @@ static enum expression_end fill_pattern(struct filling_in *f, size_t at, size_t 
     if (brace == NULL)
         return EXPRESSION_STAYS;
     struct bytes inner = bytes_slice(rest, 0, (size_t)(brace - rest.data));
+    if (bytes_has_control(inner))
+        return EXPRESSION_STAYS;
     base.date = f->v->world.run_date;
     switch (pattern_format(inner, &base, f->v->in.zone, &f->v->value, &why)) {
     case PATTERN_DONE:

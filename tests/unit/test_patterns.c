@@ -53,12 +53,13 @@ static const struct pattern_case {
     {"HH:mm:ss%-6s", "15:03:59", PATTERN_DONE},
     {"MM-dd HH xxx%32d", "04-01 15 +02:00", PATTERN_DONE},  /* a day later the clock shows the same hour */
     {"MM-dd HH xxx%768H", "04-01 16 +02:00", PATTERN_DONE}, /* 24 hours later not */
-    {"MM-dd HH:mm%31d%-12H%-34m", "03-31 01:30", PATTERN_DONE},            /* past what is left out */
-    {"MM-dd HH:mm%-12H%-34m%31d", "03-31 03:30", PATTERN_DONE},            /* the same by way of 02:30 */
-    {"MM-dd HH:mm xxx%-13H%-4m%241d", "10-27 02:00 +02:00", PATTERN_DONE}, /* twice: the first */
-    {"MM-dd HH:mm xxx%-13H%-4m%241d%1H", "10-27 02:00 +01:00", PATTERN_DONE},
-    {"MM-dd HH:mm xxx%-13H%-4m%241d%1H%1d%-1d", "10-27 02:00 +01:00",
-        PATTERN_DONE}, /* the offset is kept where it can be */
+    {"MM-dd HH:mm%31d%-12H%-34m", "03-31 01:30", PATTERN_DONE}, /* past what is left out */
+    {"MM-dd HH:mm%-12H%-34m%31d", "03-31 03:30", PATTERN_DONE}, /* the same by way of 02:30 */
+    /* An hour that comes twice: with the offset that it was come to with, where that is one of the two. */
+    {"MM-dd HH:mm xxx%-13H%-4m%241d", "10-27 02:00 +01:00", PATTERN_DONE},
+    {"MM-dd HH:mm xxx%-13H%-4m%200d%41d", "10-27 02:00 +02:00", PATTERN_DONE},
+    {"MM-dd HH:mm xxx%-13H%-4m%200d%41d%1H", "10-27 02:00 +01:00", PATTERN_DONE},
+    {"MM-dd HH:mm xxx%-13H%-4m%200d%41d%1H%1d%-1d", "10-27 02:00 +01:00", PATTERN_DONE},
 
     {"yyyy%1", NULL, PATTERN_WRONG},
     {"yyyy%d", NULL, PATTERN_WRONG},

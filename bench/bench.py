@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "flow"))
 
 import floor  # noqa: E402
 import pipeline  # noqa: E402
+import tenants  # noqa: E402
 from harness import settings  # noqa: E402
 
 
@@ -46,6 +47,7 @@ def measure():
         "drain_cpu_us_per_job": p["drain"]["cpu_us_per_job"],
         "memory_idle": p["memory_idle"], "memory_after": p["memory_after"],
     }
+    found["tenants"] = tenants.measure(say)
     found["times_floor_p50"] = round(found["millrace"]["final_ms"]["p50"] / found["floor"]["latency_ms"]["p50"], 1)
     return found
 
@@ -69,6 +71,7 @@ def table(found):
     for stage, idle in m["memory_idle"].items():
         after = m["memory_after"][stage]["rss_kb"]
         lines.append(f"{'  ' + stage:34} {idle['rss_kb'] / 1024:9.1f} {idle['own_kb'] / 1024:9.1f} {after / 1024:9.1f}")
+    lines += ["", *tenants.lines(found["tenants"])]
     lines += ["", f"{found['machine']['cores']} cores, {found['machine']['cpu']}; load before: "
               f"{found['machine']['load_before']:.1f}"]
     return "\n".join(lines)

@@ -17,7 +17,7 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libavr
     libjansson-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev uthash-dev zlib1g-dev libcmocka-dev sqlite3 kcat curl jq
     ca-certificates tzdata python3)
 NATIVE_PACKAGES=(debootstrap maven openjdk-17-jre-headless)
-TEST_PACKAGES=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck python3-venv)
+TEST_PACKAGES=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck python3-venv spin)
 
 # Docker counts only when an engine answers, not when a mere client is there.
 choose_servers() {

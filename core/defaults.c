@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "core/limits.h"
-#include "core/shape_bson.h"
-#include "core/store.h"
 
 /* ---- the document ---- */
 
@@ -79,20 +77,6 @@ bool default_selector_parse(struct bytes text, struct default_selector *out)
         return !bytes_has_control(text) && bytes_is_utf8(text);
     }
     return text.len == 0;
-}
-
-bool default_from_bson(const bson_t *doc, struct arena *a, struct job_default *out)
-{
-    struct default_selector selector;
-    bson_iter_t it;
-    uint32_t len = 0;
-    shape_from_bson(&shape_default, doc, a, out);
-    if (!bson_iter_init_find(&it, doc, "_id") || !BSON_ITER_HOLDS_UTF8(&it))
-        return false;
-    const char *text = bson_iter_utf8(&it, &len);
-    out->selector = arena_copy(a, (struct bytes){text, len});
-    default_tame(out, a);
-    return default_selector_parse(out->selector, &selector);
 }
 
 /* ---- snapshots ---- */
@@ -175,35 +159,6 @@ struct defaults *defaults_of(const struct job_default *items, size_t count)
         add(d, copy);
     }
     return sorted(d);
-}
-
-static bool document(void *self, const bson_t *doc)
-{
-    struct defaults *d = self;
-    struct job_default *item = arena_alloc(&d->arena, sizeof *item);
-    if (default_from_bson(doc, &d->arena, item))
-        add(d, item);
-    return true;
-}
-
-static void start_again(void *self)
-{
-    struct defaults *d = self;
-    d->count = 0;
-    arena_reset(&d->arena);
-}
-
-struct defaults *defaults_load(struct store *s, int64_t patience_ms, struct error *e)
-{
-    struct defaults *d = snapshot_new();
-    struct store_reader reader = {document, start_again, d};
-    bson_t filter = BSON_INITIALIZER;
-    bool ok = store_find(s, "defaults", &filter, NULL, &reader, patience_ms, e);
-    bson_destroy(&filter);
-    if (ok)
-        return sorted(d);
-    defaults_free(d);
-    return NULL;
 }
 
 /* ---- what fits a job ---- */

@@ -1,56 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ledger: the collections runs, outcomes, instances and cancels: the truth about what may start.
+ * ledger: the collections runs, outcomes, instances, cancels and holders: the truth about what may start.
  *
- * One document per job in `runs`. `attempt` is the fence: it rises with every start and every write is guarded by what its
- * writer believes (state and attempt; a finish also by instance). There is no other lock. The rules, and what goes wrong
- * without each:
+ * Every function here is one statement, or one for all equal changes and a bulk for the rest; it asks or changes, and decides nothing. The order in which they are used, and what is
+ * believed of their answers, is decided in executor/rules.h, so that the simulator runs the same decisions against a model of these
+ * statements. One document per job in `runs`. `attempt` is the fence: it rises with every start, and every write is guarded by what its
+ * writer believes (state and attempt; an end of a running one also by instance). There is no other lock. The rules, and what goes
+ * wrong without each:
  *
  *  - Insert, then commit the offset. Else a crash in between loses the job.
  *  - A duplicate at intake means "look at this group anew", never "ignore": the group's memory may be older than the ledger,
  *    and a later job would start before an earlier one.
+ *  - Committed offset, then unfinished runs, then records from that offset. Else records that another took in between the two reads
+ *    are in neither.
+ *  - Unfinished runs are paged by place (seq), never by state: a run that changes its state between two pages would be in neither.
  *  - A start is a compare-and-set on (queued, attempt) that names the instance; then cancels are looked up, then the own lease
  *    is checked, then the job is launched. Looking up cancels before the write would miss a cancel that was acknowledged in
  *    between.
- *  - A finish writes the outcome first (with its events, `unsent`), then closes the runs that are still (running, attempt,
+ *  - Who loses a compare-and-set has an old view: it looks the group up anew and goes on.
+ *  - An attempt's end writes the outcome first (with its events, `unsent`), then closes the runs that are still (running, attempt,
  *    instance) in one statement, then sends the events, then clears `unsent`. Else a crash leaves an ended job that nobody
  *    hears of, or an event for an end that did not count.
  *  - `unsent` is cleared only when each run it lists was closed by this outcome and its event delivered, or can no longer be
  *    closed by it.
- *  - Fewer modified than asked: read back who owns what; an answer that was lost is not a defeat.
+ *  - Fewer modified than asked: read back who owns what (`out` is the token); an answer that was lost is not a defeat.
+ *  - A run that is `running` under our name and that we neither have nor are starting is a start whose answer was lost: back to the
+ *    queue. Else it waits for ever for a process that is alive.
  *  - An instance whose lease is over never renews again (`over` is written by a compare-and-set on the counter that was seen); only
- *    after that write may its runs be taken.
+ *    after that write may its runs be taken. Counting from the acknowledgement of a renewal instead of its sending would let the
+ *    holder believe longer than its watchers wait.
+ *  - The attempt number is never reused, not even by an uncharged start: an old owner's late end would close the new attempt.
  *
- * All calls block and are patient (core/store.h): they return false only when the process is asked to stop, except those with
- * patience_ms. Strings returned live in the arena given.
+ * All calls block. Those without patience_ms repeat until they are answered (core/store.h) and return false only when the process is
+ * asked to stop, or when the server refuses for good. Strings returned live in the arena given.
+ *
+ * A write that is repeated because its answer was lost finds its own work done. No effect is ever double; what the caller is told then
+ * stands at each function ("repeated"). tests/ledger runs every case both ways.
  */
 #ifndef MILLRACE_CORE_LEDGER_H
 #define MILLRACE_CORE_LEDGER_H
 
-#include "core/arena.h"
+#include "core/run.h"
 #include "core/store.h"
-#include "core/uuid.h"
 
-enum run_state { RUN_QUEUED, RUN_DELAYED, RUN_RUNNING, RUN_ENDED, RUN_STATES };
-const char *run_state_name(enum run_state s);
-
-#define LEDGER_INSTANCE_MAX 64
-
-struct run {
-    struct uuid id;
-    int32_t partition;
-    int64_t seq;
-    struct bytes group;
-    enum run_state state;
-    int64_t attempt, tries, lost;
-    struct bytes instance;         /* of the latest start */
-    struct bytes payload;          /* the framed JobPlanned; only where the call says so */
-    int64_t queued_at, started_at; /* UTC ms, NO_INT-like INT64_MIN when absent */
-};
-struct runs {
-    struct run *items;
-    size_t count;
-};
+/* Bounds of answers with payloads or events, whatever the limit that is asked for: the answer ends with what reaches the bytes. */
+#define LEDGER_WAKE_MAX 200
+#define LEDGER_ANSWER_BYTES_MAX ((size_t)16 << 20)
 
 /* One executor process, as the ledger knows it. */
 struct ledger {
@@ -60,123 +55,92 @@ struct ledger {
     int64_t keep_ms; /* how long ended runs stay: the dedupe window */
 };
 
-/* ---- assign ---- */
-/* Unfinished runs of a partition with seq > after, least first, up to limit. Never filtered by state. */
+/* ---- runs: reading ---- */
+/* Unfinished runs of a partition with seq > after, least first, up to limit. Whatever their state. No payload. */
 bool ledger_page(const struct ledger *l, int32_t partition, int64_t after, size_t limit, struct arena *a,
     struct runs *out, struct error *e);
-/* The least unfinished runs of one group, whatever their state. */
+/* The least unfinished runs of one group that are not delayed. No payload. */
 bool ledger_look(const struct ledger *l, struct bytes group, size_t limit, struct arena *a, struct runs *out,
     struct error *e);
+/* Unfinished runs of one group with seq > after, least first: whatever their state. No payload. (For a cancel of a whole group.) */
+bool ledger_group(const struct ledger *l, struct bytes group, int64_t after, size_t limit, struct arena *a,
+    struct runs *out, struct error *e);
+/* Runs by id, any state; missing ones are left out. with_payload: also nodes. */
+bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, bool with_payload,
+    struct arena *a, struct runs *out, struct error *e);
+/* Unfinished runs that are `running` under our name. No payload. */
+bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, struct error *e);
+/* Runs of these partitions whose wake_at lies between `after` and now and that are delayed or queued; with payload. Least wake_at first. At most
+ * LEDGER_WAKE_MAX and LEDGER_ANSWER_BYTES_MAX: fewer than the limit may still not be all. */
+bool ledger_wake(const struct ledger *l, const int32_t *partitions, size_t count, int64_t after, int64_t now,
+    size_t limit, struct arena *a, struct runs *out, struct error *e);
 
-/* ---- intake ---- */
-struct ledger_cancel {
-    bool found;
-    struct bytes by, reason;
-    int64_t at;
-};
-struct ledger_intake {
-    struct uuid id;
-    int32_t partition;
-    int64_t seq;
-    struct bytes group, payload;
-    enum run_state state; /* RUN_QUEUED; RUN_RUNNING: attempt 1 by us; RUN_ENDED: refused, `event` tells it */
-    struct bytes event;   /* RUN_ENDED: the framed JobEvent */
-    /* answers */
-    bool duplicate;
-    struct bytes other_group; /* duplicate whose run belongs to another group: that group (else none) */
-    struct ledger_cancel cancel;
-};
-/* Writes the outcome of refused ones first, inserts all, then looks up cancels. `outcome` (UUID_TEXT_LEN + 1 bytes): the id of the
- * outcomes document, "" when there was none. */
-bool ledger_intake(const struct ledger *l, struct ledger_intake *items, size_t count, int64_t now,
-    char *outcome, struct arena *a, struct error *e);
+/* ---- runs: writing ---- */
+/* Unordered: a duplicate keeps none of the others out. `outcome`: the token of those that are inserted as ended; may be NULL when there
+ * are none. Repeated: what the first try inserted is told as duplicate. */
+bool ledger_insert(const struct ledger *l, struct run_insert *items, size_t count, const char *outcome,
+    int64_t now, struct arena *a, struct error *e);
+/* Repeated: the same. */
+bool ledger_due(
+    const struct ledger *l, const struct run_due *items, size_t count, int64_t now, struct error *e);
+/* One statement per attempt number. Forgets wake_at, retry_at and reason. Repeated: *modified is too small. */
+bool ledger_start(const struct ledger *l, const struct run_start *items, size_t count, int64_t now,
+    int64_t *modified, struct error *e);
+/* An ended run loses payload and nodes; one that goes back to the queue (only from RUN_RUNNING; with a reason) keeps them, and its instance.
+ * One statement for all with the same guard and the same end. One that has no equal costs four times as much: let times of next tries
+ * be equal where it does not matter. Repeated: *modified is too small, and `out` tells whose it is. */
+bool ledger_close(const struct ledger *l, const struct run_close *items, size_t count, const char *outcome,
+    int64_t now, int64_t *modified, struct error *e);
+/* A node of a running run finished. Guarded by attempt and instance; *modified false: the run is not ours any more. Repeated:
+ * the same. */
+bool ledger_node(const struct ledger *l, const struct uuid *id, int64_t attempt, const struct run_node *node,
+    bool *modified, struct error *e);
 
-/* ---- start ---- */
-struct ledger_start {
-    struct uuid id;
-    int64_t attempt; /* the one believed; a won start has attempt + 1 */
-    bool want_payload;
-    /* answers */
-    bool won;
-    struct bytes payload;
-    struct ledger_cancel cancel;
-};
-bool ledger_start(const struct ledger *l, struct ledger_start *items, size_t count, int64_t now,
-    struct arena *a, struct error *e);
+/* ---- outcomes ---- */
+/* Inserts one document, unsent; all its events together must stay well below 16 MB, the server's limit. An id that exists is our own
+ * earlier write. */
+bool ledger_outcome(const struct ledger *l, const char *outcome, const struct outcome_line *lines,
+    size_t count, int64_t now, struct error *e);
+/* Clears unsent of these. Repeated: the same. */
+bool ledger_settle(
+    const struct ledger *l, const struct bytes *outcomes, size_t count, int64_t now, struct error *e);
+/* Those of this pool that are unsent and older than that, oldest first; at most LEDGER_ANSWER_BYTES_MAX. */
+bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, struct arena *a,
+    struct unsent **out, size_t *count, struct error *e);
 
-/* ---- finish ---- */
-struct ledger_finish {
-    struct uuid id;
-    int64_t attempt;
-    enum run_state from;   /* RUN_RUNNING: guarded by owner too */
-    struct bytes instance; /* owner of the running run: ours, or the dead one whose job fails (on_lost) */
-    struct bytes group, event;
-    bool closed; /* answer */
-};
-/* `outcome`: the document's id, for ledger_settle. */
-bool ledger_finish(const struct ledger *l, struct ledger_finish *items, size_t count, int64_t now,
-    char *outcome, struct error *e);
-/* Clears unsent of these outcomes: all their closed runs' events were delivered and the others can't be closed by them. */
-bool ledger_settle(const struct ledger *l, const char (*outcomes)[UUID_TEXT_LEN + 1], size_t count,
+/* ---- cancels and holds (written by ingest: core/orders.h) ---- */
+/* cancels[i] by job id, holds[i] by group. groups and holds may be NULL. */
+bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct bytes *groups, size_t count,
+    struct order *cancels, struct order *holds, struct arena *a, struct error *e);
+/* All groups that are held; whether somebody asked this instance to drain. */
+bool ledger_holds(const struct ledger *l, struct arena *a, struct bytes **groups, size_t *count, bool *drain,
+    struct error *e);
+/* Holds these groups, because a job of theirs failed (limit on_failure: hold). One that is held stays as it is.
+ * Repeated: the same, but a release between the two tries is undone. */
+bool ledger_hold(const struct ledger *l, const struct bytes *groups, size_t count, struct bytes reason,
     int64_t now, struct error *e);
 
-/* Outcomes of this pool that stayed unsent for longer than age_ms: events that must be sent (again). `settled`: whether unsent may be
- * cleared once they are delivered. One outcome per call of `each`, until it returns false. */
-struct ledger_unsent {
-    const char *outcome;
-    struct ledger_unsent_item {
-        struct uuid id;
-        struct bytes group, event;
-    } * items; /* those closed by this outcome */
-    size_t count;
-    bool settled;
-};
-bool ledger_unsent(const struct ledger *l, int64_t older_than, size_t limit, struct arena *a,
-    struct ledger_unsent **out, size_t *count, struct error *e);
-
-/* ---- back to the queue ---- */
-struct ledger_requeue {
-    struct uuid id;
-    int64_t attempt;
-    struct bytes instance; /* who runs it in the ledger's eyes */
-    bool lost;             /* counts as a loss (not for drained ones and forgotten starts) */
-    bool done;             /* answer */
-};
-/* running (attempt, instance) -> queued. */
-bool ledger_requeue(const struct ledger *l, struct ledger_requeue *items, size_t count, struct error *e);
-
-/* ---- single reads ---- */
-/* Runs by id (missing ones are left out), with payload, any state. */
-bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, struct arena *a,
-    struct runs *out, struct error *e);
-/* Unfinished runs that are `running` under an instance. */
-bool ledger_running_of(const struct ledger *l, const char *instance, int64_t patience_ms, struct arena *a,
-    struct runs *out, struct error *e);
-/* cancels by job id; out[i].found tells. */
-bool ledger_cancels(const struct ledger *l, const struct uuid *ids, size_t count, struct ledger_cancel *out,
-    struct arena *a, struct error *e);
-
 /* ---- leases ---- */
-/* Creates this instance's document, counter 1. */
+/* Creates this instance's document, counter 1. One that exists is our own: names of instances are never used again. */
 bool ledger_enlist(const struct ledger *l, const char *host, int64_t pid, int64_t now, struct error *e);
 enum renewal { RENEWED, RENEW_OVER /* the lease is over for good */, RENEW_UNANSWERED };
+/* Repeated: the same. */
 enum renewal ledger_renew(
     const struct ledger *l, int64_t counter, int64_t now, int64_t patience_ms, struct error *e);
-struct ledger_lease {
-    struct bytes instance;
-    bool exists, over;
-    int64_t counter;
-};
+/* out[i] of instances[i]. */
 bool ledger_leases(const struct ledger *l, const struct bytes *instances, size_t count, struct arena *a,
-    struct ledger_lease *out, struct error *e);
+    struct lease_seen *out, struct error *e);
 /* Ends the lease of an instance whose counter is still the one seen (counter < 0: whatever it is; only for one known to be dead).
- * *ended: it is over now (also when it was before). */
+ * *ended: it is over now (also when it was before, or is forgotten: then a second statement reads it). Repeated: the same. */
 bool ledger_end_lease(const struct ledger *l, struct bytes instance, int64_t counter, int64_t now,
     bool *ended, struct error *e);
 
-/* ---- ingest's side of a cancel ---- */
-/* Inserts the cancel (the first one wins), then reads the run. *found false: not in the ledger (yet). */
-bool ledger_cancel(struct store *store, const struct uuid *id, struct bytes by, struct bytes reason,
-    int64_t now, struct arena *a, struct run *run, bool *found, int64_t patience_ms, struct error *e);
+/* ---- shared limits ---- */
+/* out[i] of selectors[i]. */
+bool ledger_holders(const struct ledger *l, const struct bytes *selectors, size_t count, struct arena *a,
+    struct holders *out, struct error *e);
+/* Replaces the items when rev is still the one read; *written false: another was faster (or it was our own write whose answer was lost:
+ * read again and see). */
+bool ledger_holders_write(const struct ledger *l, const struct holders *h, bool *written, struct error *e);
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ledger_lease: instances: the proof of life of executors. The rules stand in ledger.h. */
-#include <string.h>
-
 #include "core/ledger.h"
 #include "core/ledger_private.h"
 
@@ -32,35 +30,34 @@ enum renewal ledger_renew(
 }
 
 struct lease_reader {
-    struct ledger_lease *out;
+    struct lease_seen *out;
     size_t count;
 };
 
 static bool lease_row(void *self, const bson_t *doc)
 {
     struct lease_reader *r = self;
-    bson_iter_t it;
-    if (!bson_iter_init_find(&it, doc, "_id"))
-        return true;
-    struct bytes id = ledger_text_of(&it);
+    struct bytes id = ledger_text(doc, "_id");
     for (size_t i = 0; i < r->count; i++) {
         if (!bytes_equal(r->out[i].instance, id))
             continue;
         r->out[i].exists = true;
-        r->out[i].over = bson_iter_init_find(&it, doc, "over");
-        r->out[i].counter = bson_iter_init_find(&it, doc, "counter") ? bson_iter_as_int64(&it) : 0;
+        r->out[i].over = bson_has_field(doc, "over");
+        r->out[i].counter = ledger_int(doc, "counter");
     }
     return true;
 }
 
 bool ledger_leases(const struct ledger *l, const struct bytes *instances, size_t count, struct arena *a,
-    struct ledger_lease *out, struct error *e)
+    struct lease_seen *out, struct error *e)
 {
+    if (count == 0)
+        return true;
     bson_t filter = BSON_INITIALIZER;
     struct id_list in;
     id_list_begin(&in, &filter);
     for (size_t i = 0; i < count; i++) {
-        out[i] = (struct ledger_lease){.instance = arena_copy(a, instances[i])};
+        out[i] = (struct lease_seen){.instance = arena_copy(a, instances[i])};
         id_list_add_text(&in, instances[i]);
     }
     id_list_end(&in, &filter);
@@ -90,7 +87,7 @@ bool ledger_end_lease(
     if (*ended)
         return true;
     struct arena a;
-    struct ledger_lease lease;
+    struct lease_seen lease;
     arena_init(&a);
     ok = ledger_leases(l, &instance, 1, &a, &lease, e);
     *ended = ok && (lease.over || !lease.exists);

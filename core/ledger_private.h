@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ledger_private: what the files of the ledger share: small BSON helpers, and outcomes. */
+/* ledger_private: small BSON helpers of the files that read and write the ledger's collections. (Those that know runs: ledger_run.h.) */
 #ifndef MILLRACE_CORE_LEDGER_PRIVATE_H
 #define MILLRACE_CORE_LEDGER_PRIVATE_H
 
 #include <bson/bson.h>
 
 #include "core/arena.h"
-#include "core/bytes.h"
-#include "core/ledger.h"
 #include "core/shape_bson.h"
 #include "core/uuid.h"
 
-struct bytes ledger_text_of(const bson_iter_t *it);   /* BYTES_NONE unless it is text */
-struct bytes ledger_binary_of(const bson_iter_t *it); /* BYTES_NONE unless it is binary */
+/* Reading a field: BYTES_NONE, NO_TIME, 0 or false when it is not there or of another type. Text and binary are borrowed. */
+struct bytes ledger_text(const bson_t *doc, const char *key);
+struct bytes ledger_binary(const bson_t *doc, const char *key);
+int64_t ledger_int(const bson_t *doc, const char *key);
+int64_t ledger_time(const bson_t *doc, const char *key);
+bool ledger_uuid(const bson_t *doc, const char *key, struct uuid *out);
+/* The same of an iterator. */
+struct bytes ledger_text_of(const bson_iter_t *it);
+struct bytes ledger_binary_of(const bson_iter_t *it);
+/* Calls each(self, element) for the documents of an array; returns how many elements it has. each may be NULL. */
+size_t ledger_array(
+    const bson_t *doc, const char *key, void (*each)(void *self, const bson_t *element), void *self);
+
+void ledger_append_id(bson_t *doc, const char *key, const struct uuid *id);
 void ledger_append_binary(bson_t *doc, const char *key, struct bytes data);
+/* NO_TIME: nothing. */
+void ledger_append_time(bson_t *doc, const char *key, int64_t at);
 /* _id: {$in: [...]}, one id after another, between begin and end on the same filter. count: how many so far. */
 struct id_list {
     bson_t in, array;
@@ -25,20 +37,5 @@ void id_list_add_text(struct id_list *l, struct bytes id);
 void id_list_end(struct id_list *l, bson_t *filter);
 /* All of that at once; the ids lie `stride` bytes apart. */
 void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride);
-/* One document of `runs`, whichever fields it has. */
-void ledger_run_read(const bson_t *doc, struct arena *a, struct run *r);
-
-/* ---- outcomes (ledger_finish.c) ---- */
-struct outcome_item {
-    const struct uuid *id;
-    struct bytes group, event;
-    int64_t attempt;
-    const char *from;
-};
-/* A new outcomes document, its items array open: close with outcome_write. `outcome`: UUID_TEXT_LEN + 1 bytes for its id. */
-void outcome_begin(const struct ledger *l, int64_t now, char *outcome, bson_t *doc, bson_t *items);
-void outcome_append(bson_t *items, uint32_t index, const struct outcome_item *o);
-/* Inserts it, and destroys doc in any case. */
-bool outcome_write(const struct ledger *l, bson_t *doc, bson_t *items, struct error *e);
 
 #endif

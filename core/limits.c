@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * limits: see the header. A snapshot is a table of the documents, sorted by selector, in an arena of its own; what counts for a group is
- * found by three searches.
+ * found by three searches. No store here (core/limits_load.c has it), so that the scheduler and the simulator need none.
  */
 #include "core/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/error.h"
 #include "core/job.h"
-#include "core/shape_bson.h"
-#include "core/store.h"
 
 /* ---- the document ---- */
 
@@ -82,7 +81,7 @@ static void number_set(struct limit *l, size_t i, int64_t value)
     memcpy((char *)l + numbers[i].offset, &value, sizeof value);
 }
 
-static void tame(struct limit *l)
+void limit_tame(struct limit *l)
 {
     for (size_t i = 0; i < NUMBERS; i++) {
         int64_t value = number_get(l, i);
@@ -132,19 +131,6 @@ bool limit_check(const struct limit *l, struct arena *a, struct field_problems *
         !bytes_equal_text(l->on_failure, "next"))
         ok = problem(problems, "on_failure", "bad_value", BYTES("expected hold or next"));
     return ok;
-}
-
-bool limit_from_bson(const bson_t *doc, struct arena *a, struct limit *out)
-{
-    bson_iter_t it;
-    uint32_t len = 0;
-    shape_from_bson(&shape_limit, doc, a, out);
-    if (!bson_iter_init_find(&it, doc, "_id") || !BSON_ITER_HOLDS_UTF8(&it))
-        return false;
-    const char *text = bson_iter_utf8(&it, &len);
-    out->selector = arena_copy(a, (struct bytes){text, len});
-    tame(out);
-    return limits_selector_is_valid(out->selector);
 }
 
 /* ---- snapshots ---- */
@@ -221,39 +207,10 @@ struct limits *limits_of(const struct limit *items, size_t count)
         struct limit *copy = arena_alloc(&l->arena, sizeof *copy);
         shape_copy(&shape_limit, &items[i], copy, &l->arena);
         copy->selector = arena_copy(&l->arena, items[i].selector);
-        tame(copy);
+        limit_tame(copy);
         add(l, copy);
     }
     return l;
-}
-
-static bool document(void *self, const bson_t *doc)
-{
-    struct limits *l = self;
-    struct limit *item = arena_alloc(&l->arena, sizeof *item);
-    if (limit_from_bson(doc, &l->arena, item))
-        add(l, item);
-    return true;
-}
-
-static void start_again(void *self)
-{
-    struct limits *l = self;
-    l->count = 0;
-    arena_reset(&l->arena);
-}
-
-struct limits *limits_load(struct store *s, int64_t patience_ms, struct error *e)
-{
-    struct limits *l = snapshot_new();
-    struct store_reader reader = {document, start_again, l};
-    bson_t filter = BSON_INITIALIZER;
-    bool ok = store_find(s, "limits", &filter, NULL, &reader, patience_ms, e);
-    bson_destroy(&filter);
-    if (ok)
-        return l;
-    limits_free(l);
-    return NULL;
 }
 
 /* ---- what counts for a group ---- */

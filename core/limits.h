@@ -82,6 +82,9 @@ bool limit_check(const struct limit *l, struct arena *a, struct field_problems *
  * at are internal: the server sets them. */
 extern const struct shape shape_limit;
 
+/* As the documents are read: numbers out of range become the nearest in it, a timeout below 0 is not set. */
+void limit_tame(struct limit *l);
+
 typedef struct _bson_t bson_t;
 /* A document of `limits`, strings from the arena. False: its _id is no selector. */
 bool limit_from_bson(const bson_t *doc, struct arena *a, struct limit *out);

@@ -23,7 +23,7 @@ const struct store_index store_indexes[] = {
     {"runs", "instance", "{\"instance\":1}", UNFINISHED, "the runs that an executor process has running"},
     {"runs", "pool_wake_at", "{\"pool\":1,\"wake_at\":1}",
         "{\"partialFilterExpression\":{\"wake_at\":{\"$exists\":true}}}",
-        "runs that become due, or whose wait is over"},
+        "runs that become due, or whose wait is over (the query repeats {$exists: true})"},
     {"runs", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
     {"outcomes", "unsent", "{\"pool\":1,\"at\":1}", "{\"partialFilterExpression\":{\"unsent\":true}}",
@@ -31,6 +31,9 @@ const struct store_index store_indexes[] = {
     {"outcomes", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
     {"instances", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
+    {"cancels", "kind", "{\"kind\":1}",
+        "{\"partialFilterExpression\":{\"kind\":{\"$in\":[\"hold\",\"drain\"]}}}",
+        "all holds and drains; cancels of jobs are read by _id"},
     {"cancels", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
     /* jobs: lists, newest first, by keyset */

@@ -1,212 +1,298 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cancel: the doorbell. jobs.control only says "look": who cancelled what is in `cancels`, written before the bell rang. Every executor
- * hears every bell; the one that has the job acts: a running job's tree is signalled at once, a queued one ends without starting.
+ * cancel: bells, cancels, holds, and jobs whose time has come.
  *
- * A job whose start is unanswered: the start looks up cancels after its compare-and-set, but that may have been before this cancel
- * was written; so the order is kept with the task until the launch.
+ * A bell (jobs.control) only says "look": who cancelled or held what is in `cancels`, written before the bell rang. Every executor
+ * hears every bell; the one that has the job acts: a running job's tree is signalled at once, a queued one ends without starting. A
+ * job whose start is unanswered keeps the order with its task until the launch: the start looks up cancels after its compare-and-set,
+ * but that may have been before this cancel was written.
  *
- * A bell may never ring (the ingest that wrote the cancel died, Kafka did not take the record): cancel_look asks for the jobs that run
- * here. Queued ones need no bell: their start asks.
+ * A bell may never ring (its ingest died, Kafka did not take the record): running jobs are asked for every few seconds, holds
+ * too. Queued ones need no bell: their start asks.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
 #include "core/log.h"
-#include "executor/report.h"
-#include "executor/running.h"
+#include "executor/rules_private.h"
 
-struct order {
-    struct ledger_cancel cancel;
+#define CANCEL_BATCH RULES_SIZE(250, 2) /* with payloads */
+#define GROUP_PAGE RULES_SIZE(1000, 3)
+#define WAKE_BATCH RULES_SIZE(200, 2) /* LEDGER_WAKE_MAX */
+#define WAKE_PAGES 20
+#define DUE_AGAIN_MS 10000
+
+/* ---- orders kept with tasks ---- */
+
+struct kept_order {
+    struct order order;
     struct arena memory;
 };
 
-void cancel_order_free(void *order)
+void cancel_order_drop(void *order)
 {
-    struct order *o = order;
-    if (!o)
+    struct kept_order *k = order;
+    if (!k)
         return;
-    arena_release(&o->memory);
-    free(o);
+    arena_release(&k->memory);
+    free(k);
 }
 
-const struct ledger_cancel *cancel_order(const struct task *t)
+const struct order *cancel_order_of(const struct task *t)
 {
-    const struct order *o = t->cancel;
-    return o ? &o->cancel : NULL;
+    const struct kept_order *k = t->order;
+    return k ? &k->order : NULL;
 }
 
-static void keep_order(struct task *t, const struct ledger_cancel *c)
+static void keep_order(struct task *t, const struct order *o)
 {
-    if (t->cancel)
+    if (t->order)
         return;
-    struct order *o = calloc(1, sizeof *o);
-    if (!o)
-        log_fatal("out_of_memory", "what=cancel");
-    arena_init(&o->memory);
-    o->cancel = *c;
-    o->cancel.by = arena_copy(&o->memory, c->by);
-    o->cancel.reason = arena_copy(&o->memory, c->reason);
-    t->cancel = o;
+    struct kept_order *k = calloc(1, sizeof *k);
+    if (!k)
+        log_fatal("out_of_memory", "what=order");
+    arena_init(&k->memory);
+    k->order = (struct order){true, arena_copy(&k->memory, o->by), arena_copy(&k->memory, o->reason), o->at};
+    t->order = k;
 }
 
-static void cancel_task(struct task *t, const struct ledger_cancel *c)
+void cancel_task(struct rules *r, struct task *t, const struct order *o)
 {
     if (t->run)
-        running_cancel(t->run, c->by, c->reason);
+        r->world->stop(r->self, t, o);
     else
-        keep_order(t, c);
-}
-
-void cancel_queued(struct executor *x, const struct run *run, const struct ledger_cancel *c)
-{
-    struct ending end = {
-        .finish = {.id = run->id, .attempt = run->attempt, .from = RUN_QUEUED}, .counts = M_CANCELLED};
-    struct job job;
-    struct error e;
-    struct buf out;
-    arena_init(&end.memory);
-    buf_init(&out);
-    if (codec_decode(x->world->codec, &shape_planned, run->payload, false, &end.memory, &job, &e) != CODEC_OK)
-        log_fatal("payload_unreadable", "error=%s", log_quote(bytes_of(e.text)));
-    struct job_error error = report_cancelled(&end.memory, c->by, c->reason, " before it started");
-    struct report rep = {
-        &job, job_group(&end.memory, &job), bytes_of(x->instance), run->attempt, run->queued_at, NO_INT};
-    struct event ev = report_event(&rep, PHASE_CANCELLED, clock_utc_ms());
-    ev.error = &error;
-    ev.reason = c->reason;
-    report_encode(x->world->codec, &ev, &out);
-    end.finish.group = rep.group;
-    end.finish.event = arena_copy(&end.memory, buf_bytes(&out));
-    buf_release(&out);
-    finish_add(x, &end);
+        keep_order(t, o);
 }
 
 /* ---- bells ---- */
 
-static void find_later(struct executor *x, const struct uuid *id)
+void cancel_want(struct rules *r, const struct uuid *id)
 {
-    if (x->cancels.count == x->cancels.cap) {
-        size_t cap = x->cancels.cap ? x->cancels.cap * 2 : 16;
-        struct uuid *more = realloc(x->cancels.items, cap * sizeof *more);
-        if (!more)
-            log_fatal("out_of_memory", "what=cancels");
-        x->cancels.items = more;
-        x->cancels.cap = cap;
-    }
-    x->cancels.items[x->cancels.count++] = *id;
+    LIST_ADD(r->wanted, *id);
 }
 
-static void bell(struct executor *x, const struct control *c)
+static void cancel_bell(struct rules *r, const struct control *c)
 {
     struct uuid id;
-    if (c->kind != CONTROL_CANCEL || !uuid_parse(c->job_id, &id))
+    if (c->job_id.len == 0 && c->group.len > 0) {
+        struct op *op = rules_begin(r, OP_GROUP);
+        op->ask.group = arena_copy(&op->memory, c->group);
         return;
-    struct task *t = scheduler_find(x->scheduler, &id);
-    struct ledger_cancel order = {true, c->by, c->reason, c->at};
+    }
+    if (!uuid_parse(c->job_id, &id))
+        return;
+    struct task *t = scheduler_find(r->scheduler, &id);
+    struct order order = {true, c->by, c->reason, c->at};
     if (t)
-        cancel_task(t, &order);
+        cancel_task(r, t, &order);
     else
-        find_later(x, &id);
+        cancel_want(r, &id);
 }
 
-void cancel_poll(struct executor *x)
+void rules_bell(struct rules *r, const struct control *c)
 {
-    struct bus_record record;
-    while (consumer_poll(x->control, 0, &record)) {
-        struct arena a;
-        struct control c;
-        struct error e;
-        arena_init(&a);
-        if (!record.value.data ||
-            codec_decode(x->world->codec, &shape_control, record.value, false, &a, &c, &e) != CODEC_OK)
-            log_warn("control_unreadable", "partition=%d offset=%lld", (int)record.partition,
-                (long long)record.offset);
-        else
-            bell(x, &c);
-        arena_release(&a);
-        consumer_release(x->control, &record);
+    if (r->dead)
+        return;
+    if (c->kind == CONTROL_CANCEL)
+        cancel_bell(r, c);
+    else if (r->under_way[OP_HOLDS] < 2) /* one may be at work already, with an answer older than the bell */
+        (void)rules_begin(r, OP_HOLDS);
+}
+
+/* ---- cancels of jobs that are not tasks here (queued, or none of ours), and of those that run, once in a while ---- */
+
+enum { CANCEL_BEGIN, CANCEL_ORDERS, CANCEL_FOUND };
+
+struct cancel {
+    struct op op;
+    struct uuid *ids; /* first those that are asked for, then those that were cancelled */
+    struct order *orders;
+    size_t count;
+};
+const size_t cancel_size = sizeof(struct cancel);
+
+static bool ask_orders(struct rules *r, struct cancel *c)
+{
+    struct ask *ask = &c->op.ask;
+    c->count = r->wanted.count < CANCEL_BATCH ? r->wanted.count : CANCEL_BATCH;
+    c->ids = arena_array(&c->op.memory, c->count, sizeof *c->ids);
+    if (c->count == 0)
+        return false;
+    memcpy(c->ids, r->wanted.items, c->count * sizeof *c->ids);
+    r->wanted.count -= c->count;
+    memmove(r->wanted.items, r->wanted.items + c->count, r->wanted.count * sizeof *r->wanted.items);
+    ask->kind = ASK_ORDERS;
+    ask->ids = c->ids;
+    ask->groups = NULL;
+    ask->count = c->count;
+    c->op.at = CANCEL_ORDERS;
+    return true;
+}
+
+/* Most ids that are asked for were not cancelled; only of the others the runs are read. */
+static bool ask_found(struct cancel *c)
+{
+    struct ask *ask = &c->op.ask;
+    size_t found = 0;
+    c->orders = ask->cancels;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->orders[i].found) {
+            c->ids[found] = c->ids[i];
+            c->orders[found++] = c->orders[i];
+        }
+    c->count = found;
+    ask->kind = ASK_FIND;
+    ask->ids = c->ids;
+    ask->count = found;
+    ask->with_payload = true;
+    c->op.at = CANCEL_FOUND;
+    return found > 0;
+}
+
+static void act(struct rules *r, const struct run *run, const struct order *o)
+{
+    struct task *t = scheduler_find(r->scheduler, &run->id);
+    bool waits = run->state == RUN_QUEUED || run->state == RUN_DELAYED;
+    if (t)
+        cancel_task(r, t, o); /* it became one meanwhile, or it runs */
+    else if (waits && scheduler_owns(r->scheduler, run->partition) &&
+             scheduler_withdraw(r->scheduler, run->group, &run->id))
+        finish_queued(r, run, PHASE_CANCELLED, "cancelled", o);
+}
+
+bool cancel_step(struct rules *r, struct op *op)
+{
+    struct cancel *c = (struct cancel *)op;
+    switch (op->at) {
+    case CANCEL_BEGIN:
+        return ask_orders(r, c);
+    case CANCEL_ORDERS:
+        return ask_found(c);
+    case CANCEL_FOUND:
+        runs_sort(&op->ask.runs);
+        for (size_t i = 0; i < c->count; i++) {
+            const struct run *run = runs_of(&op->ask.runs, &c->ids[i]);
+            if (run)
+                act(r, run, &c->orders[i]);
+        }
+        return false;
+    }
+    return false;
+}
+
+/* ---- a whole group was cancelled: all its jobs are asked for ---- */
+
+const size_t group_size = sizeof(struct op);
+
+bool group_step(struct rules *r, struct op *op)
+{
+    if (op->at > 0) {
+        const struct runs *runs = &op->ask.runs;
+        for (size_t i = 0; i < runs->count; i++)
+            cancel_want(r, &runs->items[i].id);
+        if (runs->count < GROUP_PAGE)
+            return false;
+        op->ask.after = runs->items[runs->count - 1].seq;
+    } else {
+        op->ask.after = -1;
+    }
+    op->at = 1;
+    op->ask.kind = ASK_GROUP;
+    op->ask.limit = GROUP_PAGE;
+    return true;
+}
+
+bool ask_cancels_step(struct rules *r, struct op *op)
+{
+    size_t cursor = 0;
+    const struct task *t;
+    (void)op;
+    while ((t = scheduler_next_task(r->scheduler, &cursor)) != NULL)
+        if (t->run && !finish_has(r, &t->id))
+            cancel_want(r, &t->id);
+    return false;
+}
+
+/* ---- holds, and an asked-for drain ---- */
+
+bool holds_step(struct rules *r, struct op *op)
+{
+    if (op->at++ == 0) {
+        op->ask.kind = ASK_HOLDS;
+        return true;
+    }
+    scheduler_holds(r->scheduler, op->ask.names, op->ask.found);
+    if (op->ask.yes)
+        rules_drain(r, false);
+    return false;
+}
+
+/* ---- delayed jobs that are due, and queue timeouts ---- */
+
+/* True: it was not told to be due a moment ago. */
+static bool is_news(struct rules *r, const struct uuid *id, int64_t now_boot)
+{
+    size_t kept = 0;
+    bool news = true;
+    for (size_t i = 0; i < r->told.count; i++) {
+        if (r->told.items[i].until_boot <= now_boot)
+            continue;
+        news = news && !uuid_equal(&r->told.items[i].id, id);
+        r->told.items[kept++] = r->told.items[i];
+    }
+    r->told.count = kept;
+    if (news) {
+        struct told_due t = {*id, now_boot + DUE_AGAIN_MS};
+        LIST_ADD(r->told, t);
+    }
+    return news;
+}
+
+static void wake(struct rules *r, const struct run *run, int64_t now_boot)
+{
+    if (!scheduler_owns(r->scheduler, run->partition))
+        return;
+    if (run->state == RUN_DELAYED) {
+        if (is_news(r, &run->id, now_boot))
+            r->world->due(r->self, run);
+    } else if (run->state == RUN_QUEUED && !scheduler_find(r->scheduler, &run->id)) {
+        /* It keeps its place until that is acknowledged: another executor, with another clock, may start it all the same, and the next of
+         * the group must not run beside it. (A cancelled one may be passed over at once: whoever starts it sees the cancel.) */
+        finish_queued(r, run, PHASE_TIMED_OUT, "queue_timeout", NULL);
     }
 }
 
-/* ---- asking: jobs that are not tasks here (queued, or none of ours), and those that run, once in a while ---- */
-
-struct cancel_request {
-    struct request request;
-    struct executor *x;
-    struct arena memory;
-    struct uuid *ids;
-    struct ledger_cancel *cancels;
-    size_t count;
-    struct runs runs;
-};
-
-/* Most ids that are asked for were not cancelled; only of the others the runs are read. */
-static void cancel_work(struct request *r)
+static bool ask_wake(struct rules *r, struct op *op)
 {
-    struct cancel_request *q = (struct cancel_request *)r;
-    const struct ledger *l = &q->x->ledger;
-    struct error e;
-    size_t found = 0;
-    bool ok = ledger_cancels(l, q->ids, q->count, q->cancels, &q->memory, &e);
-    for (size_t i = 0; ok && i < q->count; i++)
-        if (q->cancels[i].found) {
-            q->ids[found] = q->ids[i];
-            q->cancels[found++] = q->cancels[i];
-        }
-    q->count = found;
-    request_result(r, ok && (found == 0 || ledger_find(l, q->ids, found, &q->memory, &q->runs, &e)), &e);
+    struct ask *ask = &op->ask;
+    int32_t all = scheduler_partitions(r->scheduler);
+    ask->partitions = arena_array(&op->memory, (size_t)all, sizeof *ask->partitions);
+    ask->count = 0;
+    for (int32_t p = 0; p < all; p++)
+        if (scheduler_is_open(r->scheduler, p))
+            ask->partitions[ask->count++] = p;
+    ask->kind = ASK_WAKE;
+    ask->limit = WAKE_BATCH;
+    return ask->count > 0;
 }
 
-static void cancel_found(struct executor *x, const struct run *run, const struct ledger_cancel *c)
+/* Those that were told a moment ago come again until they are moved: so an answer is followed by a further one, up to a bound. */
+bool wake_step(struct rules *r, struct op *op)
 {
-    struct task *t = scheduler_find(x->scheduler, &run->id);
-    if (t)
-        cancel_task(t, c); /* it became one meanwhile */
-    else if (run->state == RUN_QUEUED && scheduler_owns(x->scheduler, run->partition) &&
-             scheduler_withdraw(x->scheduler, run->group, &run->id))
-        cancel_queued(x, run, c);
-}
-
-static void cancel_done(struct request *r)
-{
-    struct cancel_request *q = (struct cancel_request *)r;
-    q->x->cancel_busy = false;
-    for (size_t i = 0; r->ok && i < q->runs.count; i++)
-        for (size_t k = 0; k < q->count; k++)
-            if (memcmp(&q->ids[k], &q->runs.items[i].id, sizeof(struct uuid)) == 0)
-                cancel_found(q->x, &q->runs.items[i], &q->cancels[k]);
-    arena_release(&q->memory);
-    free(q->ids);
-    free(q);
-}
-
-void cancel_look(struct executor *x)
-{
-    const struct running *r;
-    if (x->cancel_busy)
-        return;
-    TAILQ_FOREACH (r, &x->running, entry)
-        if (!r->cancelled && !r->concluded)
-            find_later(x, &r->id);
-}
-
-void cancel_pump(struct executor *x)
-{
-    if (x->cancel_busy || x->cancels.count == 0)
-        return;
-    struct cancel_request *q = calloc(1, sizeof *q);
-    if (!q)
-        log_fatal("out_of_memory", "what=cancel");
-    q->request = (struct request){.work = cancel_work, .done = cancel_done};
-    q->x = x;
-    arena_init(&q->memory);
-    q->ids = x->cancels.items;
-    q->count = x->cancels.count;
-    q->cancels = arena_array(&q->memory, q->count, sizeof *q->cancels);
-    x->cancels.items = NULL;
-    x->cancels.count = x->cancels.cap = 0;
-    x->cancel_busy = true;
-    clerk_ask(x->intake_clerk, &q->request);
+    const struct runs *runs = &op->ask.runs;
+    if (op->at == 0) {
+        op->ask.after = 0;
+        return op->at++, ask_wake(r, op);
+    }
+    int64_t now = rules_now(r).boot_ms;
+    for (size_t i = 0; i < runs->count; i++)
+        wake(r, &runs->items[i], now);
+    if (runs->count == 0 || op->at++ == WAKE_PAGES)
+        return false;
+    int64_t last = runs->items[runs->count - 1].wake_at;
+    op->ask.after = last > op->ask.after
+                        ? last
+                        : last + 1; /* one millisecond with more than a page: the rest comes next time */
+    arena_reset(&op->memory);
+    return ask_wake(r, op);
 }

@@ -3,6 +3,7 @@
 #include "executor/clerk.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -54,13 +55,6 @@ int desk_fd(const struct desk *d)
     return d->fd;
 }
 
-void request_result(struct request *r, bool ok, const struct error *e)
-{
-    if (!ok && !error_is(e, "stopping"))
-        log_fatal("ledger_refused", "code=%s error=%s", e->code, log_quote(bytes_of(e->text)));
-    r->ok = ok;
-}
-
 int desk_serve(struct desk *d)
 {
     uint64_t count;
@@ -80,7 +74,7 @@ int desk_serve(struct desk *d)
     return served;
 }
 
-void desk_post(struct desk *d, struct request *r)
+static void desk_post(struct desk *d, struct request *r)
 {
     uint64_t one = 1;
     pthread_mutex_lock(&d->lock);

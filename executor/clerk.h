@@ -7,7 +7,6 @@
 #ifndef MILLRACE_EXECUTOR_CLERK_H
 #define MILLRACE_EXECUTOR_CLERK_H
 
-#include <stdbool.h>
 #include <sys/queue.h>
 
 struct request;
@@ -15,9 +14,8 @@ typedef void request_fn(struct request *r);
 
 /* The first member of every request's own struct. */
 struct request {
-    request_fn *work; /* in the clerk's thread; may block; sets ok */
+    request_fn *work; /* in the clerk's thread; may block */
     request_fn *done; /* in the loop's thread; frees the request */
-    bool ok;          /* false: not done because the process stops */
     STAILQ_ENTRY(request) entry;
 };
 STAILQ_HEAD(request_list, request);
@@ -30,13 +28,6 @@ void desk_free(
 int desk_fd(const struct desk *d);
 /* Calls `done` for every answer that is there; returns how many. */
 int desk_serve(struct desk *d);
-/* Puts an answer there from any thread; `done` will be called in the loop's. */
-void desk_post(struct desk *d, struct request *r);
-
-/* For `work`: ok as the call told. A call that fails although the process goes on (the server refuses for good) ends the process: nothing of
- * it is done, a restart recovers. */
-struct error;
-void request_result(struct request *r, bool ok, const struct error *e);
 
 struct clerk;
 struct clerk *clerk_new(struct desk *d, const char *name);

@@ -78,7 +78,7 @@ struct engine_process {
     enum process_state state;
     int in, out, err; /* our ends; -1: closed */
     struct watch watches[3];
-    bool in_watched, out_watched;
+    bool in_watched, out_watched, err_held;
     struct buf to; /* lines for the engine; the first `sent` bytes are gone */
     size_t sent;
     struct line_reader from, errors;
@@ -150,6 +150,7 @@ struct engines {
     int64_t next_id;
     int64_t next_timer, told_timer; /* boot ms; told: what engines_serve returned last */
     bool serving, killed, lost;
+    bool output_held;      /* nobody takes the logs now */
     bool has_unused_lanes; /* freed at the end of engines_serve */
 };
 
@@ -184,6 +185,8 @@ void process_read_output(struct engine_process *x, bool at_end);
 void process_read_errors(struct engine_process *x, bool at_end);
 /* Stops or goes on reading, by what waits for the disk. */
 void process_watch_output(struct engine_process *x);
+/* The same for output and stderr, after engines_hold_output. */
+void process_hold_output(struct engine_process *x);
 void process_timers(struct engine_process *x, int64_t now);
 /* Its tree is dead: ends its tasks, takes it out of everything, frees it. */
 void process_ended(struct engine_process *x, const struct guard_notice *n);

@@ -425,7 +425,8 @@ void process_watch_output(struct engine_process *x)
     TAILQ_FOREACH (t, &x->tasks, link) {
         waiting += t->results == NULL ? 0 : disk_waiting_bytes(t->results);
     }
-    bool wanted = x->out >= 0 && waiting < ENGINE_WAITING_BYTES_MAX;
+    bool held = x->pool->output_held && !TAILQ_EMPTY(&x->tasks);
+    bool wanted = x->out >= 0 && waiting < ENGINE_WAITING_BYTES_MAX && !held;
     if (wanted && !x->out_watched) {
         watch(x, WATCH_OUT, x->out, EPOLLIN);
     } else if (!wanted && x->out_watched && x->out >= 0) {
@@ -433,6 +434,19 @@ void process_watch_output(struct engine_process *x)
         (void)epoll_ctl(x->pool->epoll, EPOLL_CTL_DEL, x->out, NULL);
     }
     x->out_watched = wanted;
+}
+
+void process_hold_output(struct engine_process *x)
+{
+    bool held = x->pool->output_held && !TAILQ_EMPTY(&x->tasks) && x->err >= 0;
+    process_watch_output(x);
+    if (held == x->err_held)
+        return;
+    if (held)
+        (void)epoll_ctl(x->pool->epoll, EPOLL_CTL_DEL, x->err, NULL);
+    else if (x->err >= 0)
+        watch(x, WATCH_ERR, x->err, EPOLLIN);
+    x->err_held = held;
 }
 
 /* ---- time ---- */

@@ -242,6 +242,18 @@ void engines_lease(struct engines *p, int64_t until_boot_ms)
     watch_guard(p);
 }
 
+void engines_hold_output(struct engines *p, bool hold)
+{
+    struct engine_process *x;
+    if (!hold && !p->output_held) {
+        return;
+    }
+    p->output_held = hold;
+    TAILQ_FOREACH (x, &p->processes, link) { /* each time: others may run something now */
+        process_hold_output(x);
+    }
+}
+
 /* ---- serving ---- */
 
 static struct engine_process *find_process(struct engines *p, int64_t id)

@@ -87,6 +87,10 @@ void engines_kill_all(struct engines *p);
 /* The guard kills everything when CLOCK_BOOTTIME passes this; 0: no limit yet. Moved by every renewal of the lease. */
 void engines_lease(struct engines *p, int64_t until_boot_ms);
 
+/* Nobody takes the logs now: processes that run something are not read, so their pipes fill and they wait. To be called on every turn while it
+ * is so, and once with false. What was killed is still read to its end. */
+void engines_hold_output(struct engines *p, bool hold);
+
 /* For epoll: readable when engines_serve has work. */
 int engines_fd(struct engines *p);
 /* Serves pipes, timers and the guard; returns the boot ms of its next timer, or INT64_MAX. Never blocks. */

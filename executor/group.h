@@ -1,103 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * group: the scheduler's own nouns: a group with its window and its line, the ring of ready groups, the list of groups to look
- * at, and the tasks. Only scheduler.c uses this. Nothing here does I/O.
+ * group: what the scheduler knows of one group. Private to the scheduler.
  *
- * A group lives while anything holds it: a task, a waiting job, jobs that run elsewhere, an unanswered record, a look. It is freed
- * by group_settle, which every message ends with; so after group_settle the pointer may be gone.
+ * A group is in memory while anything holds it: a task, a queued job, a job that runs elsewhere, an unanswered record, a look. Every
+ * message ends with group_settle (executor/settle.h), which puts it where it belongs now or frees it; after that the pointer may
+ * be gone.
  */
 #ifndef MILLRACE_EXECUTOR_GROUP_H
 #define MILLRACE_EXECUTOR_GROUP_H
 
-#include <sys/queue.h>
-#include <uthash.h>
+#include "core/limits.h"
+#include "executor/away.h"
+#include "executor/backoff.h"
+#include "executor/ring.h"
+#include "executor/table.h"
+#include "executor/window.h"
 
-#include "executor/scheduler.h"
+struct group;
+LIST_HEAD(group_list, group);
+TAILQ_HEAD(group_line, group);
 
-struct waiting {
-    struct uuid id;
-    int64_t seq;
-    int64_t attempt; /* as the ledger has it */
-    int64_t queued_at;
-    void *payload; /* or NULL */
+struct partition {
+    int64_t assignment; /* -1: not ours */
+    bool open;          /* ours, and its unfinished runs are known */
+    int32_t number;
+    struct group_list groups;
+};
+
+/* Jobs that must be passed over in the answer of the look that is under way. */
+struct passed_over {
+    struct uuid *ids;
+    size_t count, cap;
 };
 
 struct group {
     struct bytes name; /* owned */
-    int32_t partition;
-    bool disowned; /* Kafka took the partition away: only what runs goes on */
+    struct partition *partition;
+    LIST_ENTRY(group) of_partition;
+    UT_hash_handle hh;
 
-    /* the window: waiting[head .. head+count), by seq; a plain array that moves when its front is empty */
-    struct waiting *waiting;
-    size_t head, count, cap;
-    bool complete; /* the window is all that waits in the ledger */
+    /* what counts for it; from the snapshot */
+    size_t max_running;
+    struct limit_count shared[2]; /* borrowed */
+    uint8_t shared_count;
+    bool hold_on_failure;
 
-    /* the line */
-    struct task *task;
-    bool elsewhere; /* a job of the group runs under another name, or ours without a task */
-    struct uuid elsewhere_id;
-    int64_t elsewhere_attempt;
-    char elsewhere_instance[LEDGER_INSTANCE_MAX];
-
-    bool doubt;        /* the ledger must be looked at before anything starts */
-    bool looking;      /* the look was asked for, its answer is due */
-    bool moved;        /* the line moved while looking */
+    /* what it has */
+    struct window window;
+    struct backoffs backoffs; /* these three take up places */
+    struct aways aways;
+    size_t tasks;
+    bool starting;     /* a start is unanswered */
     size_t unanswered; /* records handed to the ledger */
 
-    bool in_ring, in_looks;
-    TAILQ_ENTRY(group) ring, looks;
-    UT_hash_handle hh;
+    bool held;
+    bool doubt;   /* the ledger must be looked at before anything starts */
+    bool looking; /* a look was asked for, its answer is due */
+    bool stale;   /* while looking: what is seen does not count */
+    bool in_looks;
+    size_t look_limit;
+    struct passed_over passed;
+
+    /* where it stands; executor/settle.c */
+    struct ring_node node;
+    struct gate *gate;   /* the one it waits at, in its ring; NULL: none */
+    struct gate *ticket; /* the engine gate where a place is kept for it */
+    uint8_t passes;      /* closed shared gates that it may pass, by its index in shared */
+    TAILQ_ENTRY(group) look;
 };
-TAILQ_HEAD(group_list, group);
+
+/* A held group's name. */
+struct hold {
+    UT_hash_handle hh;
+    bool kept;
+    size_t name_len;
+    char name[];
+};
 
 struct groups {
     struct group *by_name;
-    struct group_list ring, looks;
-    size_t ready, look_count, window;
-    void (*drop)(void *payload);
-    struct group **walk; /* snapshot for walking; rebuilt at cursor 0 */
-    size_t walk_count;
+    struct creator *creators;
+    struct hold *holds;
+    size_t held; /* groups in memory that are held */
 };
 
-void groups_init(struct groups *gs, size_t window, void (*drop)(void *payload));
-void groups_release(struct groups *gs);
 struct group *groups_find(const struct groups *gs, struct bytes name);
-struct group *groups_get(struct groups *gs, struct bytes name, int32_t partition);
-struct group *groups_next(struct groups *gs, size_t *cursor);
-void groups_disown(struct groups *gs, int32_t partition);
-size_t groups_ready(const struct groups *gs);
-struct group *groups_pop_ready(struct groups *gs);
-struct group *groups_pop_look(struct groups *gs);
-struct scheduler_figures groups_figures(const struct groups *gs);
+/* Makes it, without limits. */
+struct group *groups_add(struct groups *gs, struct bytes name, struct partition *p);
+void groups_move(struct group *g, struct partition *p);
+/* It must have nothing any more. */
+void groups_remove(struct groups *gs, struct group *g);
 
-/* No task, nothing waiting or unanswered, nothing elsewhere, no doubt. */
+void groups_mark_held(struct groups *gs, struct group *g, bool held);
+struct hold *holds_find(const struct groups *gs, struct bytes name);
+struct hold *holds_add(struct groups *gs, struct bytes name);
+void holds_remove(struct groups *gs, struct hold *h);
+
+/* NULL: as without limits. */
+void group_take_limits(struct group *g, const struct limits *l);
+size_t group_taken(const struct group *g); /* places */
+/* Nothing of it is known, waits or is under way. */
 bool group_is_idle(const struct group *g);
-/* Takes in what the ledger says of one unfinished run, in the order of seq. */
-void group_learn(struct groups *gs, struct group *g, const struct run *r);
-/* Appends a job that was just inserted; returns the payload when it is not kept. */
-void *group_append(
-    struct groups *gs, struct group *g, const struct uuid *id, int64_t seq, int64_t queued_at, void *payload);
-void group_remove(struct groups *gs, struct group *g, const struct uuid *id);
-void group_forget_window(struct groups *gs, struct group *g);
-struct waiting group_pop(struct group *g);
-void group_doubt(struct group *g);
-void group_take_line(struct group *g, struct task *t);
-void group_free_line(struct group *g);
-/* Puts the group where it belongs now: ring, looks, neither; or frees it. */
-void group_settle(struct groups *gs, struct group *g);
-
-/* ---- tasks: by job id ---- */
-struct task_slot;
-struct tasks {
-    struct task_slot *by_id;
-};
-void tasks_init(struct tasks *ts);
-void tasks_release(struct tasks *ts);
-struct task *tasks_add(
-    struct tasks *ts, const struct uuid *id, struct group *g, int64_t attempt, int64_t seq);
-struct task *tasks_find(const struct tasks *ts, const struct uuid *id);
-void tasks_remove(struct tasks *ts, struct task *t);
-struct task *tasks_next(struct tasks *ts, size_t *cursor);
-size_t tasks_count(const struct tasks *ts);
+void group_doubt(struct group *g); /* when the partition is ours */
+void group_pass_over(struct group *g, const struct uuid *id);
+bool group_is_passed_over(const struct group *g, const struct uuid *id);
+void group_end_look(struct group *g);
 
 #endif

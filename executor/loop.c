@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * loop: one executor process. One epoll loop owns the scheduler, the engines and the Kafka clients; clerks and the lease's thread do
- * what blocks and answer through the desk. Every turn serves what is there, then hands out the next batch of each kind.
+ * loop: one executor process. One epoll loop owns the rules, the engines and the Kafka clients; clerks do what blocks and answer through
+ * the desk. Every turn serves what is there, then lets the rules begin what is ready.
  *
  * Stopping: no more starts and no more intake; running jobs have drain_ms; then engines are killed, and once they are dead
- * their jobs go back to the queue, uncharged. A second signal ends the wait at once.
+ * their jobs go back to the queue, uncharged. A second signal ends the wait at once. A drain that somebody ordered (jobs.control) is
+ * the same.
  */
 #include "executor/loop.h"
 
@@ -13,94 +14,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/folder.h"
 #include "core/log.h"
-#include "executor/executor.h"
-#include "executor/lease.h"
+#include "executor/engine_slots.h"
 #include "executor/lock.h"
+#include "executor/outgoing.h"
+#include "executor/records.h"
 
 #define SECOND_MS 1000
-#define UNSENT_EVERY 5   /* seconds */
-#define CANCELS_EVERY 10 /* seconds */
 #define GIVE_UP_MS 15000 /* after the drain: the servers don't answer */
-
-#define ROW(name, type, field, value, min, max, help)                                                        \
-    {                                                                                                        \
-        name, type, offsetof(struct executor_settings, field), value, min, max, help                         \
-    }
-const struct setting executor_settings_table[] = {
-    ROW("http.port", SETTING_INT, stage.http_port, "8423", 0, 65535, "port of /metrics, /healthz, /readyz"),
-    ROW("pool", SETTING_TEXT, pool, "default", 1, 32, "whose planned topic is read"),
-    ROW("slots", SETTING_INT, slots, "32", 1, 10000, "jobs that run at once in this process"),
-    ROW("window", SETTING_INT, window, "64", 1, 10000, "queued jobs of a group known in memory"),
-    ROW("engines.dir", SETTING_TEXT, engines_dir, "engines", 1, 400,
-        "folder of the engines and their manifests"),
-    ROW("results.dir", SETTING_TEXT, results_dir, "results", 1, 400, "folder of the result files"),
-    ROW("state.dir", SETTING_TEXT, state_dir, "state", 1, 400,
-        "folder of lock files and the jobs' working folders"),
-    ROW("isolation", SETTING_TEXT, isolation, "auto", 4, 4,
-        "auto: PID namespaces where permitted; none: never"),
-    ROW("lease.renew", SETTING_MS, lease_renew_ms, "3s", 100, 3600000, "how often the lease is renewed"),
-    ROW("lease.hold", SETTING_MS, lease_hold_ms, "30s", 500, 3600000,
-        "an executor without a renewal for so long kills its engines and ends"),
-    ROW("lease.watch", SETTING_MS, lease_watch_ms, "40s", 500, 3600000,
-        "another's lease is ended when its counter stood still for so long; must be more than lease.hold"),
-    ROW("drain", SETTING_MS, drain_ms, "30s", 0, 86400000,
-        "how long running jobs have when the executor is stopped"),
-    ROW("grace", SETTING_MS, grace_ms, "5s", 0, 3600000, "between SIGTERM and SIGKILL of a cancelled job"),
-    ROW("engine.idle", SETTING_MS, idle_ms, "60s", 0, 86400000, "an idle engine process ends after so long"),
-    ROW("engine.start_timeout", SETTING_MS, start_timeout_ms, "20s", 100, 3600000,
-        "an engine must be ready within"),
-    ROW("engine.processes", SETTING_INT, max_processes, "64", 1, 10000,
-        "engine processes of all engines at once"),
-    ROW("ledger.keep", SETTING_MS, keep_ms, "192h", 3600000, 31536000000,
-        "how long ended runs are remembered (dedupe)"),
-    ROW("payload_cache", SETTING_SIZE, payload_cache_bytes, "16m", 0, 1099511627776,
-        "memory for payloads of queued jobs; without room they are read again at the start"),
-    SETTING_END,
-};
-
-#define COUNTER(name, labels, help)                                                                          \
-    {                                                                                                        \
-        name, labels, METRIC_COUNTER, help, 0, {0}, 0                                                        \
-    }
-#define GAUGE(name, help)                                                                                    \
-    {                                                                                                        \
-        name, NULL, METRIC_GAUGE, help, 0, {0}, 0                                                            \
-    }
-#define SECONDS(name, help)                                                                                  \
-    {                                                                                                        \
-        name, NULL, METRIC_SECONDS, help, 0, {0}, 0                                                          \
-    }
-struct metric executor_metrics[EXECUTOR_METRICS] = {
-    [M_STARTED] = COUNTER("millrace_executor_started_total", NULL, "jobs started"),
-    [M_SUCCEEDED] =
-        COUNTER("millrace_executor_ended_total", "outcome=\"succeeded\"", "jobs ended, by outcome"),
-    [M_FAILED] = COUNTER("millrace_executor_ended_total", "outcome=\"failed\"", "jobs ended, by outcome"),
-    [M_CANCELLED] =
-        COUNTER("millrace_executor_ended_total", "outcome=\"cancelled\"", "jobs ended, by outcome"),
-    [M_TIMED_OUT] =
-        COUNTER("millrace_executor_ended_total", "outcome=\"timed_out\"", "jobs ended, by outcome"),
-    [M_REJECTED] = COUNTER("millrace_executor_ended_total", "outcome=\"rejected\"", "jobs ended, by outcome"),
-    [M_DISCARDED] = COUNTER(
-        "millrace_executor_discarded_total", NULL, "ends refused by the ledger: another closed the run"),
-    [M_DUPLICATES] =
-        COUNTER("millrace_executor_duplicates_total", NULL, "records that were in the ledger already"),
-    [M_TAKEOVERS] =
-        COUNTER("millrace_executor_takeovers_total", NULL, "runs of dead executors put back into the queue"),
-    [M_REQUEUED] =
-        COUNTER("millrace_executor_requeued_total", NULL, "own runs put back (drained, forgotten starts)"),
-    [M_RENEWALS] = COUNTER("millrace_executor_renewals_total", NULL, "lease renewals acknowledged"),
-    [M_RUNNING] = GAUGE("millrace_executor_running", "jobs that hold a slot"),
-    [M_GROUPS] = GAUGE("millrace_executor_groups", "groups in memory"),
-    [M_READY] = GAUGE("millrace_executor_ready_groups", "groups that wait for a slot"),
-    [M_QUEUE_SECONDS] = SECONDS("millrace_executor_queue_seconds", "from the ledger to the start"),
-    [M_RUN_SECONDS] = SECONDS("millrace_executor_run_seconds", "from the launch to the end"),
-    [M_LOG_BYTES] = COUNTER("millrace_executor_log_bytes_total", NULL, "log text sent"),
-};
 
 /* ---- opening ---- */
 
@@ -116,26 +42,9 @@ static void name_instance(struct executor *x)
         x->instance, sizeof x->instance, "%.36s-%ld-%s", x->host, (long)getpid(), text + UUID_TEXT_LEN - 8);
 }
 
-/* Before any thread: the lock, and the guard that holds it with us. */
-bool executor_prepare(void *settings, void **self, struct error *e)
+static bool open_engines(struct executor *x, struct error *e)
 {
-    const struct executor_settings *s = settings;
-    struct executor *x = calloc(1, sizeof *x);
-    if (!x)
-        log_fatal("out_of_memory", "what=executor");
-    *self = x;
-    if (s->lease_watch_ms <= s->lease_hold_ms || s->lease_hold_ms <= s->lease_renew_ms)
-        return error_set(e, "bad_setting", "lease.renew < lease.hold < lease.watch must hold");
-    x->settings = s;
-    STAILQ_INIT(&x->ends);
-    TAILQ_INIT(&x->running);
-    TAILQ_INIT(&x->dirty);
-    name_instance(x);
-    x->neighbours = neighbours_open(s->state_dir, s->pool, x->instance, s->results_dir, e);
-    if (!x->neighbours)
-        return false;
-    if (mkdir(s->results_dir, 0755) != 0 && access(s->results_dir, W_OK) != 0)
-        return error_set(e, "no_folder", "results.dir %s can't be written", s->results_dir);
+    const struct executor_settings *s = x->settings;
     static char work_dir[512];
     snprintf(
         work_dir, sizeof work_dir, "%s/work-%s-%d", s->state_dir, s->pool, neighbours_number(x->neighbours));
@@ -154,118 +63,75 @@ bool executor_prepare(void *settings, void **self, struct error *e)
     return x->engines != NULL;
 }
 
-static void on_renewed(void *self, int64_t until_boot_ms, const struct runs *mine)
+/* Before any thread: the lock, and the guard that holds it with us. */
+bool executor_prepare(void *settings, void **self, struct error *e)
 {
-    struct executor *x = self;
-    metric_add(&executor_metrics[M_RENEWALS], 1);
-    engines_lease(x->engines, until_boot_ms);
-    elsewhere_reconcile(x, mine);
-}
-
-static void on_lease_over(void *self)
-{
-    struct executor *x = self;
-    engines_kill_all(x->engines);
-    log_fatal("lease_over", "instance=%s reason=ended_by_another", x->instance);
-}
-
-static bool open_clients(struct executor *x, struct error *e)
-{
-    static char client_id[96];
-    const struct executor_settings *s = x->settings;
-    struct buf topic;
-    buf_init(&topic);
-    bus_planned_topic(s->pool, &topic);
-    snprintf(x->planned_topic, sizeof x->planned_topic, "%.*s", BYTES_ARG(buf_bytes(&topic)));
-    buf_release(&topic);
-    const char *topics[] = {x->planned_topic};
-    snprintf(client_id, sizeof client_id, "executor-%d", neighbours_number(x->neighbours));
-    char group[64];
-    snprintf(group, sizeof group, "executor%s%s", strcmp(s->pool, "default") ? "." : "",
-        strcmp(s->pool, "default") ? s->pool : "");
-    struct consumer_options o = {.group = group,
-        .topics = topics,
-        .topic_count = 1,
-        .by_partition = true,
-        .events = &intake_events,
-        .self = x,
-        .stop = x->world->stop};
-    x->control = follower_open(&s->stage.bus, client_id, "jobs.control", x->world->stop, e);
-    x->consumer = x->control ? consumer_open(&s->stage.bus, client_id, &o, e) : NULL;
-    return x->consumer != NULL;
+    const struct executor_settings *s = settings;
+    struct executor *x = calloc(1, sizeof *x);
+    if (!x)
+        log_fatal("out_of_memory", "what=executor");
+    *self = x;
+    if (s->lease_watch_ms <= s->lease_hold_ms || s->lease_hold_ms <= s->lease_renew_ms)
+        return error_set(e, "bad_setting", "lease.renew < lease.hold < lease.watch must hold");
+    if (!engine_slots_read(bytes_of(s->engine_slots), NULL, NULL, e))
+        return false;
+    x->settings = s;
+    TAILQ_INIT(&x->running);
+    TAILQ_INIT(&x->dirty);
+    TAILQ_INIT(&x->waiting);
+    name_instance(x);
+    x->neighbours = neighbours_open(s->state_dir, s->pool, x->instance, s->results_dir, e);
+    if (!x->neighbours)
+        return false;
+    if (mkdir(s->results_dir, 0755) != 0 && access(s->results_dir, W_OK) != 0)
+        return error_set(e, "no_folder", "results.dir %s can't be written", s->results_dir);
+    return open_engines(x, e);
 }
 
 bool executor_open(struct stage_world *w, void **self, struct error *e)
 {
+    static const char *const names[ASK_LANES] = {"intake", "start", "finish", "house", "lease"};
     (void)e;
     struct executor *x = *self;
-    const struct executor_settings *s = x->settings;
     x->world = w;
-    x->ledger = (struct ledger){w->store, s->pool, x->instance, s->keep_ms};
-    struct scheduler_options so = {(size_t)s->slots, (size_t)s->window, payload_drop, cancel_order_free};
-    x->scheduler = scheduler_new(&so);
+    x->ledger = (struct ledger){w->store, x->settings->pool, x->instance, x->settings->keep_ms};
     metrics_register(executor_metrics, EXECUTOR_METRICS);
+    x->outgoing = outgoing_new(w->producer);
+    x->records = records_new(x);
     x->desk = desk_new();
-    x->intake_clerk = clerk_new(x->desk, "intake");
-    x->start_clerk = clerk_new(x->desk, "start");
-    x->finish_clerk = clerk_new(x->desk, "finish");
-    x->house_codec = codec_new(w->registry);
-    x->house_clerk = clerk_new(x->desk, "house");
-    x->watch = watch_new();
+    for (int lane = 0; lane < ASK_LANES; lane++)
+        x->clerks[lane] = clerk_new(x->desk, names[lane]);
     return true;
-}
-
-/* Asks the servers, so not before they are known to answer: /healthz and /readyz are served meanwhile. */
-static bool join(struct executor *x, struct error *e)
-{
-    const struct executor_settings *s = x->settings;
-    /* The dead before us first: their leases are over before we ask for partitions. */
-    (void)neighbours_bury(x->neighbours, &x->ledger, clock_utc_ms(), e);
-    struct lease_options lo = {.ledger = &x->ledger,
-        .host = x->host,
-        .renew_ms = s->lease_renew_ms,
-        .hold_ms = s->lease_hold_ms,
-        .renewed = on_renewed,
-        .over = on_lease_over,
-        .self = x,
-        .desk = x->desk};
-    x->lease = lease_open(&lo, e);
-    if (!x->lease)
-        return false;
-    log_info("instance", "instance=%s pool=%s slots=%lld", x->instance, s->pool, (long long)s->slots);
-    return open_clients(x, e);
 }
 
 /* ---- the loop ---- */
 
-struct bury_request {
-    struct request request;
-    struct executor *x;
-};
-
-static void bury_work(struct request *r)
+static void take_bells(struct executor *x)
 {
-    struct bury_request *b = (struct bury_request *)r;
-    struct error e;
-    (void)neighbours_bury(b->x->neighbours, &b->x->ledger, clock_utc_ms(), &e);
+    struct bus_record record;
+    while (consumer_poll(x->control, 0, &record)) {
+        struct arena a;
+        struct control c;
+        struct error e;
+        arena_init(&a);
+        if (!record.value.data ||
+            codec_decode(x->world->codec, &shape_control, record.value, false, &a, &c, &e) != CODEC_OK)
+            log_warn("control_unreadable", "partition=%d offset=%lld", (int)record.partition,
+                (long long)record.offset);
+        else
+            rules_bell(x->rules, &c);
+        arena_release(&a);
+        consumer_release(x->control, &record);
+    }
 }
 
-static void bury_done(struct request *r)
+static void show_figures(struct executor *x)
 {
-    ((struct bury_request *)r)->x->bury_busy = false;
-    free(r);
-}
-
-static void bury_pump(struct executor *x)
-{
-    if (x->bury_busy || x->draining || !neighbours_any(x->neighbours))
-        return;
-    struct bury_request *b = calloc(1, sizeof *b);
-    if (!b)
-        log_fatal("out_of_memory", "what=bury");
-    *b = (struct bury_request){{.work = bury_work, .done = bury_done}, x};
-    x->bury_busy = true;
-    clerk_ask(x->house_clerk, &b->request);
+    struct scheduler_figures f = scheduler_figures(rules_scheduler(x->rules));
+    metric_set(&executor_metrics[M_RUNNING], (int64_t)f.tasks);
+    metric_set(&executor_metrics[M_GROUPS], (int64_t)f.groups);
+    metric_set(&executor_metrics[M_READY], (int64_t)f.ready);
+    metric_set(&executor_metrics[M_OUTGOING], (int64_t)outgoing_pending(x->outgoing));
 }
 
 static void every_second(struct executor *x, int64_t now)
@@ -273,70 +139,34 @@ static void every_second(struct executor *x, int64_t now)
     if (now < x->next_second)
         return;
     x->next_second = now + SECOND_MS;
-    x->seconds++;
-    if (now >= lease_until(x->lease)) {
-        engines_kill_all(x->engines);
-        log_fatal("lease_over", "instance=%s reason=not_renewed", x->instance);
+    show_figures(x);
+    if (!rules_is_draining(x->rules)) {
+        world_bury(x);
+        world_refresh_limits(x, now);
     }
-    struct scheduler_figures f = scheduler_figures(x->scheduler);
-    metric_set(&executor_metrics[M_RUNNING], (int64_t)f.tasks);
-    metric_set(&executor_metrics[M_GROUPS], (int64_t)f.groups);
-    metric_set(&executor_metrics[M_READY], (int64_t)f.ready);
-    elsewhere_pump(x);
-    bury_pump(x);
-    if (x->seconds % UNSENT_EVERY == 1)
-        finish_unsent(x);
-    if (x->seconds % CANCELS_EVERY == 2)
-        cancel_look(x);
 }
 
-static void pump(struct executor *x)
+static void heed_stop(struct executor *x, int64_t now)
 {
-    intake_looks(x);
-    cancel_pump(x);
-    start_pump(x);
-    finish_pump(x);
-    intake_pump(x);
-    finish_settle(x);
-    requeue_pump(x);
+    size_t running = scheduler_task_count(rules_scheduler(x->rules));
+    int stops = *x->world->stop;
+    if (stops > 0)
+        rules_drain(x->rules, stops > 1);
+    if (rules_is_draining(x->rules) && !x->draining) {
+        x->draining = true;
+        log_info("draining", "running=%zu drain_ms=%lld ordered=%d", running,
+            (long long)x->settings->drain_ms, stops == 0);
+    }
+    if (x->killing && now >= x->killed_at + GIVE_UP_MS)
+        log_fatal("drain_incomplete", "running=%zu outgoing=%zu reason=servers_do_not_answer", running,
+            outgoing_pending(x->outgoing));
 }
 
 /* Has everything that we began come to its end? */
 static bool is_drained(const struct executor *x)
 {
-    return scheduler_figures(x->scheduler).tasks == 0 && !x->intake_busy && !x->start_busy &&
-           x->ends_under_way == 0 && x->publications == 0 && x->settle.count == 0 && !x->settle_busy &&
-           x->requeues.count == 0 && !x->requeue_busy && !x->cancel_busy && !x->unsent_busy &&
-           !x->elsewhere_busy && !x->bury_busy && x->pages_due == 0 &&
-           producer_pending(x->world->producer) == 0;
-}
-
-static void drain(struct executor *x, int stops, int64_t now)
-{
-    if (!x->draining) {
-        x->draining = true;
-        x->drain_until = now + x->settings->drain_ms;
-        scheduler_drain(x->scheduler);
-        log_info("draining", "running=%zu drain_ms=%lld", scheduler_figures(x->scheduler).tasks,
-            (long long)x->settings->drain_ms);
-    }
-    if (!x->killing && (stops > 1 || now >= x->drain_until)) {
-        x->killing = true;
-        x->drain_until = now;
-        log_warn("drain_over", "running=%zu", scheduler_figures(x->scheduler).tasks);
-        engines_kill_all(x->engines);
-    }
-    if (x->killing && now >= x->drain_until + GIVE_UP_MS)
-        log_fatal("drain_incomplete", "running=%zu ends=%zu reason=servers_do_not_answer",
-            scheduler_figures(x->scheduler).tasks, x->ends_under_way);
-}
-
-static int64_t wait_ms(const struct executor *x, int64_t engines_next, int64_t now)
-{
-    int64_t until = x->next_second < engines_next ? x->next_second : engines_next;
-    if (!TAILQ_EMPTY(&x->dirty) && x->flush_at < until)
-        until = x->flush_at;
-    return until > now ? until - now : 0;
+    return rules_is_draining(x->rules) && rules_is_drained(x->rules) && !records_busy(x->records) &&
+           !x->limits_busy && !x->bury_busy && outgoing_pending(x->outgoing) == 0;
 }
 
 static int watch_descriptors(struct executor *x)
@@ -354,32 +184,60 @@ static int watch_descriptors(struct executor *x)
     return epoll;
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* One turn; returns the boot ms of the next one that must not be missed. */
+static int64_t turn(struct executor *x)
+{
+    struct bus_record none;
+    stage_tick(x->world);
+    (void)consumer_poll(x->consumer, 0, &none);
+    int64_t now = clock_boot_ms(); /* it may have taken a while */
+    neighbours_member(x->neighbours, consumer_member_id(x->consumer));
+    (void)producer_poll(x->world->producer, 0);
+    take_bells(x);
+    (void)desk_serve(x->desk);
+    engines_hold_output(x->engines, outgoing_is_full(x->outgoing));
+    int64_t next = engines_serve(x->engines, now);
+    every_second(x, now);
+    heed_stop(x, now);
+    next = least(next, running_serve(x, now));
+    next = least(next, records_serve(x->records, now));
+    rules_turn(x->rules);
+    executor_metrics_of_rules(rules_counts(x->rules));
+    outgoing_serve(x->outgoing);
+    return least(least(next, x->next_second), rules_next(x->rules));
+}
+
 bool executor_run(void *self, struct stage_world *w, struct error *e)
 {
     struct executor *x = self;
     struct epoll_event events[8];
-    struct bus_record none;
-    if (!join(x, e))
+    if (!executor_join(x, e))
         return *w->stop != 0;
     int epoll = watch_descriptors(x);
-    while (!(x->draining && is_drained(x))) {
-        int64_t now = clock_boot_ms();
-        stage_tick(w);
-        (void)consumer_poll(x->consumer, 0, &none);
-        (void)producer_poll(w->producer, 0);
-        cancel_poll(x);
-        (void)desk_serve(x->desk);
-        int64_t engines_next = engines_serve(x->engines, now);
-        running_flush(x, now);
-        every_second(x, now);
-        if (*w->stop)
-            drain(x, *w->stop, now);
-        pump(x);
-        (void)epoll_wait(epoll, events, 8, (int)wait_ms(x, engines_next, clock_boot_ms()));
+    while (!is_drained(x)) {
+        int64_t next = turn(x), now = clock_boot_ms();
+        (void)epoll_wait(epoll, events, 8, next > now ? (int)(next - now) : 0);
     }
     close(epoll);
+    show_figures(x);
     log_info("drained", "instance=%s", x->instance);
     return true;
+}
+
+/* ---- the end ---- */
+
+/* Nothing runs any more: nobody must wait for our lease. */
+static void end_lease(struct executor *x)
+{
+    struct error e;
+    bool ended;
+    if (x->enlisted)
+        (void)ledger_end_lease(&x->ledger, bytes_of(x->instance), -1, clock_utc_ms(), &ended, &e);
 }
 
 void executor_close(void *self)
@@ -387,25 +245,22 @@ void executor_close(void *self)
     struct executor *x = self;
     if (!x)
         return;
+    for (int lane = 0; lane < ASK_LANES; lane++) {
+        clerk_free(x->clerks[lane]);
+        x->clerks[lane] = NULL;
+    }
+    /* What these threads have answered still speaks of all that is closed below. */
+    if (x->desk)
+        (void)desk_serve(x->desk);
+    records_free(x->records);
     consumer_close(x->consumer);
     consumer_close(x->control);
-    clerk_free(x->intake_clerk);
-    clerk_free(x->start_clerk);
-    clerk_free(x->finish_clerk);
-    clerk_free(x->house_clerk);
-    codec_free(x->house_codec);
-    /* What these threads have answered still speaks of all that is closed below. */
-    lease_stop(x->lease);
-    (void)desk_serve(x->desk);
     engines_close(x->engines);
-    lease_close(x->lease);
+    end_lease(x);
     desk_free(x->desk);
-    scheduler_free(x->scheduler);
-    watch_free(x->watch);
-    intake_free(x);
+    rules_free(x->rules);
+    limits_free(x->limits);
+    outgoing_free(x->outgoing);
     neighbours_close(x->neighbours);
-    free(x->settle.items);
-    free(x->cancels.items);
-    free(x->requeues.items);
     free(x);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop: the executor's hooks for stage_main, and its settings. */
+/* loop: the executor's functions for stage_main. */
 #ifndef MILLRACE_EXECUTOR_LOOP_H
 #define MILLRACE_EXECUTOR_LOOP_H
 
 #include "core/stage.h"
 
-extern const struct setting executor_settings_table[];
 bool executor_prepare(void *settings, void **self, struct error *e);
 bool executor_open(struct stage_world *w, void **self, struct error *e);
 bool executor_run(void *self, struct stage_world *w, struct error *e);

@@ -12,7 +12,7 @@ void bell_ring(struct ingest *in, enum control_kind kind, struct bytes job_id, s
 {
     struct error e;
     struct bus_header header = {BYTES("job"), job_id};
-    struct control c = {.kind = kind,
+    struct control c = {.kind = (int)kind,
         .job_id = job_id,
         .group = group,
         .instance = instance,

@@ -86,7 +86,10 @@ static const struct strings *copy_strings(const struct strings *from, struct are
 
 bool book_find(struct book *b, struct bytes group, struct arena *a, struct limits_effective *out)
 {
+    const struct timespec until = clock_after(CLOCK_MONOTONIC, b->patience_ms);
     pthread_mutex_lock(&b->lock);
+    while (!b->limits && !b->stopping && pthread_cond_timedwait(&b->known, &b->lock, &until) == 0) {
+    }
     bool known = b->limits != NULL;
     if (known) {
         limits_find_group(b->limits, group, out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * group: see group.h. A page is one aggregation of the ledger, and the holds of the same range, merged by name. Paging is by
- * (group, pool).
+ * group: see group.h. A page is two aggregations of the ledger (the names that it may need, then their numbers: to sum up all groups
+ * would be several times as dear), and the holds of the same range, merged by name. Paging is by (group, pool).
  */
 #include "ingest/group.h"
 
@@ -31,6 +31,7 @@ struct group_query {
     struct bytes creator, user;
     struct bytes after_group, after_pool; /* of the cursor, or none */
     struct bytes from, to;                /* to: none, no end */
+    struct bytes last;                    /* no later name can be on the page */
     struct group_row *rows;
     size_t row_count;
     struct order_row *holds;
@@ -111,6 +112,8 @@ static bson_t *match_runs(const struct group_query *q)
     bson_add_text(&group, "$gte", q->from);
     if (q->to.data)
         bson_add_text(&group, "$lt", q->to);
+    if (q->last.data)
+        bson_add_text(&group, "$lte", q->last);
     if (q->user.data)
         bson_add_text(&group, "$regex", user_pattern(q->arena, q->user));
     bson_append_document_end(match, &group);
@@ -156,9 +159,47 @@ static void run_reset(void *self)
     ((struct group_query *)self)->row_count = 0;
 }
 
+struct names {
+    struct group_query *query;
+    int64_t count;
+};
+
+static bool name_row(void *self, const bson_t *doc)
+{
+    struct names *names = self;
+    names->count++;
+    names->query->last = arena_copy(names->query->arena, doc_text(doc, "_id"));
+    return true;
+}
+
+static void name_reset(void *self)
+{
+    ((struct names *)self)->count = 0;
+}
+
+/* One name more than rows that are looked at: the cursor's own may have none left. */
+static bool read_last(struct group_query *q, struct error *e)
+{
+    struct names names = {q, 0};
+    struct store_reader reader = {name_row, name_reset, &names};
+    bson_t *match = match_runs(q);
+    bson_t *pipeline = BCON_NEW("pipeline", "[", "{", "$match", BCON_DOCUMENT(match), "}", "{", "$group", "{",
+        "_id", "$group", "}", "}", "{", "$sort", "{", "_id", BCON_INT32(1), "}", "}", "{", "$limit",
+        BCON_INT64(q->limit + 2), "}", "]");
+    bson_destroy(match);
+    bool ok = store_aggregate(
+        q->in->world->store, "runs", pipeline, &reader, q->in->settings->store_patience_ms, e);
+    bson_destroy(pipeline);
+    if (ok && names.count < q->limit + 2)
+        q->last = BYTES_NONE; /* all of them: new ones may join */
+    return ok;
+}
+
 static bool read_runs(struct group_query *q, struct error *e)
 {
     struct store_reader reader = {run_row, run_reset, q};
+    if (!read_last(q, e))
+        return false;
     bson_t *pipeline = pipeline_new(q);
     q->rows = arena_array(q->arena, (size_t)q->limit + 2, sizeof *q->rows);
     bool ok = store_aggregate(

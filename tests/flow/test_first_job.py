@@ -253,6 +253,6 @@ def test_variables_are_filled_in_and_unknown_names_stay(rest, make):
 def test_a_run_that_takes_too_long_is_timed_out(rest, make):
     job = rest.run(make("echo before; sleep 1000", limits={"run_timeout_ms": 700}))
     assert job["state"] == "timed_out"
-    assert job["error"]["code"] == "timed_out"
+    assert job["error"]["code"] == "run_timeout"
     assert job["error"]["class"] == "limit"
     assert rest.log(job["job_id"]).startswith("before\n")

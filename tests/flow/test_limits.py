@@ -2,6 +2,7 @@
 """Limits by REST, and max_queued: never too many, whoever counts and whatever dies. Two ingest processes; the groups of the floods are
 kept waiting by a job that runs until the test is over, so that what was let in stays queued."""
 import concurrent.futures
+import datetime
 import itertools
 import json
 import threading
@@ -328,6 +329,26 @@ def test_a_flood_while_an_ingest_is_killed_again_and_again(stack, rest, db, user
                       "all that were let in are in the ledger")
     assert ledger and db["runs"].count_documents({"group": f"flow/{user}", "state": "queued"}) <= most
     print(f"{kills} kills, {len(flood.codes)} submissions, {seen} at most, answers {collections_of(flood.codes)}")
+
+
+def test_a_repeat_takes_the_place_of_a_stub_whose_ingest_died(rest, db, user, make, limits):
+    limits(f"flow/{user}", max_queued=5)
+    job = make("true")
+    job_id = rest.submit(job, key="dead-1")
+    rest.end_of(job_id)
+    # As it was left before it was decided; the sweep is far.
+    stub = db["jobs"].find_one({"_id": job_id})["stub"]
+    far = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+    db["jobs"].update_one({"_id": job_id}, {"$set": {
+        "rev": 0, "state": "accepted", "final": False, "stub": {**stub, "submission": b"of the dead", "next_at": far, "tries": 0,
+                                                               "claim": "somebody who died"}}})
+    assert rest.get(f"/v1/jobs/{job_id}").status_code == 404
+    answer = rest.post(job, key="dead-1")
+    assert answer.status_code == 202 and answer.json()["job_id"] == job_id, answer.text
+    assert "idempotent-replayed" not in answer.headers
+    own = db["jobs"].find_one({"_id": job_id})["stub"]
+    assert "claim" not in own and own.get("submission") != b"of the dead"
+    db["jobs"].delete_one({"_id": job_id})
 
 
 def test_a_stub_that_nobody_let_in_is_not_shown_and_goes(rest, db, user, make):

@@ -11,7 +11,8 @@ from harness import settings
 from harness.wait import wait_for
 
 README = (settings.ROOT / "README.md").read_text()
-FIRST = README.split("## A first job", 1)[1].split("## Reading the documents", 1)[0]
+FIRST = README.split("## A first job", 1)[1].split("\n## ", 1)[0]
+CONTROL = README.split("## Retries, later starts, limits, holds", 1)[1].split("\n## ", 1)[0]
 READING = README.split("## Reading the documents", 1)[1].split("\n## ", 1)[0]
 
 
@@ -67,6 +68,22 @@ def test_kcat(stack, parts):
     before = stack.db["jobs"].count_documents({"code": "date"})
     shell(stack, here(stack, parts["kcat"]))
     wait_for(lambda: stack.db["jobs"].count_documents({"code": "date", "state": "succeeded"}) > before, 40, "the job ends")
+
+
+def test_retries_limits_and_holds(stack):
+    """All of it by one shell, as a reader would paste it; then the limits and the hold are there, and release lets go."""
+    (block,) = blocks(CONTROL, "sh")
+    shown = shell(stack, here(stack, block))
+    assert "demo/ann" in shown, shown
+    limits = {d["_id"]: d for d in stack.db["limits"].find()}
+    assert limits["demo/*"]["max_queued"] == 1000 and limits["demo/*"]["weight"] == 3
+    assert limits["demo/ann"]["max_running"] == 2 and limits["demo/ann"]["on_failure"] == "hold"
+    assert stack.db["cancels"].find_one({"_id": "hold:demo/ann"})["reason"] == "warehouse is away"
+    retried = stack.db["jobs"].find_one({"retry.max_attempts": 5}) or stack.db["jobs"].find_one({"code": "./load.sh"})
+    assert retried, "the job with retries"
+    shell(stack, "millrace release demo/ann")
+    stack.rest.end_of(retried["_id"])
+    stack.db["limits"].delete_many({})
 
 
 def test_python(stack):

@@ -31,7 +31,7 @@ static void check_accepted(struct submission *s, struct arena *a)
     MUST(job_name_is_valid(s->job.creator) && job_name_is_valid(s->job.user));
     MUST(bytes_is_utf8(s->job.code) && bytes_is_utf8(s->job.name));
     MUST(bytes_trim(s->job.code).len > 0 || s->job.parts.count > 0);
-    bson_t *stub = stub_new(s, BYTES("framed"), 0, 0);
+    bson_t *stub = stub_new(s, BYTES("framed"), 0, 0, NULL);
     MUST(bson_validate(stub, BSON_VALIDATE_UTF8, NULL));
     bson_destroy(stub);
 }

@@ -11,66 +11,7 @@
 
 #include <cmocka.h>
 
-#include "executor/scheduler.h"
-
-static size_t dropped;
-
-static void drop(void *payload)
-{
-    dropped++;
-    free(payload);
-}
-
-static struct scheduler *scheduler_with(size_t slots, size_t window)
-{
-    struct scheduler_options o = {slots, window, drop, free};
-    dropped = 0;
-    return scheduler_new(&o);
-}
-
-static struct uuid id_of(int n)
-{
-    struct uuid u = {{0}};
-    memcpy(u.bytes, &n, sizeof n);
-    return u;
-}
-
-static int n_of(const struct uuid *u)
-{
-    int n;
-    memcpy(&n, u->bytes, sizeof n);
-    return n;
-}
-
-#define P 0
-#define A 1
-
-static struct scheduler *opened(size_t slots, size_t window)
-{
-    struct scheduler *s = scheduler_with(slots, window);
-    scheduler_assigned(s, P, A);
-    scheduler_unfinished(s, P, A, NULL, 0, true);
-    return s;
-}
-
-/* A record and its answer at once. */
-static struct task *take(struct scheduler *s, const char *group, int n)
-{
-    struct uuid id = id_of(n);
-    struct task *t = scheduler_record(s, P, &id, n, bytes_of(group));
-    scheduler_inserted(s, P, A, &id, n, bytes_of(group), 0, t, false, NULL);
-    return t;
-}
-
-static struct run run_of(int n, const char *group, enum run_state state)
-{
-    return (struct run){.id = id_of(n),
-        .partition = P,
-        .seq = n,
-        .group = bytes_of(group),
-        .state = state,
-        .instance = bytes_of(state == RUN_RUNNING ? "other" : NULL)};
-}
+#include "scheduler_world.h"
 
 static void an_idle_groups_job_starts_at_once_and_the_next_waits(void **state)
 {
@@ -80,14 +21,14 @@ static void an_idle_groups_job_starts_at_once_and_the_next_waits(void **state)
     assert_non_null(first);
     assert_true(first->started);
     assert_null(take(s, "a/x", 2));
-    assert_null(scheduler_next_start(s));
-    scheduler_ended(s, first, true);
-    struct task *second = scheduler_next_start(s);
+    assert_null(next_start(s));
+    ended(s, first);
+    struct task *second = next_start(s);
     assert_non_null(second);
     assert_int_equal(n_of(&second->id), 2);
     assert_int_equal(second->attempt, 1);
-    scheduler_start_won(s, second);
-    scheduler_ended(s, second, true);
+    won(s, second);
+    ended(s, second);
     assert_int_equal(scheduler_figures(s).groups, 0);
     scheduler_free(s);
 }
@@ -103,13 +44,13 @@ static void groups_get_slots_in_turn(void **state)
     take(s, "b/y", 5);
     static const int expected[] = {4, 2, 5, 3};
     for (size_t i = 0; i < 4; i++) {
-        scheduler_ended(s, t, true);
-        t = scheduler_next_start(s);
+        ended(s, t);
+        t = next_start(s);
         assert_non_null(t);
         assert_int_equal(n_of(&t->id), expected[i]);
-        scheduler_start_won(s, t);
+        won(s, t);
     }
-    scheduler_ended(s, t, true);
+    ended(s, t);
     scheduler_free(s);
 }
 
@@ -119,9 +60,9 @@ static void a_new_record_never_passes_groups_that_wait_for_a_slot(void **state)
     struct scheduler *s = opened(1, 8);
     struct task *t = take(s, "a/x", 1);
     assert_null(take(s, "b/y", 2));
-    scheduler_ended(s, t, true);
+    ended(s, t);
     assert_null(take(s, "c/z", 3)); /* b/y stands in the ring */
-    t = scheduler_next_start(s);
+    t = next_start(s);
     assert_int_equal(n_of(&t->id), 2);
     scheduler_free(s);
 }
@@ -133,24 +74,24 @@ static void a_duplicate_start_frees_the_slot_and_the_group_is_looked_at(void **s
     struct uuid id = id_of(1);
     struct bytes group;
     size_t limit;
-    struct task *t = scheduler_record(s, P, &id, 1, BYTES("a/x"));
+    struct task *t = scheduler_record(s, P, &id, 1, BYTES("a/x"), SHELL);
     assert_non_null(t);
-    scheduler_inserted(s, P, A, &id, 1, BYTES("a/x"), 0, t, true, NULL);
-    assert_null(scheduler_next_start(s));
+    scheduler_inserted(s, P, A, &id, 1, BYTES("a/x"), SHELL, 0, t, true, NULL);
+    assert_null(next_start(s));
     assert_true(scheduler_next_look(s, &group, &limit));
     assert_true(bytes_equal_text(group, "a/x"));
     struct run runs[] = {run_of(1, "a/x", RUN_RUNNING), run_of(2, "a/x", RUN_QUEUED)};
     scheduler_looked(s, BYTES("a/x"), runs, 2);
-    assert_null(scheduler_next_start(s)); /* it runs elsewhere */
+    assert_null(next_start(s)); /* it runs elsewhere */
     struct elsewhere e;
     size_t cursor = 0;
     assert_true(scheduler_next_elsewhere(s, &cursor, &e));
     assert_int_equal(n_of(&e.id), 1);
     assert_true(bytes_equal_text(e.instance, "other"));
-    scheduler_look(s, BYTES("a/x"));
+    scheduler_look(s, BYTES("a/x"), -1);
     assert_true(scheduler_next_look(s, &group, &limit));
     scheduler_looked(s, BYTES("a/x"), &runs[1], 1);
-    t = scheduler_next_start(s);
+    t = next_start(s);
     assert_non_null(t);
     assert_int_equal(n_of(&t->id), 2);
     scheduler_free(s);
@@ -164,37 +105,50 @@ static void a_duplicate_behind_a_running_job_starts_nothing_twice(void **state)
     struct uuid id = id_of(1);
     struct bytes group;
     size_t limit;
-    assert_null(scheduler_record(s, P, &id, 1, BYTES("a/x")));
-    scheduler_inserted(s, P, A, &id, 1, BYTES("a/x"), 0, NULL, true, NULL);
+    assert_null(scheduler_record(s, P, &id, 1, BYTES("a/x"), SHELL));
+    scheduler_inserted(s, P, A, &id, 1, BYTES("a/x"), SHELL, 0, NULL, true, NULL);
     assert_true(scheduler_next_look(s, &group, &limit));
     struct run mine = run_of(1, "a/x", RUN_RUNNING);
     scheduler_looked(s, BYTES("a/x"), &mine, 1);
     size_t cursor = 0;
     struct elsewhere e;
     assert_false(scheduler_next_elsewhere(s, &cursor, &e));
-    scheduler_ended(s, t, true);
+    ended(s, t);
     assert_int_equal(scheduler_figures(s).groups, 0);
     scheduler_free(s);
 }
 
-static void a_look_that_an_end_has_overtaken_is_repeated(void **state)
+static void a_look_does_not_bring_back_what_ended_meanwhile(void **state)
 {
     (void)state;
     struct scheduler *s = opened(4, 8);
     struct task *t = take(s, "a/x", 1);
-    struct bytes group;
-    size_t limit;
-    scheduler_look(s, BYTES("a/x"));
-    assert_true(scheduler_next_look(s, &group, &limit));
-    scheduler_ended(s, t, true);
+    scheduler_look(s, BYTES("a/x"), -1);
+    asks(s, "a/x");
+    ended(s, t);
     struct run old = run_of(1, "a/x", RUN_RUNNING); /* as it was before the end */
-    scheduler_looked(s, BYTES("a/x"), &old, 1);
-    size_t cursor = 0;
-    struct elsewhere e;
-    assert_false(scheduler_next_elsewhere(s, &cursor, &e));
-    assert_true(scheduler_next_look(s, &group, &limit));
-    scheduler_looked(s, BYTES("a/x"), NULL, 0);
+    looked(s, "a/x", &old, 1);
+    assert_int_equal(scheduler_elsewhere_count(s), 0);
     assert_int_equal(scheduler_figures(s).groups, 0);
+    scheduler_free(s);
+}
+
+static void a_job_that_went_back_to_the_queue_during_a_look_is_looked_at_again(void **state)
+{
+    (void)state;
+    struct scheduler *s = opened(4, 8);
+    struct task *t = take(s, "a/x", 1);
+    scheduler_look(s, BYTES("a/x"), -1);
+    asks(s, "a/x");
+    scheduler_ended(s, t, false);
+    check(s);
+    struct run runs[] = {run_of(1, "a/x", RUN_RUNNING), run_of(2, "a/x", RUN_QUEUED)};
+    looked(s, "a/x", runs, 2);
+    assert_null(next_start(s));
+    asks(s, "a/x");
+    runs[0] = run_of(1, "a/x", RUN_QUEUED);
+    looked(s, "a/x", runs, 2);
+    starts(s, 1);
     scheduler_free(s);
 }
 
@@ -209,7 +163,7 @@ static void more_jobs_than_the_window_are_looked_up_in_order(void **state)
     for (int n = 2; n <= 6; n++) {
         struct bytes group;
         size_t limit;
-        scheduler_ended(s, t, true);
+        ended(s, t);
         if (scheduler_next_look(s, &group, &limit)) {
             struct run runs[3];
             size_t count = 0;
@@ -217,12 +171,12 @@ static void more_jobs_than_the_window_are_looked_up_in_order(void **state)
                 runs[count++] = run_of(k, "a/x", RUN_QUEUED);
             scheduler_looked(s, group, runs, count);
         }
-        t = scheduler_next_start(s);
+        t = next_start(s);
         assert_non_null(t);
         assert_int_equal(n_of(&t->id), n);
-        scheduler_start_won(s, t);
+        won(s, t);
     }
-    scheduler_ended(s, t, true);
+    ended(s, t);
     assert_int_equal(scheduler_figures(s).groups, 0);
     scheduler_free(s);
 }
@@ -234,17 +188,17 @@ static void a_lost_start_is_looked_at_before_the_next(void **state)
     struct task *t = take(s, "a/x", 1);
     take(s, "a/x", 2);
     take(s, "a/x", 3);
-    scheduler_ended(s, t, true);
-    t = scheduler_next_start(s);
+    ended(s, t);
+    t = next_start(s);
     assert_int_equal(n_of(&t->id), 2);
     scheduler_start_lost(s, t);
-    assert_null(scheduler_next_start(s));
+    assert_null(next_start(s));
     struct bytes group;
     size_t limit;
     assert_true(scheduler_next_look(s, &group, &limit));
     struct run left = run_of(3, "a/x", RUN_QUEUED);
     scheduler_looked(s, BYTES("a/x"), &left, 1);
-    t = scheduler_next_start(s);
+    t = next_start(s);
     assert_int_equal(n_of(&t->id), 3);
     scheduler_free(s);
 }
@@ -257,12 +211,12 @@ static void nothing_starts_before_all_unfinished_runs_are_known(void **state)
     assert_false(scheduler_is_open(s, P));
     struct run queued = run_of(2, "a/x", RUN_QUEUED), running = run_of(1, "b/y", RUN_RUNNING);
     scheduler_unfinished(s, P, A, &queued, 1, false);
-    assert_null(scheduler_next_start(s));
+    assert_null(next_start(s));
     scheduler_unfinished(s, P, A, &running, 1, true);
     assert_true(scheduler_is_open(s, P));
-    struct task *t = scheduler_next_start(s);
+    struct task *t = next_start(s);
     assert_int_equal(n_of(&t->id), 2);
-    assert_null(scheduler_next_start(s));
+    assert_null(next_start(s));
     scheduler_free(s);
 }
 
@@ -276,7 +230,7 @@ static void pages_of_an_older_assignment_are_ignored(void **state)
     struct run queued = run_of(2, "a/x", RUN_QUEUED);
     scheduler_unfinished(s, P, A, &queued, 1, true);
     assert_false(scheduler_is_open(s, P));
-    assert_null(scheduler_next_start(s));
+    assert_null(next_start(s));
     scheduler_free(s);
 }
 
@@ -288,8 +242,8 @@ static void a_revoked_partitions_running_job_ends_normally_and_nothing_follows(v
     take(s, "a/x", 2);
     scheduler_revoked(s, P);
     assert_int_equal(scheduler_figures(s).windowed, 0);
-    scheduler_ended(s, t, true);
-    assert_null(scheduler_next_start(s));
+    ended(s, t);
+    assert_null(next_start(s));
     assert_int_equal(scheduler_figures(s).groups, 0);
     scheduler_free(s);
 }
@@ -304,9 +258,9 @@ static void a_partition_that_comes_back_keeps_its_running_job_as_a_task(void **s
     scheduler_assigned(s, P, A + 1);
     struct run runs[] = {run_of(1, "a/x", RUN_RUNNING), run_of(2, "a/x", RUN_QUEUED)};
     scheduler_unfinished(s, P, A + 1, runs, 2, true);
-    assert_null(scheduler_next_start(s));
-    scheduler_ended(s, t, true);
-    t = scheduler_next_start(s);
+    assert_null(next_start(s));
+    ended(s, t);
+    t = next_start(s);
     assert_non_null(t);
     assert_int_equal(n_of(&t->id), 2);
     scheduler_free(s);
@@ -317,11 +271,11 @@ static void an_answer_for_an_older_assignment_is_not_kept(void **state)
     (void)state;
     struct scheduler *s = opened(0, 8);
     struct uuid id = id_of(1);
-    assert_null(scheduler_record(s, P, &id, 1, BYTES("a/x")));
+    assert_null(scheduler_record(s, P, &id, 1, BYTES("a/x"), SHELL));
     scheduler_revoked(s, P);
     scheduler_assigned(s, P, A + 1);
     scheduler_unfinished(s, P, A + 1, NULL, 0, true);
-    scheduler_inserted(s, P, A, &id, 1, BYTES("a/x"), 0, NULL, false, malloc(1));
+    scheduler_inserted(s, P, A, &id, 1, BYTES("a/x"), SHELL, 0, NULL, false, malloc(1));
     assert_int_equal(dropped, 1);
     assert_int_equal(scheduler_figures(s).windowed, 0);
     scheduler_free(s);
@@ -337,8 +291,8 @@ static void a_withdrawn_job_does_not_start(void **state)
     struct uuid one = id_of(1), two = id_of(2);
     assert_false(scheduler_withdraw(s, BYTES("a/x"), &one));
     assert_true(scheduler_withdraw(s, BYTES("a/x"), &two));
-    scheduler_ended(s, t, true);
-    t = scheduler_next_start(s);
+    ended(s, t);
+    t = next_start(s);
     assert_int_equal(n_of(&t->id), 3);
     scheduler_free(s);
 }
@@ -350,8 +304,8 @@ static void draining_starts_nothing(void **state)
     struct task *t = take(s, "a/x", 1);
     take(s, "a/x", 2);
     scheduler_drain(s);
-    scheduler_ended(s, t, true);
-    assert_null(scheduler_next_start(s));
+    ended(s, t);
+    assert_null(next_start(s));
     assert_null(take(s, "b/y", 3));
     scheduler_free(s);
 }
@@ -363,12 +317,12 @@ static void payloads_are_handed_on_or_dropped(void **state)
     struct task *t = take(s, "a/x", 1);
     for (int n = 2; n <= 3; n++) {
         struct uuid id = id_of(n);
-        assert_null(scheduler_record(s, P, &id, n, BYTES("a/x")));
-        scheduler_inserted(s, P, A, &id, n, BYTES("a/x"), 0, NULL, false, malloc(1));
+        assert_null(scheduler_record(s, P, &id, n, BYTES("a/x"), SHELL));
+        scheduler_inserted(s, P, A, &id, n, BYTES("a/x"), SHELL, 0, NULL, false, malloc(1));
     }
     assert_int_equal(dropped, 1); /* the third lies beyond the window */
-    scheduler_ended(s, t, true);
-    t = scheduler_next_start(s);
+    ended(s, t);
+    t = next_start(s);
     assert_non_null(t->payload);
     scheduler_free(s);
     assert_int_equal(dropped, 2);
@@ -382,7 +336,8 @@ int main(void)
         cmocka_unit_test(a_new_record_never_passes_groups_that_wait_for_a_slot),
         cmocka_unit_test(a_duplicate_start_frees_the_slot_and_the_group_is_looked_at),
         cmocka_unit_test(a_duplicate_behind_a_running_job_starts_nothing_twice),
-        cmocka_unit_test(a_look_that_an_end_has_overtaken_is_repeated),
+        cmocka_unit_test(a_look_does_not_bring_back_what_ended_meanwhile),
+        cmocka_unit_test(a_job_that_went_back_to_the_queue_during_a_look_is_looked_at_again),
         cmocka_unit_test(more_jobs_than_the_window_are_looked_up_in_order),
         cmocka_unit_test(a_lost_start_is_looked_at_before_the_next),
         cmocka_unit_test(nothing_starts_before_all_unfinished_runs_are_known),

@@ -29,9 +29,9 @@ Cancel = collections.namedtuple("Cancel", "job_id was lines")
 
 
 def nap(rng):
-    """Most jobs are short; some are long enough to be caught by most kills."""
+    """Most jobs are short; some are long enough to be caught by most kills, or by a drain (1 s)."""
     kind = rng.random()
-    return rng.uniform(0.02, 0.2) if kind < 0.8 else rng.uniform(0.3, 1.0) if kind < 0.95 else rng.uniform(1.0, 3.0)
+    return rng.uniform(0.02, 0.3) if kind < 0.6 else rng.uniform(0.3, 1.5) if kind < 0.9 else rng.uniform(1.5, 3.5)
 
 
 class Load:

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An executor that is drained by an order: it takes nothing new, lets its jobs end, hands over the rest, and ends in order."""
+import uuid
+
+import pytest
+
+from harness.direct import order, ring
+from harness.wait import wait_for
+
+LIMIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def stack_options():
+    return {"stage_env": {"executor": {"MILLRACE_DRAIN": "60s"}}, "executors": 2}
+
+
+@pytest.fixture
+def gate(stack):
+    path = stack.folder / f"gate-{uuid.uuid4().hex}"
+    yield path
+    path.touch()
+
+
+def instance_of(stack, stage):
+    return stack.db["instances"].find_one({"pid": stage.pid, "over": {"$exists": False}})["_id"]
+
+
+def has_partitions(stage, said=0):
+    wait_for(lambda: "event=assigned" in stage.text()[said:], LIMIT_S, f"{stage.label} has partitions")
+
+
+@pytest.mark.parametrize("bell", [True, False], ids=["with a bell", "without a bell"])
+def test_a_drained_executor_ends_its_jobs_and_itself_and_the_other_takes_over(stack, rest, make, user, gate, bell):
+    victim = stack["executor"]
+    has_partitions(victim)
+    has_partitions(stack["executor-2"])
+    instance = instance_of(stack, victim)
+    running = [rest.submit({**make(f"while [ ! -e {gate} ]; do sleep 0.05; done"), "user": f"{user}.{n}"}) for n in range(12)]
+    behind = [rest.submit({**make("echo behind"), "user": f"{user}.{n}"}) for n in range(12)]
+    for i in running:
+        rest.wait_state(i, "running")
+    mine = {r["_id"] for r in stack.db["runs"].find({"state": "running", "instance": instance})}
+    assert mine, "it has some of them"
+    victim.expected = False
+    said = len(victim.text())
+    order(stack.db, "drain", instance)
+    if bell:
+        ring(stack.kafka, "drain", instance=instance)
+    wait_for(lambda: "event=draining" in victim.text()[said:], LIMIT_S, "it drains")
+    assert victim.alive(), "it waits for its jobs"
+    gate.touch()
+    assert victim.process.wait(LIMIT_S) == 0
+    for i in [*running, *behind]:
+        job = rest.end_of(i, LIMIT_S)
+        assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert stack.db["instances"].find_one({"_id": instance})["over"]
+    said = len(victim.text())
+    victim.start()
+    has_partitions(victim, said)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger's statements (core/ledger.h) on the real server: guards, counts, duplicates, and what a statement looks like that was
+done twice because its answer was lost. The cases are those of tests/ledger."""
+import json
+import subprocess
+import uuid
+
+import pytest
+
+from harness import settings
+from harness.clients import mongo_database
+from harness.lossy_mongo import LossyMongo
+
+TOOL = settings.BIN / "ledger-tool"
+LIMIT_S = 300
+
+
+@pytest.fixture
+def database(servers):
+    """A fresh one; what is in it goes with the test."""
+    db = mongo_database(f"ledger-{uuid.uuid4().hex[:8]}")
+    yield db
+    db.client.drop_database(db.name)
+
+
+def run_cases(uri, database, *more):
+    done = subprocess.run([TOOL, uri, database.name, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", timeout=LIMIT_S)
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert "[  PASSED  ]" in done.stdout, done.stdout
+
+
+def test_every_statement_does_what_its_contract_says(database):
+    run_cases(settings.MONGO_URI, database)
+
+
+def test_a_statement_whose_answer_was_lost_is_done_once_and_the_queries_use_their_indexes(database):
+    relay = LossyMongo(settings.MONGO_PORT)
+    try:
+        run_cases(relay.uri, database, "lost")
+        assert relay.lost == len(relay.commands) > 100
+    finally:
+        relay.close()
+    # Enough strangers that an index is worth while.
+    database.runs.insert_many({"_id": f"x{i}", "pool": "x", "partition": 1, "seq": i, "group": f"g/{i}", "instance": f"i{i}",
+                               "final": False, "state": "queued"} for i in range(3000))
+    database.cancels.insert_many({"_id": f"job:x{i}", "kind": "cancel", "job_id": f"x{i}"} for i in range(3000))
+    expected = {
+        "partition": "pool_partition_seq",
+        "group": "pool_group_seq",
+        "instance": "instance",
+        "wake_at": "pool_wake_at",
+        "kind": "kind",
+        "unsent": "unsent",
+    }
+    seen = set()
+    for name, command in relay.commands:
+        if name != "find":
+            continue
+        wanted = next((expected[f] for f in ("wake_at", *expected) if f in command["filter"]), "_id_")
+        if wanted in seen:
+            continue
+        seen.add(wanted)
+        question = {k: command[k] for k in ("find", "filter", "sort", "limit") if k in command}
+        plan = json.dumps(database.command("explain", question), default=str)
+        assert f'"{wanted}"' in plan, f"{question}: {plan}"
+    assert seen == {*expected.values(), "_id_"}

@@ -173,8 +173,8 @@ bool clock_parse(struct bytes text, int64_t *utc_ms)
     if (!take_fraction(&text, &ms) || !take_zone(&text, &zone) || text.len != 0)
         return false;
     /* 60 is a leap second; UTC milliseconds have none, so it is the first second of the next minute. */
-    if (month < 1 || month > 12 || day < 1 || day > clock_days_in_month(year, month) || hour > 23 || minute > 59 ||
-        second > 60)
+    if (month < 1 || month > 12 || day < 1 || day > clock_days_in_month(year, month) || hour > 23 ||
+        minute > 59 || second > 60)
         return false;
     int64_t seconds = ((clock_days(year, month, day) * 24 + hour) * 60 + minute - zone) * 60 + second;
     *utc_ms = seconds * 1000 + ms;

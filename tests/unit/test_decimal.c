@@ -104,7 +104,7 @@ static void sums_are_exact_or_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
         char text[DECIMAL_TEXT_SIZE];
-        struct decimal left, right, result;
+        struct decimal left = {0, 0}, right = {0, 0}, result = {0, 0};
         assert_true(
             decimal_parse(bytes_of(sums[i].left), &left) && decimal_parse(bytes_of(sums[i].right), &right));
         enum decimal_end end = decimal_calculate(left, sums[i].op, right, &result);

@@ -79,7 +79,7 @@ enum outcome reply_explain(const struct reply *r)
     const json_t *problem;
     const json_t *errors = json_object_get(r->json, "errors");
     if (r->status == 0) {
-        complain("no answer: %s", r->failure);
+        complain("no answer: %s (is it up? --url or MILLRACE_URL tells where)", r->failure);
         return OUTCOME_UNREACHABLE;
     }
     const char *code = reply_text(r, "code"), *detail = reply_text(r, "detail");

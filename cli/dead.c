@@ -243,7 +243,8 @@ static enum outcome dead(const struct args *a)
             qsort(letters.items, letters.count, sizeof *letters.items, by_time);
         print(&letters, letters.count > (size_t)limit ? letters.count - (size_t)limit : 0, as_json);
     } else {
-        complain("Kafka at %s: %s", s.bus.brokers, e.text);
+        complain("Kafka at %s: %s (--kafka.brokers or MILLRACE_KAFKA_BROKERS tells where it is)",
+            s.bus.brokers, e.text);
     }
     for (size_t i = 0; i < letters.count; i++)
         json_decref(letters.items[i].json);

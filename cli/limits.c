@@ -177,8 +177,9 @@ const struct command command_limits = {
     .options = own,
     .asks_server = true,
     .run = limits,
-    .notes = "A selector is CREATOR/USER, 'CREATOR/*' or '*'. set writes the whole limit: what is not given "
-             "is not "
-             "limited. All programs follow within five seconds.\n"
-             "Example: millrace limits set 'ide/*' --max-queued 1000 --weight 5",
+    .notes =
+        "A selector is CREATOR/USER, 'CREATOR/*' or '*'. set writes the whole limit anew: what is not given "
+        "is not "
+        "limited. All programs follow within five seconds.\n"
+        "Example: millrace limits set 'ide/*' --max-queued 1000 --weight 5",
 };

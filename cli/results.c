@@ -171,9 +171,9 @@ static enum outcome print_all(const struct wish *w)
         json_array_foreach(results, i, result)
         {
             int64_t n = (int64_t)json_integer_value(json_object_get(result, "n"));
-            (void)fprintf(stderr, "%s%lld: %s, %lld rows\n", i ? "\n" : "", (long long)n,
-                show_text(result, "name", NULL),
-                (long long)json_integer_value(json_object_get(result, "rows")));
+            int64_t rows = (int64_t)json_integer_value(json_object_get(result, "rows"));
+            (void)fprintf(stderr, "%s%lld: %s, %lld row%s\n", i ? "\n" : "", (long long)n,
+                show_text(result, "name", NULL), (long long)rows, rows == 1 ? "" : "s");
             if (strcmp(show_text(result, "kind", NULL), "table") == 0 && outcome == OUTCOME_DONE)
                 outcome = print_one(w, n);
             (void)fflush(stdout);

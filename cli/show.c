@@ -67,9 +67,10 @@ static void add_results(struct table *t, const json_t *job)
     json_array_foreach(json_object_get(job, "results"), i, result)
     {
         char text[512];
-        (void)snprintf(text, sizeof text, "%lld  %s  %s  %lld rows  %lld bytes",
+        int64_t rows = json_integer_value(json_object_get(result, "rows"));
+        (void)snprintf(text, sizeof text, "%lld  %s  %s  %lld row%s  %lld bytes",
             (long long)json_integer_value(json_object_get(result, "n")), show_text(result, "kind", NULL),
-            show_text(result, "name", NULL), (long long)json_integer_value(json_object_get(result, "rows")),
+            show_text(result, "name", NULL), (long long)rows, rows == 1 ? "" : "s",
             (long long)json_integer_value(json_object_get(result, "bytes")));
         row(t, i == 0 ? "results" : "", text);
     }

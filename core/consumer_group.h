@@ -57,6 +57,7 @@ struct consumer {
     int64_t ask_again;                        /* boot ms: for them */
     bool in_group;                            /* not a follower */
     char *member;                             /* our id in the group, NULL before the first assignment */
+    struct consumer *left_open;               /* the next one that could not be closed */
     int64_t said_ms;
 };
 

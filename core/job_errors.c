@@ -16,10 +16,12 @@ const struct error_code job_error_codes[] = {
     {"bad_utf8", CLASS_INPUT, 400, "text that is not UTF-8; send UTF-8"},
     {"bad_query", CLASS_INPUT, 400, "a query parameter is unknown or has a bad value"},
     {"bad_path", CLASS_INPUT, 400,
-        "the path is malformed: a bad escape, a job id that is no UUID, or the like"},
+        "the path is malformed: a bad escape, a group or a selector that is none, or the like"},
     {"bad_header", CLASS_INPUT, 400, "a request header has a bad value; the detail names it"},
     {"bad_request", CLASS_INPUT, 400, "the request is not understood; the detail tells why"},
-    {"invalid", CLASS_INPUT, 400, "the input has problems; see errors, one entry for each field"},
+    {"invalid", CLASS_INPUT, 400,
+        "the input has problems; see errors, one entry for each field (422 when it can be read and only "
+        "values are not right)"},
     {"too_large", CLASS_INPUT, 413,
         "the body, the record, or what a job becomes when its variables are filled in, is over the size "
         "limit"},
@@ -80,7 +82,10 @@ const struct error_code job_error_codes[] = {
         "with the "
         "same idempotency key"},
     {"kafka_away", CLASS_SYSTEM, 503, "Kafka does not answer; nothing was accepted, try again"},
-    {"store_away", CLASS_SYSTEM, 503, "MongoDB does not answer; nothing was accepted, try again"},
+    {"store_away", CLASS_SYSTEM, 503,
+        "MongoDB does not answer; try again. With a job_id in the answer the job may have been accepted: "
+        "repeat "
+        "with the same idempotency key"},
     {"registry_away", CLASS_SYSTEM, 503, "the schema registry does not answer; it is asked again"},
     {"busy", CLASS_SYSTEM, 503, "too many requests wait already; try again"},
     {"internal", CLASS_SYSTEM, 500, "a fault of Millrace; the log of the program tells more"},

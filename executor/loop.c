@@ -252,8 +252,9 @@ void executor_close(void *self)
     /* What these threads have answered still speaks of all that is closed below. */
     if (x->desk)
         (void)desk_serve(x->desk);
-    records_free(x->records);
+    records_give_back(x->records);
     consumer_close(x->consumer);
+    records_free(x->records);
     consumer_close(x->control);
     engines_close(x->engines);
     end_lease(x);

@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/progress.h"
 #include "executor/announce.h"
 #include "executor/outgoing.h"
 #include "executor/walk.h"
@@ -14,6 +15,7 @@
 #define BATCH_RECORDS 1000
 #define BATCH_BYTES (4 * 1024 * 1024)
 #define AGAIN_MS 1000 /* a record that could not be read: the registry is asked again */
+#define COMMIT_MS 500 /* how long the loop may wait for a commit that must come first */
 
 struct record {
     struct bus_record raw;
@@ -33,7 +35,10 @@ struct records {
     size_t dead_pending; /* dead letters without a delivery report */
     int32_t turn;        /* which partition is read first next time */
 
-    struct bus_record held; /* could not be read yet */
+    struct progress progress; /* how far each partition is, and the poison rule */
+    bool careful;             /* the batch is one record, and a death in it counts */
+
+    struct bus_record held; /* could not be read yet, or must be a batch of its own */
     bool is_held;
     int64_t held_assignment;
     int64_t again_at; /* boot ms */
@@ -46,6 +51,7 @@ struct records *records_new(struct executor *x)
         log_fatal("out_of_memory", "what=records");
     r->x = x;
     arena_init(&r->memory);
+    progress_init(&r->progress);
     r->records = calloc(BATCH_RECORDS, sizeof *r->records);
     r->record_of = calloc(BATCH_RECORDS, sizeof *r->record_of);
     r->batch.records = calloc(BATCH_RECORDS, sizeof *r->batch.records);
@@ -54,7 +60,7 @@ struct records *records_new(struct executor *x)
     return r;
 }
 
-void records_free(struct records *r)
+void records_give_back(struct records *r)
 {
     if (!r)
         return;
@@ -62,6 +68,14 @@ void records_free(struct records *r)
         consumer_release(r->x->consumer, &r->records[i].raw);
     if (r->is_held)
         consumer_release(r->x->consumer, &r->held);
+    r->busy = r->is_held = false;
+}
+
+void records_free(struct records *r)
+{
+    if (!r)
+        return;
+    progress_release(&r->progress);
     arena_release(&r->memory);
     free(r->records);
     free(r->record_of);
@@ -79,16 +93,16 @@ bool records_busy(const struct records *r)
 void records_assigned(void *self, const char *topic, int32_t partition, int64_t assignment, int64_t offset)
 {
     struct executor *x = self;
-    (void)topic;
-    (void)offset;
+    x->records->progress.consumer = x->consumer;
+    progress_assigned(&x->records->progress, topic, partition, offset,
+        consumer_committed_metadata(x->consumer, topic, partition));
     rules_assigned(x->rules, partition, assignment);
 }
 
 void records_revoked(void *self, const char *topic, int32_t partition, bool lost)
 {
     struct executor *x = self;
-    (void)topic;
-    (void)lost;
+    progress_revoked(&x->records->progress, topic, partition, lost);
     rules_revoked(x->rules, partition);
 }
 
@@ -99,15 +113,25 @@ static int64_t assignment_of(const struct records *r, int32_t partition)
 
 /* ---- the end of a batch ---- */
 
+static void commit(struct records *r, const struct rules_offset *o)
+{
+    for (size_t i = r->count; i-- > 0;)
+        if (r->records[i].raw.partition == o->partition) {
+            progress_done(&r->progress, &r->records[i].raw); /* the last of its partition */
+            return;
+        }
+}
+
 static void maybe_done(struct records *r)
 {
     const struct rules_batch *b = &r->batch;
     if (!r->answered || r->dead_pending > 0)
         return;
+    if (r->careful)
+        progress_leave(&r->progress, &r->records[0].raw);
     for (size_t i = 0; r->ok && i < b->offset_count; i++)
         if (assignment_of(r, b->offsets[i].partition) == b->offsets[i].assignment)
-            consumer_commit(
-                r->x->consumer, r->x->planned_topic, b->offsets[i].partition, b->offsets[i].next, "");
+            commit(r, &b->offsets[i]);
     for (size_t i = 0; i < r->count; i++)
         consumer_release(r->x->consumer, &r->records[i].raw);
     r->count = 0;
@@ -231,6 +255,29 @@ static void count_offset(struct records *r, const struct bus_record *raw)
     b->offsets[b->offset_count - 1].next = raw->offset + 1;
 }
 
+/* A record on which readers died before is a batch of its own; the death that may come is counted before it is touched. False: not now. */
+static bool enter(struct records *r, const struct bus_record *raw)
+{
+    r->careful = r->count == 0 && progress_is_careful(&r->progress, raw);
+    if (!progress_is_careful(&r->progress, raw))
+        return true;
+    if (!r->careful || progress_enter(&r->progress, raw, COMMIT_MS))
+        return r->careful;
+    progress_leave(&r->progress, raw);
+    r->careful = false;
+    log_warn("commit_unanswered", "topic=%s partition=%d offset=%lld", raw->topic, (int)raw->partition,
+        (long long)raw->offset);
+    return false;
+}
+
+static bool is_poisoned(const struct records *r, const struct bus_record *raw, struct error *e)
+{
+    if (!r->careful || progress_tries(&r->progress, raw) < POISON_DEATHS)
+        return false;
+    (void)error_set(e, "poison", "the executor died %d times on this record", POISON_DEATHS);
+    return true;
+}
+
 /* Reads one record into the batch. False: it can't be read now. */
 static bool take_record(struct records *r, const struct bus_record *raw)
 {
@@ -241,10 +288,16 @@ static bool take_record(struct records *r, const struct bus_record *raw)
     record->raw = *raw;
     record->dead = false;
     *item = (struct rules_record){.partition = raw->partition, .seq = raw->offset, .payload = raw->value};
-    enum codec_verdict v = read_job(r, &record->raw, &record->job, &item->id, &e);
+    if (!enter(r, raw))
+        return false;
+    enum codec_verdict v =
+        is_poisoned(r, raw, &e) ? CODEC_BAD : read_job(r, &record->raw, &record->job, &item->id, &e);
     if (v == CODEC_RETRY) {
         log_warn("registry_away", "topic=%s partition=%d offset=%lld error=%s", raw->topic,
             (int)raw->partition, (long long)raw->offset, log_quote(bytes_of(e.text)));
+        if (r->careful)
+            progress_leave(&r->progress, raw);
+        r->careful = false;
         return false;
     }
     count_offset(r, raw);
@@ -259,7 +312,7 @@ static bool take_record(struct records *r, const struct bus_record *raw)
 
 static bool is_full(const struct records *r)
 {
-    return r->count == BATCH_RECORDS || r->bytes >= BATCH_BYTES;
+    return r->count == BATCH_RECORDS || r->bytes >= BATCH_BYTES || r->careful;
 }
 
 /* Takes what is there of one partition. False: the batch ends here. */
@@ -274,7 +327,7 @@ static bool take_partition(struct records *r, int32_t partition, int64_t now_boo
         r->held = raw;
         r->is_held = true;
         r->held_assignment = assignment_of(r, partition);
-        r->again_at = now_boot + AGAIN_MS;
+        r->again_at = r->count > 0 ? now_boot : now_boot + AGAIN_MS; /* the batch first, then this one */
         return false;
     }
     return false;
@@ -301,7 +354,7 @@ static void begin(struct records *r, size_t partitions)
 {
     r->now = clock_utc_ms();
     r->count = r->bytes = r->batch.count = r->batch.offset_count = 0;
-    r->answered = r->ok = false;
+    r->answered = r->ok = r->careful = false;
     arena_reset(&r->memory);
     /* one more: the held record's partition may come twice */
     r->batch.offsets = arena_array(&r->memory, partitions + 1, sizeof *r->batch.offsets);
@@ -309,7 +362,8 @@ static void begin(struct records *r, size_t partitions)
 
 static void take(struct records *r, int32_t partitions, int64_t now_boot)
 {
-    if (!take_held(r, now_boot))
+    progress_mark(&r->progress, COMMIT_MS);
+    if (!take_held(r, now_boot) || is_full(r))
         return;
     for (int32_t i = 0; i < partitions; i++) {
         int32_t partition = (r->turn + i) % partitions;

@@ -5,6 +5,9 @@
  *
  * A record that can't be read goes to jobs.dead; the job it carries, where that can be known, ends as refused. A record that can't be read
  * *now* (the schema registry does not answer) is held and read again, and nothing behind it of any partition is taken meanwhile.
+ *
+ * Records at which earlier readers died are taken one at a time, and a death is counted before the record is touched (core/progress.h);
+ * after the third the record goes to jobs.dead as `poison`, and its job ends as refused.
  */
 #ifndef MILLRACE_EXECUTOR_RECORDS_H
 #define MILLRACE_EXECUTOR_RECORDS_H
@@ -14,6 +17,8 @@
 #define RECORDS_DUE_HEADER "due" /* of a delayed job's record that was sent again because its time has come */
 
 struct records *records_new(struct executor *x);
+/* Before the consumer is closed, which still tells of revoked partitions; then free. NULL is fine for both. */
+void records_give_back(struct records *r);
 void records_free(struct records *r);
 /* Takes a batch when the rules want one and one is there. Returns the boot ms when it is to be called again without anything new
  * (INT64_MAX: never). */

@@ -33,6 +33,8 @@ bool request_query_only(struct http_request *r, const char *const *names)
             known = known || bytes_equal_text(name, *n);
             buf_printf(&list, "%s%s", n == names ? "" : ", ", *n);
         }
+        if (*names == NULL)
+            buf_printf(&list, "none here");
         struct bytes expected = arena_copy(http_arena(r), buf_bytes(&list));
         buf_release(&list);
         if (known)

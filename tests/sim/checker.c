@@ -179,6 +179,8 @@ static bool event_of(const struct sim *s, const char *outcome, const struct sim_
 static void check_report(struct sim *s, struct sim_job *j, const struct run_close *c, enum job_phase told)
 {
     const struct rules_report *r = &j->report;
+    if (j->guarded && (r->phase == PHASE_FAILED || r->phase == PHASE_TIMED_OUT))
+        complain(s, j, "the guard killed it when the lease was over, and its executor calls that a result");
     bool again = c->to == RUN_QUEUED, failed = r->phase == PHASE_FAILED || r->phase == PHASE_TIMED_OUT;
     bool by_drain = again ? strcmp(c->reason, "drained") == 0 : told == PHASE_FAILED && j->on_lost_fails;
     if (!failed && (again || told != r->phase))

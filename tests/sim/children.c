@@ -52,6 +52,7 @@ static bool ends_before_it_runs(struct life *l, struct child *c)
     c->told = true;
     j->report = c->report;
     j->reported = c->attempt;
+    j->guarded = false;
     NOTE(s, l->name, "job %d attempt %lld ends before it runs", j->number, (long long)c->attempt);
     rules_over(l->rules, c->task, &c->report);
     return true;
@@ -175,6 +176,7 @@ void children_over(struct sim *s, const struct happening *h)
     c->told = true;
     c->job->report = c->report;
     c->job->reported = c->attempt;
+    c->job->guarded = c->guarded;
     rules_over(c->life->rules, c->task, &c->report);
 }
 
@@ -246,5 +248,8 @@ void children_guard(struct sim *s, const struct happening *h)
         return;
     NOTE(s, l->name, "its guard kills what runs: the lease is over");
     s->coverage.guard_killed += l->live;
+    struct child *c;
+    TAILQ_FOREACH (c, &l->children, all)
+        c->guarded = true;
     children_kill(l, s->kill_ms);
 }

@@ -12,7 +12,7 @@
 #include "core/clock.h"
 #include "tests/sim/sim.h"
 
-enum { REPLAY_EVERY = 50, BUG_SEEDS = 500, PROCESSES_MAX = 64 };
+enum { HELP = 256, REPLAY_EVERY = 50, BUG_SEEDS = 500, PROCESSES_MAX = 64 };
 
 enum bug rules_bug;
 
@@ -189,11 +189,11 @@ static int run_seeds(const struct settings *set)
         run_in_processes(set, &t);
     double seconds = (double)(clock_boot_ms() - from_ms + 1) / 1000;
     int64_t blind = set->seeds > 1 ? print_coverage(&t.coverage) : 0;
-    printf("%lld seeds, %lld failed; %.0f s, %.0f seeds/s; %lld jobs, %.1f million steps; all done %.1f s "
+    printf("%lld seed%s, %lld failed; %.0f s, %.0f seeds/s; %lld jobs, %.1f million steps; all done %.1f s "
            "after the last "
            "fault at most\n",
-        (long long)t.seeds, (long long)t.failures, seconds, (double)t.seeds / seconds, (long long)t.jobs,
-        (double)t.steps / 1e6, (double)t.slowest_ms / 1000);
+        (long long)t.seeds, t.seeds == 1 ? "" : "s", (long long)t.failures, seconds,
+        (double)t.seeds / seconds, (long long)t.jobs, (double)t.steps / 1e6, (double)t.slowest_ms / 1000);
     if (set->coverage && blind)
         printf("%lld things never happened: the simulator is blind to them\n", (long long)blind);
     return t.failures || (set->coverage && blind);
@@ -227,13 +227,27 @@ static int run_bugs(const struct settings *set)
 static const char usage[] =
     "usage: sim [--seed N | --seeds N [--from N] [--processes N] [--coverage]] [--bug NAME|all]\n"
     "           [--jobs N] [--instances N] [--history]\n"
-    "  --seed       one seed; --history prints all of it, even when nothing fails\n"
-    "  --coverage   fail when something interesting never happened\n"
-    "  --bug        a deliberate mistake is on; all: the whole table, each must be caught within 500 seeds\n";
+    "  --seed N       one seed; with --history all of it is printed, also when nothing fails\n"
+    "  --seeds N      so many seeds, the first is --from (default 1); without --seed and --seeds: 1000\n"
+    "  --processes N  at once (./run sim: as many as there are cores)\n"
+    "  --coverage     fail when something interesting never happened\n"
+    "  --bug NAME     a deliberate mistake is on; all: each in turn, and each must be caught within 500 "
+    "seeds\n"
+    "  --jobs N, --instances N  instead of what the seed draws\n"
+    "More: tests/sim/README.md. Bugs:";
+
+static void print_usage(FILE *to)
+{
+    fputs(usage, to);
+    for (int b = BUG_NONE + 1; b < BUGS; b++)
+        fprintf(to, "%s %s", b % 5 == 1 ? "\n " : "", bug_names[b]);
+    fputs("\n", to);
+}
 
 static int refuse(const char *what)
 {
-    fprintf(stderr, "%s: not understood\n%s", what, usage);
+    fprintf(stderr, "%s: not understood\n", what);
+    print_usage(stderr);
     return 2;
 }
 
@@ -254,12 +268,13 @@ int main(int argc, char **argv)
         {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
         {"processes", required_argument, NULL, 'p'}, {"bug", required_argument, NULL, 'b'},
         {"jobs", required_argument, NULL, 'j'}, {"instances", required_argument, NULL, 'i'},
-        {"coverage", no_argument, NULL, 'c'}, {"history", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        {"coverage", no_argument, NULL, 'c'}, {"history", no_argument, NULL, 'h'},
+        {"help", no_argument, NULL, HELP}, {NULL, 0, NULL, 0}};
     struct settings set = {.from = 1, .seeds = 1000, .processes = 1};
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         int64_t n = 0;
-        if (strchr("snfpji", c) && (!bytes_parse_int64(bytes_of(optarg), &n) || n < 0))
+        if (c != HELP && strchr("snfpji", c) && (!bytes_parse_int64(bytes_of(optarg), &n) || n < 0))
             return refuse(optarg);
         switch (c) {
         case 's':
@@ -291,8 +306,11 @@ int main(int argc, char **argv)
             if (!set_bug(&set, optarg))
                 return refuse(optarg);
             break;
+        case HELP:
+            print_usage(stdout);
+            return 0;
         default:
-            return refuse(argv[0]);
+            return refuse("an option");
         }
     }
     if (optind < argc)

@@ -177,6 +177,7 @@ enum ambush { AMBUSH_NONE, AMBUSH_CANCEL, AMBUSH_HOLD, AMBUSH_RUNNING };
 
 struct sim_job {
     int number;
+    bool guarded; /* of the report below: the guard killed it */
     struct uuid id;
     char text[UUID_TEXT_LEN + 1];
     struct sim_group *group;
@@ -299,6 +300,7 @@ struct child {
     struct life *life;
     struct task *task;
     bool alive, told, gone, waits, doomed, signalled;
+    bool guarded;  /* the guard killed it: the lease was over */
     unsigned done; /* nodes that finished */
     int64_t version;
     struct rules_report report;

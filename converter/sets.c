@@ -8,10 +8,10 @@
 
 #include "core/job.h"
 
-const struct language languages[] = {
+const struct set_style set_styles[] = {
     {"SQL", {"--"}, NULL, false,
         {"sql", "hql", "jdbc", "hive", "psql", "fql", "tsql", "nebula", "ngql", "aisql", "starrocks"}},
-    {"Python", {"#"}, NULL, false, {"python", "py", "pyspark", "py3"}},
+    {"Python", {"#"}, NULL, false, {"python", "python3", "py", "pyspark", "py3"}},
     {"shell", {"#"}, NULL, false, {"shell", "sh", "bash"}},
     {"Scala", {"//"}, NULL, false, {"scala"}},
     {"Java", {"//", "!!"}, "!!", false, {"java"}},
@@ -19,9 +19,9 @@ const struct language languages[] = {
     {.name = NULL},
 };
 
-const struct language *language_of(struct bytes code_type)
+const struct set_style *set_style_of(struct bytes code_type)
 {
-    const struct language *l = languages;
+    const struct set_style *l = set_styles;
 
     for (; l->name != NULL; l++)
         for (const char *const *type = l->code_types; *type != NULL; type++)
@@ -36,11 +36,11 @@ static struct bytes without(struct bytes text, size_t count)
 }
 
 /* What follows "--@set " in a line that begins so; none: another line. */
-static struct bytes content_of(struct bytes line, const struct language *language)
+static struct bytes content_of(struct bytes line, const struct set_style *style)
 {
     static const char mark[] = "@set";
 
-    for (const char *const *comment = language->comments; *comment != NULL; comment++) {
+    for (const char *const *comment = style->comments; *comment != NULL; comment++) {
         if (!bytes_starts_with(line, *comment))
             continue;
         struct bytes rest = bytes_slice(line, strlen(*comment), line.len);
@@ -104,23 +104,23 @@ static size_t begin_of_line(struct bytes code, size_t at, size_t from)
     return at;
 }
 
-bool sets_read(struct bytes code, const struct language *language, struct arena *a, struct sets *out,
+bool sets_read(struct bytes code, const struct set_style *style, struct arena *a, struct sets *out,
     size_t *at, const char **why)
 {
     size_t room = 0;
 
     *out = (struct sets){NULL, 0};
-    if (language->name == NULL || language->comments[0] == NULL)
+    if (style->name == NULL || style->comments[0] == NULL)
         return true;
     for (size_t mark = next_mark(code, 0), done = 0; mark < code.len; mark = next_mark(code, done)) {
         size_t from = begin_of_line(code, mark, done), to = end_of_line(code, mark);
         struct bytes line = bytes_trim(bytes_slice(code, from, to - from));
-        struct bytes content = content_of(line, language);
+        struct bytes content = content_of(line, style);
         struct set_line set = {.from = from, .to = to};
         done = to;
         if (content.data == NULL)
             continue;
-        set.is_taken_out = language->no_comment != NULL && bytes_starts_with(line, language->no_comment);
+        set.is_taken_out = style->no_comment != NULL && bytes_starts_with(line, style->no_comment);
         *at = (size_t)(line.data - code.data);
         *why =
             out->count == SETS_MAX ? "there are more than 256 of these lines" : read_content(content, &set);

@@ -13,7 +13,7 @@
 #define SETS_MAX 256
 
 /* What the code types of one language have in common. */
-struct language {
+struct set_style {
     const char *name;
     const char *comments[3]; /* any of them, then @set; NULL-terminated; none: no such lines */
     const char *
@@ -21,9 +21,9 @@ struct language {
     bool is_json;               /* values go into strings only */
     const char *code_types[16]; /* NULL-terminated */
 };
-extern const struct language languages[]; /* ends with name NULL */
+extern const struct set_style set_styles[]; /* ends with name NULL */
 /* Of a code type that no row has: one without such lines. */
-const struct language *language_of(struct bytes code_type);
+const struct set_style *set_style_of(struct bytes code_type);
 
 struct set_line {
     struct bytes name, value;
@@ -36,7 +36,7 @@ struct sets {
 };
 
 /* False: a line is wrong; *at is its first byte that is not blank, *why tells. */
-bool sets_read(struct bytes code, const struct language *language, struct arena *a, struct sets *out,
+bool sets_read(struct bytes code, const struct set_style *style, struct arena *a, struct sets *out,
     size_t *at, const char **why);
 
 #endif

@@ -208,7 +208,7 @@ static bool take_sets(struct variables *v, struct variables_problem *problem)
     const char *why = NULL;
     size_t at = 0;
 
-    if (!sets_read(v->in.code, v->language, v->arena, &v->sets, &at, &why))
+    if (!sets_read(v->in.code, v->style, v->arena, &v->sets, &at, &why))
         return variables_refuse(v, at, "bad_set", bytes_of(why), problem);
     for (size_t i = 0; i < v->sets.count; i++) {
         const struct set_line *set = &v->sets.items[i];
@@ -259,7 +259,7 @@ struct variables *variables_new(
 
     *v = (struct variables){.in = *in,
         .arena = a,
-        .language = language_of(in->code_type),
+        .style = set_style_of(in->code_type),
         .world = {.zone = in->zone, .user = in->user, .submitter = in->submitter},
         .left_bytes = in->max_bytes};
     set_times(v);
@@ -384,11 +384,11 @@ enum variables_end variables_replace(
     struct buf text;
 
     *out = piece;
-    if (next_opening(piece, 0) < piece.len || (v->language->is_json && variables_json_may_fill(piece))) {
+    if (next_opening(piece, 0) < piece.len || (v->style->is_json && variables_json_may_fill(piece))) {
         buf_init(&text);
         buf_init(&v->value);
-        end = v->language->is_json ? variables_fill_json(v, piece, at, &text, problem)
-                                   : variables_fill(v, piece, at, true, &text, problem);
+        end = v->style->is_json ? variables_fill_json(v, piece, at, &text, problem)
+                                : variables_fill(v, piece, at, true, &text, problem);
         if (end == VARIABLES_REPLACED) {
             *out = arena_copy(v->arena, buf_bytes(&text));
             v->left_bytes -= out->len;

@@ -22,7 +22,7 @@ struct named_value {
 struct variables {
     struct variables_input in;
     struct arena *arena;
-    const struct language *language;
+    const struct set_style *style;
     struct sets sets;
     struct builtin_world world;
     struct named_value *values; /* by name; NULL until one is asked for */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * variables-tool: fills in variables, for tests in other languages and for the reference page.
+ * variables-tool: fills in variables, for tests in other set_styles and for the reference page.
  *     variables-tool fill       one JSON object a line in: code, code_type, variables, user, submitter, timezone, at (UTC ms); one out:
  *                               text, warnings; or code, message, line
  *     variables-tool offset     lines "ZONE UTC LOCAL PREFERRED" in; out: the offset at UTC, and the UTC of the wall clock's LOCAL
@@ -139,7 +139,7 @@ static void markdown_letters(const char *title, const struct pattern_letter *let
 static void markdown_sets(struct buf *out)
 {
     buf_add_text(out, "| language | line | code types |\n|---|---|---|\n");
-    for (const struct language *l = languages; l->name != NULL; l++) {
+    for (const struct set_style *l = set_styles; l->name != NULL; l++) {
         if (l->comments[0] == NULL)
             continue;
         buf_printf(out, "| %s | ", l->name);

@@ -7,14 +7,13 @@
 
 #include <string.h>
 
-#include "converter/variables.h"
 #include "core/retry.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
 #define YEAR_MS (366 * DAY_MS)
 #define SHOWN_MAX 80
 
-enum { KEY_MAX = 255, VALUE_MAX = 65536, ZONE_MAX = 64 };
+enum { ZONE_MAX = 64 };
 
 struct checking {
     const struct convert_rules *rules;
@@ -196,20 +195,6 @@ static void check_code(struct checking *c)
 
 /* ---- maps ---- */
 
-/* Letters, digits and _ . - / : @, so that a key can stand in a query, a path and a setting. */
-static bool is_plain_key(struct bytes key)
-{
-    if (key.len == 0 || key.len > KEY_MAX)
-        return false;
-    for (size_t i = 0; i < key.len; i++) {
-        char c = key.data[i];
-        bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!plain && (c == '\0' || strchr("_.-/:@", c) == NULL))
-            return false;
-    }
-    return true;
-}
-
 static void check_pairs(struct checking *c, const char *field, const struct pairs *pairs, size_t most,
     bool (*key_is_valid)(struct bytes key), size_t value_max, const char *wanted)
 {
@@ -237,10 +222,10 @@ static void check_maps(struct checking *c)
     static const char variable[] = "a letter or _, then letters, digits, _ . -, up to 128 in all";
     static const char plain[] = "1 to 255 letters, digits, _ . - / : @";
 
-    check_pairs(c, "variables", &j->variables, 256, variable_name_is_valid, SIZE_MAX, variable);
-    check_pairs(c, "conf", &j->conf, 256, is_plain_key, VALUE_MAX, plain);
-    check_pairs(c, "labels", &j->labels, 64, is_plain_key, 256, plain);
-    check_pairs(c, "source", &j->source, 64, is_plain_key, 4096, plain);
+    check_pairs(c, "variables", &j->variables, JOB_PAIRS_MAX, job_variable_name_is_valid, SIZE_MAX, variable);
+    check_pairs(c, "conf", &j->conf, JOB_PAIRS_MAX, job_key_is_valid, JOB_VALUE_BYTES, plain);
+    check_pairs(c, "labels", &j->labels, 64, job_key_is_valid, 256, plain);
+    check_pairs(c, "source", &j->source, 64, job_key_is_valid, 4096, plain);
 }
 
 /* ---- numbers and the rest ---- */
@@ -305,6 +290,10 @@ static void check_texts(struct checking *c)
         add(c, BYTES("idempotency_key"), "bad_value", BYTES("1 to 255 bytes without control characters"));
     if (zone.data != NULL && (zone.len == 0 || zone.len > ZONE_MAX || bytes_has_control(zone)))
         add(c, BYTES("timezone"), "bad_value", BYTES("a zone's name, such as Europe/Berlin"));
+    else if (zone.data != NULL && zones_find(c->rules->zones, zone) == NULL)
+        add(c, BYTES("timezone"), "unknown_timezone",
+            arena_printf(c->arena, "there is no zone '%.*s'; names are such as UTC or Europe/Berlin",
+                BYTES_ARG(zone)));
 }
 
 static void check_strategy(struct checking *c)

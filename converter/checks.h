@@ -6,12 +6,11 @@
 #ifndef MILLRACE_CONVERTER_CHECKS_H
 #define MILLRACE_CONVERTER_CHECKS_H
 
+#include "converter/zones.h"
+#include "core/defaults.h"
 #include "core/engine_list.h"
 #include "core/job.h"
 #include "core/limits.h"
-
-#define RETRY_ATTEMPTS_MAX 100
-#define RETRY_BACKOFF_MAX_MS (366LL * 24 * 3600 * 1000)
 
 struct convert_rules {
     const struct engine_list *engines;
@@ -20,8 +19,11 @@ struct convert_rules {
     struct job_limits limits;     /* where the job says nothing */
     struct job_limits
         most; /* and the most it may say; 0 in the job means this, but for queue_timeout_ms: none */
-    struct job_retry retry;      /* where the job says nothing */
-    const struct limits *groups; /* what the limits documents say of the job's group; NULL: nothing */
+    struct job_retry retry;          /* where the job says nothing */
+    const struct limits *groups;     /* what the limits documents say of the job's group; NULL: nothing */
+    const struct defaults *defaults; /* the defaults documents; NULL: none */
+    const struct zones *zones;       /* NULL: only UTC */
+    const char *timezone;            /* where the job says nothing; NULL: UTC */
 };
 
 /* What they say of this job's. Borrowed from the snapshot. */

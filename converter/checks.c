@@ -348,19 +348,49 @@ static void check_unsupported(struct checking *c)
 
 /* ---- the table ---- */
 
-static void (*const checks[])(struct checking *c) = {
-    check_names,
-    check_nul,
-    check_name,
-    check_engine,
-    check_code,
-    check_maps,
-    check_numbers,
-    check_retry_rules,
-    check_texts,
-    check_strategy,
-    check_unsupported,
+#define FIELDS(what, codes, run)                                                                             \
+    {                                                                                                        \
+        {what, codes, NULL}, run                                                                             \
+    }
+/* Those without a function are elsewhere: creator_rules.c, synonyms.c, and what looks at code: statements.c. */
+static const struct {
+    struct check shown;
+    void (*run)(struct checking *c);
+} checks[] = {
+    FIELDS("creator, user, submitter and target are names: letters, digits, . _ @ -, up to 64", "bad_name",
+        check_names),
+    FIELDS("no text holds a NUL byte", "nul_byte", check_nul),
+    FIELDS("the job's name is 256 characters at most, without control characters", "too_long, bad_name",
+        check_name),
+    {{"there is such an engine, the group may use it, and it takes the code type",
+         "missing, unknown_engine, engine_not_allowed, bad_code_type", "engines"},
+        check_engine},
+    FIELDS("there is code", "missing, empty_code", check_code),
+    FIELDS("keys and values of variables, conf, labels and source are such, not too many, none twice",
+        "bad_name, too_long, too_many, bad_value", check_maps),
+    FIELDS("timeouts, sizes and tries are within what the settings allow", "bad_value", check_numbers),
+    FIELDS("rules on what is tried again are exit codes and patterns", "bad_value, too_long, too_many",
+        check_retry_rules),
+    FIELDS("idempotency key and time zone are such", "bad_value, unknown_timezone", check_texts),
+    FIELDS("a strategy is one that there is", "bad_value", check_strategy),
+    FIELDS("nothing is wanted that this version can't do", "unsupported", check_unsupported),
+    {{"fields that the creator's jobs must give are there", "missing", "required"}, NULL},
+    {{"only fields that the creator's jobs may give are there", "field_not_allowed", "allowed"}, NULL},
+    FIELDS("labels that are synonyms of fields have good values and contradict no field", "bad_value", NULL),
+    FIELDS("there is something to run but white space and comments", "empty_code", NULL),
+    FIELDS("SQL has no more than 10,000 statements", "too_many_statements", NULL),
+    FIELDS("lines that set variables, and ${...}, can be understood", "bad_set, bad_variable, fixed_variable",
+        NULL),
+    FIELDS("with its variables filled in the code is not too large", "too_large", NULL),
+    {{"SQL does nothing that is forbidden", "forbidden_code", "forbidden_sql"}, NULL},
+    {{"shell, Python and Scala do nothing that is forbidden", "forbidden_code", "forbidden_code"}, NULL},
 };
+enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
+
+const struct check *check_at(size_t index)
+{
+    return index < CHECKS ? &checks[index].shown : NULL;
+}
 
 void checks_limits(const struct convert_rules *rules, const struct job *j, struct limits_effective *out)
 {
@@ -377,9 +407,9 @@ bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t 
 {
     struct checking c = {.rules = rules, .job = j, .now = now, .arena = a, .problems = problems};
 
-    problems->count = 0;
     checks_limits(rules, j, &c.limits);
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-        checks[i](&c);
+    for (size_t i = 0; i < CHECKS; i++)
+        if (checks[i].run != NULL)
+            checks[i].run(&c);
     return problems->count == 0;
 }

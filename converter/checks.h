@@ -29,7 +29,15 @@ struct convert_rules {
 /* What they say of this job's. Borrowed from the snapshot. */
 void checks_limits(const struct convert_rules *rules, const struct job *j, struct limits_effective *out);
 
-/* False: problems tell what is wrong, the first one first. `now` UTC ms. */
+/* A check, for the reference. */
+struct check {
+    const char *what, *codes;
+    const char *
+        switched_by; /* field of the limits documents that switches it on, for a creator or a user; NULL: it is always on */
+};
+const struct check *check_at(size_t index); /* NULL behind the last */
+
+/* Adds what is wrong to problems. False: there is something. `now` UTC ms. */
 bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t now, struct arena *a,
     struct field_problems *problems);
 

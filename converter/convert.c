@@ -7,8 +7,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "converter/creator_rules.h"
 #include "converter/fill.h"
-#include "converter/variables.h"
+#include "converter/statements.h"
+#include "converter/synonyms.h"
 #include "core/uuid.h"
 
 /* What a record may be larger than the submission itself: ids, times and names that ingest adds. */
@@ -118,76 +120,39 @@ void convert_refuse_size(const struct convert_rules *rules, struct job *j, size_
 
 /* ---- statements ---- */
 
-static bool refuse_variables(struct job *j, const struct variables_problem *problem, struct arena *a)
-{
-    refuse(j, problem->code, problem->message, BYTES_NONE, problem->line, a);
-    return false;
-}
-
-static void add_warnings(struct job *j, struct strings more, struct arena *a)
-{
-    struct strings all = {arena_array(a, j->warnings.count + more.count, sizeof(*all.items)), 0};
-
-    for (size_t i = 0; i < j->warnings.count; i++)
-        all.items[all.count++] = j->warnings.items[i];
-    for (size_t i = 0; i < more.count; i++)
-        all.items[all.count++] = more.items[i];
-    j->warnings = all;
-}
-
-/* One statement: the whole code, by place where nothing was replaced in it. */
 static bool make_statements(const struct convert_rules *rules, struct job *j, int64_t now, struct arena *a)
 {
-    const struct zone *zone = zones_find(rules->zones, j->timezone);
-    const struct variables_input input = {.code = j->code,
-        .code_type = j->code_type,
-        .given = &j->variables,
-        .user = j->user,
-        .submitter = j->submitter,
-        .zone = zone != NULL ? zone : zone_of_utc,
-        .submitted_at = j->submitted_at != NO_INT ? j->submitted_at : now,
-        .max_bytes = (size_t)rules->derived_max_bytes};
-    struct job_statement *s = arena_alloc(a, sizeof(*s));
-    struct variables_problem problem;
-    struct bytes text;
+    size_t left_bytes = (size_t)rules->derived_max_bytes;
+    const struct statements_piece whole = {j->code, j->code_type, j->engine, 0, 1};
+    struct statements_problem problem;
 
-    struct variables *variables = variables_new(&input, a, &problem);
-    if (variables == NULL)
-        return refuse_variables(j, &problem, a);
-    enum variables_end end = variables_replace(variables, 0, j->code.len, &text, &problem);
-    add_warnings(j, variables_warnings(variables), a);
-    if (end == VARIABLES_REFUSED)
-        return refuse_variables(j, &problem, a);
-    if (end == VARIABLES_TOO_LARGE) {
-        refuse(j, "too_large",
-            arena_printf(a, "with its variables filled in, the code has more than %lld bytes",
-                (long long)rules->derived_max_bytes),
-            BYTES_NONE, NO_INT, a);
+    j->statements.count = 0;
+    if (statements_add(rules, j, &whole, now, &left_bytes, a, &problem))
+        return true;
+    refuse(j, problem.code, problem.message, problem.detail, problem.line, a);
+    j->error->statement = problem.statement;
+    if (strcmp(problem.code, "too_large") == 0)
         strip(j);
-        return false;
-    }
-    *s = (struct job_statement){.index = 0,
-        .text = end == VARIABLES_REPLACED ? text : BYTES_NONE,
-        .offset = 0,
-        .length = (int64_t)j->code.len,
-        .first_line = 1};
-    j->statements.items = s;
-    j->statements.count = 1;
-    return true;
+    return false;
 }
 
 bool convert_job(
     const struct convert_rules *rules, struct job *j, size_t record_bytes, int64_t now, struct arena *a)
 {
     struct field_problems *problems = arena_alloc(a, sizeof(*problems));
+    struct limits_effective group;
 
     j->error = NULL;
     j->warnings.count = 0;
+    problems->count = 0;
     if ((int64_t)record_bytes > rules->submission_max_bytes + ENVELOPE_BYTES) {
         fill_job(rules, j, a);
         refuse_large(j, "the submission", (int64_t)record_bytes, rules->submission_max_bytes, a);
         return false;
     }
+    synonyms_apply(j, a, problems);
+    checks_limits(rules, j, &group);
+    creator_rules_apply(&group, j, a, problems);
     fill_strategy(rules, j, a);
     bool fit = checks_run(rules, j, now, a, problems);
     fill_job(rules, j, a);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converter/synonyms.h"
 #include "core/log.h"
 
 #define OF(member) offsetof(struct converter_settings, member)
@@ -209,6 +210,9 @@ enum step_verdict converter_step(void *self, struct step_record *r, struct outbo
     struct converter *c = self;
     struct job *j = r->value;
     struct origin lies = {r->raw->partition, r->raw->offset, r->raw->timestamp};
+    struct field_problems problems = {.count = 0}; /* convert_job tells them again */
+
+    synonyms_apply(j, r->arena, &problems); /* labels may say who it is */
 
     if (!job_name_is_valid(j->creator) || !job_name_is_valid(j->user)) {
         error_set(e, "bad_name", "creator and user must be 1 to 64 characters of A-Z a-z 0-9 . _ @ -");

@@ -232,7 +232,8 @@ enum expression_end expression_fill(struct variables *v, struct bytes text, size
         return EXPRESSION_STAYS;
     }
     size_t name_at = (size_t)(written.name.data - text.data);
-    if (!variables_warns(v, bytes_slice(text, name_at, written_end - name_at)))
+    if (!variables_is_likely(v, written.name, written.op, written.right) ||
+        !variables_warns(v, bytes_slice(text, name_at, written_end - name_at)))
         return EXPRESSION_STAYS;
     struct bytes name = shown(v->arena, &written);
     variables_warn(v, arena_printf(v->arena, "%.*s stays as it is: no variable is named %.*s",

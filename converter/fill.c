@@ -106,6 +106,9 @@ static void fill_limits(const struct convert_rules *rules, struct defaults_found
         most->run_timeout_ms, true);
     fill(&j->limits.max_log_bytes, normal->max_log_bytes, most->max_log_bytes, true);
     fill(&j->limits.max_result_rows, normal->max_result_rows, most->max_result_rows, true);
+    /* What SQL can't be limited to (converter/row_limit.h), the fetch is. */
+    if (group.row_limit > 0 && group.row_limit < j->limits.max_result_rows)
+        j->limits.max_result_rows = group.row_limit;
 }
 
 static void fill_retry(struct job_retry *r, const struct job_retry *from)

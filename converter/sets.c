@@ -9,13 +9,13 @@
 #include "core/job.h"
 
 const struct set_style set_styles[] = {
-    {"SQL", {"--"}, NULL, false,
+    {"SQL", {"--"}, NULL, false, false,
         {"sql", "hql", "jdbc", "hive", "psql", "fql", "tsql", "nebula", "ngql", "aisql", "starrocks"}},
-    {"Python", {"#"}, NULL, false, {"python", "python3", "py", "pyspark", "py3"}},
-    {"shell", {"#"}, NULL, false, {"shell", "sh", "bash"}},
-    {"Scala", {"//"}, NULL, false, {"scala"}},
-    {"Java", {"//", "!!"}, "!!", false, {"java"}},
-    {"JSON", {NULL}, NULL, true, {"json", "data_calc"}},
+    {"Python", {"#"}, NULL, false, false, {"python", "python3", "py", "pyspark", "py3"}},
+    {"shell", {"#"}, NULL, false, true, {"shell", "sh", "bash"}},
+    {"Scala", {"//"}, NULL, false, true, {"scala"}},
+    {"Java", {"//", "!!"}, "!!", false, false, {"java"}},
+    {"JSON", {NULL}, NULL, true, false, {"json", "data_calc"}},
     {.name = NULL},
 };
 

@@ -19,6 +19,7 @@ struct set_style {
     const char *
         no_comment; /* the mark that is none: its lines must be taken out of the code; NULL: there is none such */
     bool is_json;               /* values go into strings only */
+    bool has_own;               /* ${...} is also the language's own */
     const char *code_types[16]; /* NULL-terminated */
 };
 extern const struct set_style set_styles[]; /* ends with name NULL */

@@ -6,35 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converter/finding.h"
 #include "converter/patterns.h"
 #include "converter/variables_private.h"
 #include "core/clock.h"
 
 /* ---- problems and warnings ---- */
 
-/* Line and column, both from 1. */
-static void find_place(struct bytes code, size_t at, int64_t *line, size_t *column)
+static void find_place(const struct variables *v, size_t at, int64_t *line, int64_t *column)
 {
-    struct bytes before = bytes_slice(code, 0, at);
-    const char *end;
-
-    *line = 1;
-    while (before.len > 0 && (end = memchr(before.data, '\n', before.len)) != NULL) {
-        before = bytes_slice(before, (size_t)(end - before.data) + 1, before.len);
-        (*line)++;
-    }
-    *column = bytes_characters(before) + 1;
+    finding_place(v->in.code, at, line, column);
+    *line += v->in.first_line > 0 ? v->in.first_line - 1 : 0;
 }
 
 bool variables_refuse(const struct variables *v, size_t at, const char *code, struct bytes text,
     struct variables_problem *problem)
 {
-    size_t column;
+    int64_t column;
 
     problem->code = code;
-    find_place(v->in.code, at, &problem->line, &column);
-    problem->message = arena_printf(
-        v->arena, "line %lld, column %zu: %.*s", (long long)problem->line, column, BYTES_ARG(text));
+    find_place(v, at, &problem->line, &column);
+    problem->message = arena_printf(v->arena, "line %lld, column %lld: %.*s", (long long)problem->line,
+        (long long)column, BYTES_ARG(text));
     return false;
 }
 
@@ -192,12 +185,11 @@ static bool take_given(struct variables *v, struct variables_problem *problem)
 /* Whoever writes ${...} there may hope that it is filled in. */
 static void warn_of_value(struct variables *v, const struct set_line *set)
 {
-    int64_t line;
-    size_t column;
+    int64_t line, column;
 
     if (next_opening(set->value, 0) >= set->value.len || !variables_warns(v, set->value))
         return;
-    find_place(v->in.code, set->from, &line, &column);
+    find_place(v, set->from, &line, &column);
     variables_warn(v,
         arena_printf(v->arena, "line %lld: the value of %.*s is taken as it is: nothing in it is filled in",
             (long long)line, BYTES_ARG(set->name)));
@@ -279,6 +271,8 @@ struct filling_in {
     size_t set;    /* the next line that sets a variable */
     size_t copied; /* so much of text is in out */
     bool changed;
+    size_t wanted; /* a byte of out: it stops there; SIZE_MAX: goes to the end */
+    bool stopped;  /* the value of text[copied] reaches beyond wanted, or begins behind it */
     struct buf *out;
     struct variables_problem *problem;
 };
@@ -346,34 +340,78 @@ static void add_until(struct filling_in *f, size_t at)
     f->copied = at;
 }
 
-enum variables_end variables_fill(struct variables *v, struct bytes text, size_t place, bool is_piece,
-    struct buf *out, struct variables_problem *problem)
+static enum variables_end fill(struct filling_in *f)
 {
-    struct filling_in f = {
-        .v = v, .text = text, .place = place, .is_piece = is_piece, .out = out, .problem = problem};
+    struct variables *v = f->v;
     size_t end = 0;
 
-    for (size_t at = next_opening(text, 0); at < text.len; at = next_opening(text, end)) {
-        end = past_set_line(&f, at);
+    for (size_t at = next_opening(f->text, 0); at < f->text.len; at = next_opening(f->text, end)) {
+        end = past_set_line(f, at);
         if (end > 0)
             continue;
         buf_clear(&v->value);
-        enum expression_end done = fill_one(&f, at, &end);
+        enum expression_end done = fill_one(f, at, &end);
         if (done == EXPRESSION_WRONG)
             return VARIABLES_REFUSED;
         if (done == EXPRESSION_STAYS)
             continue;
-        add_until(&f, at);
-        buf_add_bytes(out, buf_bytes(&v->value));
-        f.copied = end;
-        f.changed = true;
-        if (out->len > v->left_bytes)
+        add_until(f, at);
+        f->stopped = f->out->len + v->value.len > f->wanted;
+        if (f->stopped)
+            return VARIABLES_REPLACED;
+        buf_add_bytes(f->out, buf_bytes(&v->value));
+        f->copied = end;
+        f->changed = true;
+        if (f->out->len > v->left_bytes)
             return VARIABLES_TOO_LARGE;
     }
-    if (!f.changed)
+    if (!f->changed)
         return VARIABLES_NONE;
-    add_until(&f, text.len);
-    return out->len > v->left_bytes ? VARIABLES_TOO_LARGE : VARIABLES_REPLACED;
+    if (f->wanted == SIZE_MAX)
+        add_until(f, f->text.len);
+    return f->out->len > v->left_bytes ? VARIABLES_TOO_LARGE : VARIABLES_REPLACED;
+}
+
+enum variables_end variables_fill(struct variables *v, struct bytes text, size_t place, bool is_piece,
+    struct buf *out, struct variables_problem *problem)
+{
+    struct filling_in f = {.v = v,
+        .text = text,
+        .place = place,
+        .is_piece = is_piece,
+        .wanted = SIZE_MAX,
+        .out = out,
+        .problem = problem};
+
+    return fill(&f);
+}
+
+size_t variables_origin(struct variables *v, size_t at, size_t len, size_t offset)
+{
+    struct variables_problem problem;
+    struct buf text;
+    struct filling_in f = {.v = v,
+        .text = bytes_slice(v->in.code, at, len),
+        .place = at,
+        .is_piece = true,
+        .wanted = offset,
+        .out = &text,
+        .problem = &problem};
+    size_t left_bytes = v->left_bytes;
+
+    buf_init(&text);
+    buf_init(&v->value);
+    v->left_bytes = SIZE_MAX;
+    (void)fill(&f);
+    v->left_bytes = left_bytes;
+    size_t from = f.copied; /* the ${...} whose value it is in */
+    if (text.len > offset)
+        from -= text.len - offset;
+    else if (!f.stopped)
+        from += offset - text.len;
+    buf_release(&v->value);
+    buf_release(&text);
+    return at + (from < len ? from : len);
 }
 
 enum variables_end variables_replace(

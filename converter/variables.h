@@ -6,7 +6,8 @@
  *     &{yyyy-MM-dd%-1d}   a date in a form of one's own (patterns.h)
  * Blanks may stand around the pieces. A variable comes from the code itself (sets.h), else from the job, else it is built in
  * (builtins.h). A value is taken as it is: what it holds is not looked at again. What no variable has a name for stays as it is, with a
- * warning: shells use ${...} themselves.
+ * warning. Shell and Scala use ${...} themselves: there only what looks like one of ours is warned of (a name that begins with run_, a sum
+ * with a number, nearly the name of a variable).
  *
  * Pure, and linear in the length of the code. All text lies in the arena.
  */
@@ -28,13 +29,14 @@ struct variables_input {
     const struct zone *zone;
     int64_t submitted_at; /* UTC ms */
     size_t max_bytes;     /* of all texts that variables_replace makes */
+    int64_t first_line;   /* of the code in the user's text; 0 is 1 */
 };
 
 /* Why a job is refused. */
 struct variables_problem {
     const char *code; /* a row of job_error_codes */
     struct bytes message;
-    int64_t line; /* of the code, from 1; NO_INT: it is about no place in it */
+    int64_t line; /* of the user's text, from 1; NO_INT: it is about no place in it */
 };
 
 /* Reads the lines that set variables, and checks what was given. NULL: *problem tells why not. */
@@ -50,6 +52,9 @@ enum variables_end {
 /* Fills in the piece of the code from byte `at` on, `len` bytes. JSON is read as a whole: there the piece must be the code. */
 enum variables_end variables_replace(
     struct variables *v, size_t at, size_t len, struct bytes *out, struct variables_problem *problem);
+/* Where byte `offset` of the text that this piece became comes from: its place in the code; of what a value brought in, the place of its
+ * ${...}. As costly as replacing. */
+size_t variables_origin(struct variables *v, size_t at, size_t len, size_t offset);
 /* One for each unknown name so far, up to VARIABLE_WARNINGS_MAX. */
 struct strings variables_warnings(const struct variables *v);
 

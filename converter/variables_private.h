@@ -33,12 +33,17 @@ struct variables {
     struct bytes warned[VARIABLE_WARNINGS_MAX]; /* what each warning is about */
     struct bytes warnings[VARIABLE_WARNINGS_MAX];
     size_t warning_count;
+    size_t looks; /* searches for a name that an unknown one is near to */
 };
 
 bool variables_find(struct variables *v, struct bytes name, struct variable *out);
 /* Is a warning about this text (borrowed) due? Then it must be given next. */
 bool variables_warns(struct variables *v, struct bytes about);
 void variables_warn(struct variables *v, struct bytes warning);
+
+/* Is a warning worth while that no variable has this name? In languages that have ${...} of their own only where it looks like one of
+ * ours: run_..., a sum with a number, or nearly the name of a variable. */
+bool variables_is_likely(struct variables *v, struct bytes name, char op, struct bytes right);
 
 /* "line 3, column 7: <text>"; always false. */
 bool variables_refuse(const struct variables *v, size_t at, const char *code, struct bytes text,

@@ -43,6 +43,8 @@ const struct error_code job_error_codes[] = {
     {"engine_not_allowed", CLASS_LIMIT, 422,
         "a limit of this installation does not allow the creator or user this engine; the detail names those "
         "it allows"},
+    {"field_not_allowed", CLASS_LIMIT, 422,
+        "a limit of this installation does not let the creator's jobs give this field; leave it out"},
     {"bad_code_type", CLASS_INPUT, 422,
         "the engine does not take this code type; the detail names those it takes"},
     {"unknown_pool", CLASS_INPUT, 422,
@@ -60,7 +62,7 @@ const struct error_code job_error_codes[] = {
     {"bad_parts", CLASS_INPUT, 422, "the parts do not fit together: an id twice, an unknown id, or a circle"},
     {"unsupported", CLASS_INPUT, 422, "a valid wish that this version cannot fulfil; the detail names it"},
     {"forbidden_code", CLASS_INPUT, 422,
-        "a check of this installation refuses the code; the detail tells why"},
+        "a rule of this installation refuses the code; the message tells line, column, rule and what to do"},
 
     /* ---- a request: who, what and when ---- */
     {"unauthenticated", CLASS_INPUT, 401, "a token is needed, or the one given is not known"},

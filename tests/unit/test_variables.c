@@ -83,10 +83,17 @@ static const struct fill_case {
     {"names hold dots, dashes, digits", "sql", "${x.y-z_1}", "v", 0},
     {"blanks around a name", "sql", "${ day } ${\tday\n}", "2026-01-02 2026-01-02", 0},
     {"any code type", "brainfuck", "${day}", "2026-01-02", 0},
-    {"an unknown name stays with a warning", "shell", "echo ${HOME}", NULL, 1},
-    {"an unknown name warns once", "shell", "${u} ${u} ${v}", NULL, 2},
-    {"known and unknown names mix", "shell", "${u}${day}", "${u}2026-01-02", 1},
-    {"a shell's default stays with a warning", "shell", "${HOME-x} ${HOME+y} ${HOME/a/b}", NULL, 2},
+    {"an unknown name stays with a warning", "sql", "select '${HOME}'", NULL, 1},
+    {"an unknown name warns once", "sql", "${u} ${u} ${v}", NULL, 2},
+    {"known and unknown names mix", "sql", "${u}${day}", "${u}2026-01-02", 1},
+    {"a shell's own variables stay without a warning", "shell", "${HOME} ${PATH-x} ${PWD+y} ${HOME/a/b} ${u}",
+        NULL, 0},
+    {"scala's own, too", "scala", "s\"${title} ${count}\"", NULL, 0},
+    {"in shell what begins with run_ warns", "shell", "${run_dat} ${RUN_DATE} ${run_x}", NULL, 3},
+    {"in shell a sum with a number warns", "shell", "${when-7} ${HOME-x}", NULL, 1},
+    {"in shell nearly a variable's name warns", "shell", "${dya} ${patern} ${DAY} ${pattern_2}", NULL, 3},
+    {"in shell nearly the name of a line's variable warns", "shell", "#@set region = 4\n${regin} ${regi}",
+        NULL, 1},
     {"other uses of ${ stay without a warning", "shell",
         "${1} ${} ${a:-b} ${#a} ${a[0]} ${a b} ${a+b+c} ${!a}", NULL, 0},
     {"an open end stays", "sql", "x ${day", NULL, 0},
@@ -407,6 +414,38 @@ static void fills_in_piece_by_piece_within_one_limit(void **state)
     arena_release(&a);
 }
 
+/* What the user wrote comes from its own place, what a value brought in from its ${. */
+static void tells_where_each_byte_comes_from(void **state)
+{
+    static const char text[] = "--@set n = 7\n a ${day} bc ${empty}${n+1}${none} d";
+    static const char piece[] = " a ${day} bc ${empty}${n+1}${none} d"; /* from byte 13 on */
+    static const char filled[] = " a 2026-01-02 bc 8${none} d";
+    const struct variables_input input = {.code = bytes_of(text),
+        .code_type = BYTES("sql"),
+        .given = &variables,
+        .zone = zone_of_utc,
+        .submitted_at = AT,
+        .max_bytes = 100};
+    struct variables_problem problem;
+    struct bytes out;
+    struct arena a;
+
+    (void)state;
+    arena_init(&a);
+    struct variables *v = variables_new(&input, &a, &problem);
+    assert_non_null(v);
+    size_t place = sizeof(text) - sizeof(piece), len = sizeof(piece) - 1;
+    assert_int_equal(variables_replace(v, place, len, &out, &problem), VARIABLES_REPLACED);
+    assert_true(bytes_equal_text(out, filled));
+    for (size_t at = 0; at <= out.len; at++) {
+        size_t from = variables_origin(v, place, len, at);
+        size_t wanted = at < 3 ? at : at < 13 ? 3 : at < 17 ? at - 4 : at == 17 ? 21 : at + 9;
+        if (from != place + wanted)
+            fail_msg("byte %zu: %zu, expected %zu", at, from - place, wanted);
+    }
+    arena_release(&a);
+}
+
 static void warns_a_limited_number_of_times(void **state)
 {
     struct variables_problem problem;
@@ -420,7 +459,7 @@ static void warns_a_limited_number_of_times(void **state)
     buf_init(&code);
     for (int i = 0; i < 100; i++)
         buf_printf(&code, "${unknown%d} ", i);
-    fill(&a, buf_bytes(&code), "shell", &variables, 10000, &out, &warnings, &problem);
+    fill(&a, buf_bytes(&code), "sql", &variables, 10000, &out, &warnings, &problem);
     assert_int_equal(warnings.count, VARIABLE_WARNINGS_MAX);
     assert_true(
         bytes_equal_text(warnings.items[0], "${unknown0} stays as it is: no variable is named unknown0"));
@@ -516,6 +555,7 @@ int main(void)
         cmocka_unit_test(takes_hours_one_by_one),
         cmocka_unit_test(refuses_to_grow_beyond_the_limit),
         cmocka_unit_test(fills_in_piece_by_piece_within_one_limit),
+        cmocka_unit_test(tells_where_each_byte_comes_from),
         cmocka_unit_test(warns_a_limited_number_of_times),
         cmocka_unit_test(refuses_very_many_lines_that_set),
         cmocka_unit_test(is_linear_in_the_code),

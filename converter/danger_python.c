@@ -87,7 +87,7 @@ static bool in_module(struct bytes path, const char *module)
 {
     size_t len = strlen(module);
 
-    if (path.len < len || memcmp(path.data, module, len) != 0)
+    if (path.data == NULL || path.len < len || memcmp(path.data, module, len) != 0)
         return false;
     return path.len == len || path.data[len] == '.';
 }

@@ -82,6 +82,8 @@ static bool follow_top(struct limiting *l, const struct sql_token *t)
             return true;
         }
         l->top = TOP_NONE;
+        if (l->dialect == SQL_TSQL && (t->word == SQL_PERCENT || t->word == SQL_WITH))
+            doubt(l, no_query); /* it would become a part of TOP */
         if (t->word != SQL_TOP || l->dialect != SQL_TSQL)
             return false;
         l->has_top = true;
@@ -447,6 +449,8 @@ static void judge(struct limiting *l)
         doubt(l, no_query);
     /* What ends in an operator or a dot would take in what is put behind it. */
     if (l->last.kind == SQL_SIGN && strchr(")*]}?", l->last.sign) == NULL)
+        doubt(l, "it is not closed");
+    if (l->last.kind == SQL_WORD && l->last.word == SQL_AS)
         doubt(l, "it is not closed");
     if (l->depth > 0 || l->lexer.unclosed != NULL || l->after_set)
         doubt(l, "it is not closed");

@@ -111,8 +111,7 @@ static const struct field strategy_fields[] = {
     PLAIN(FIELD_TEXT, struct job_strategy, kind, R, "single, race, all or fallback"),
     PLAIN(FIELD_STRINGS, struct job_strategy, targets, O, "the targets that it is about"),
 };
-SHAPE(
-    shape_strategy, struct job_strategy, "JobStrategy", strategy_fields, "How several targets are used.");
+SHAPE(shape_strategy, struct job_strategy, "JobStrategy", strategy_fields, "How several targets are used.");
 
 static const struct field statement_fields[] = {
     PLAIN(FIELD_INT, struct job_statement, index, R, "from 0"),

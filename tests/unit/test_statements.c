@@ -159,7 +159,7 @@ static void refuses_with_line_column_and_rule(void **state)
         bool fine = convert(refusals[i].engine, refusals[i].type, refusals[i].text);
         if (fine != (refusals[i].code == NULL))
             fail_msg("%s: %s", refusals[i].name, fine ? "was not refused" : problem.message.data);
-        if (fine)
+        if (fine || refusals[i].code == NULL)
             continue;
         if (strcmp(problem.code, refusals[i].code) != 0 ||
             !bytes_starts_with(problem.message, refusals[i].message))

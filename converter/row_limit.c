@@ -407,10 +407,13 @@ static enum row_limit_end lower(struct limiting *l, int64_t max_rows, struct row
 
 static enum row_limit_end add_top(struct limiting *l, int64_t n, struct row_limit *out)
 {
+    struct bytes rest = bytes_slice(l->lexer.text, l->select_end, 1);
+    bool blank = rest.len == 0 || strchr(" \t\r\n", rest.data[0]) != NULL;
+
     if (l->tail.has_offset)
         out->text = insert(l, l->body_end, " FETCH NEXT ", n, " ROWS ONLY");
     else if (!l->has_sets && l->head == HEAD_SELECT)
-        out->text = insert(l, l->select_end, " TOP (", n, ")");
+        out->text = insert(l, l->select_end, " TOP (", n, blank ? ")" : ") ");
     else if (l->has_sets && l->has_order)
         out->text = insert(l, l->body_end, " OFFSET 0 ROWS FETCH NEXT ", n, " ROWS ONLY");
     else

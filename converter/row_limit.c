@@ -82,8 +82,8 @@ static bool follow_top(struct limiting *l, const struct sql_token *t)
             return true;
         }
         l->top = TOP_NONE;
-        if (l->dialect == SQL_TSQL && (t->word == SQL_PERCENT || t->word == SQL_WITH))
-            doubt(l, no_query); /* it would become a part of TOP */
+        if (l->dialect == SQL_TSQL && (t->word == SQL_PERCENT || t->word == SQL_WITH || is_sign(t, '.')))
+            doubt(l, no_query); /* it would become a part of TOP, or is a name that begins with SELECT's */
         if (t->word != SQL_TOP || l->dialect != SQL_TSQL)
             return false;
         l->has_top = true;

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "flow"))
 
+import converter  # noqa: E402
 import floor  # noqa: E402
 import pipeline  # noqa: E402
 import tenants  # noqa: E402
@@ -48,6 +49,7 @@ def measure():
         "memory_idle": p["memory_idle"], "memory_after": p["memory_after"],
     }
     found["tenants"] = tenants.measure(say)
+    found["converter"] = converter.measure(say)
     found["times_floor_p50"] = round(found["millrace"]["final_ms"]["p50"] / found["floor"]["latency_ms"]["p50"], 1)
     return found
 
@@ -72,6 +74,7 @@ def table(found):
         after = m["memory_after"][stage]["rss_kb"]
         lines.append(f"{'  ' + stage:34} {idle['rss_kb'] / 1024:9.1f} {idle['own_kb'] / 1024:9.1f} {after / 1024:9.1f}")
     lines += ["", *tenants.lines(found["tenants"])]
+    lines += ["", *converter.lines(found["converter"])]
     lines += ["", f"{found['machine']['cores']} cores, {found['machine']['cpu']}; load before: "
               f"{found['machine']['load_before']:.1f}"]
     return "\n".join(lines)

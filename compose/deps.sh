@@ -15,7 +15,7 @@ VENV_DIR=$CACHE/venv-$(sha256sum "$ROOT/tests/requirements.txt" | cut -c1-12)
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libavro-dev libmongoc-dev libmicrohttpd-dev
     libjansson-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev uthash-dev zlib1g-dev libcmocka-dev sqlite3 kcat curl jq
-    ca-certificates python3)
+    ca-certificates tzdata python3)
 NATIVE_PACKAGES=(debootstrap maven openjdk-17-jre-headless)
 TEST_PACKAGES=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev shellcheck python3-venv spin)
 

@@ -7,14 +7,13 @@
 
 #include <string.h>
 
-#include "converter/variables.h"
 #include "core/retry.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
 #define YEAR_MS (366 * DAY_MS)
 #define SHOWN_MAX 80
 
-enum { KEY_MAX = 255, VALUE_MAX = 65536, ZONE_MAX = 64 };
+enum { ZONE_MAX = 64 };
 
 struct checking {
     const struct convert_rules *rules;
@@ -196,20 +195,6 @@ static void check_code(struct checking *c)
 
 /* ---- maps ---- */
 
-/* Letters, digits and _ . - / : @, so that a key can stand in a query, a path and a setting. */
-static bool is_plain_key(struct bytes key)
-{
-    if (key.len == 0 || key.len > KEY_MAX)
-        return false;
-    for (size_t i = 0; i < key.len; i++) {
-        char c = key.data[i];
-        bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!plain && (c == '\0' || strchr("_.-/:@", c) == NULL))
-            return false;
-    }
-    return true;
-}
-
 static void check_pairs(struct checking *c, const char *field, const struct pairs *pairs, size_t most,
     bool (*key_is_valid)(struct bytes key), size_t value_max, const char *wanted)
 {
@@ -237,10 +222,10 @@ static void check_maps(struct checking *c)
     static const char variable[] = "a letter or _, then letters, digits, _ . -, up to 128 in all";
     static const char plain[] = "1 to 255 letters, digits, _ . - / : @";
 
-    check_pairs(c, "variables", &j->variables, 256, variable_name_is_valid, SIZE_MAX, variable);
-    check_pairs(c, "conf", &j->conf, 256, is_plain_key, VALUE_MAX, plain);
-    check_pairs(c, "labels", &j->labels, 64, is_plain_key, 256, plain);
-    check_pairs(c, "source", &j->source, 64, is_plain_key, 4096, plain);
+    check_pairs(c, "variables", &j->variables, JOB_PAIRS_MAX, job_variable_name_is_valid, SIZE_MAX, variable);
+    check_pairs(c, "conf", &j->conf, JOB_PAIRS_MAX, job_key_is_valid, JOB_VALUE_BYTES, plain);
+    check_pairs(c, "labels", &j->labels, 64, job_key_is_valid, 256, plain);
+    check_pairs(c, "source", &j->source, 64, job_key_is_valid, 4096, plain);
 }
 
 /* ---- numbers and the rest ---- */
@@ -305,6 +290,10 @@ static void check_texts(struct checking *c)
         add(c, BYTES("idempotency_key"), "bad_value", BYTES("1 to 255 bytes without control characters"));
     if (zone.data != NULL && (zone.len == 0 || zone.len > ZONE_MAX || bytes_has_control(zone)))
         add(c, BYTES("timezone"), "bad_value", BYTES("a zone's name, such as Europe/Berlin"));
+    else if (zone.data != NULL && zones_find(c->rules->zones, zone) == NULL)
+        add(c, BYTES("timezone"), "unknown_timezone",
+            arena_printf(c->arena, "there is no zone '%.*s'; names are such as UTC or Europe/Berlin",
+                BYTES_ARG(zone)));
 }
 
 static void check_strategy(struct checking *c)
@@ -359,19 +348,49 @@ static void check_unsupported(struct checking *c)
 
 /* ---- the table ---- */
 
-static void (*const checks[])(struct checking *c) = {
-    check_names,
-    check_nul,
-    check_name,
-    check_engine,
-    check_code,
-    check_maps,
-    check_numbers,
-    check_retry_rules,
-    check_texts,
-    check_strategy,
-    check_unsupported,
+#define FIELDS(what, codes, run)                                                                             \
+    {                                                                                                        \
+        {what, codes, NULL}, run                                                                             \
+    }
+/* Those without a function are elsewhere: creator_rules.c, synonyms.c, and what looks at code: statements.c. */
+static const struct {
+    struct check shown;
+    void (*run)(struct checking *c);
+} checks[] = {
+    FIELDS("creator, user, submitter and target are names: letters, digits, . _ @ -, up to 64", "bad_name",
+        check_names),
+    FIELDS("no text holds a NUL byte", "nul_byte", check_nul),
+    FIELDS("the job's name is 256 characters at most, without control characters", "too_long, bad_name",
+        check_name),
+    {{"there is such an engine, the group may use it, and it takes the code type",
+         "missing, unknown_engine, engine_not_allowed, bad_code_type", "engines"},
+        check_engine},
+    FIELDS("there is code", "missing, empty_code", check_code),
+    FIELDS("keys and values of variables, conf, labels and source are such, not too many, none twice",
+        "bad_name, too_long, too_many, bad_value", check_maps),
+    FIELDS("timeouts, sizes and tries are within what the settings allow", "bad_value", check_numbers),
+    FIELDS("rules on what is tried again are exit codes and patterns", "bad_value, too_long, too_many",
+        check_retry_rules),
+    FIELDS("idempotency key and time zone are such", "bad_value, unknown_timezone", check_texts),
+    FIELDS("a strategy is one that there is", "bad_value", check_strategy),
+    FIELDS("nothing is wanted that this version can't do", "unsupported", check_unsupported),
+    {{"fields that the creator's jobs must give are there", "missing", "required"}, NULL},
+    {{"only fields that the creator's jobs may give are there", "field_not_allowed", "allowed"}, NULL},
+    FIELDS("labels that are synonyms of fields have good values and contradict no field", "bad_value", NULL),
+    FIELDS("there is something to run but white space and comments", "empty_code", NULL),
+    FIELDS("SQL has no more than 10,000 statements", "too_many_statements", NULL),
+    FIELDS("lines that set variables, and ${...}, can be understood", "bad_set, bad_variable, fixed_variable",
+        NULL),
+    FIELDS("with its variables filled in the code is not too large", "too_large", NULL),
+    {{"SQL does nothing that is forbidden", "forbidden_code", "forbidden_sql"}, NULL},
+    {{"shell, Python and Scala do nothing that is forbidden", "forbidden_code", "forbidden_code"}, NULL},
 };
+enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
+
+const struct check *check_at(size_t index)
+{
+    return index < CHECKS ? &checks[index].shown : NULL;
+}
 
 void checks_limits(const struct convert_rules *rules, const struct job *j, struct limits_effective *out)
 {
@@ -388,9 +407,9 @@ bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t 
 {
     struct checking c = {.rules = rules, .job = j, .now = now, .arena = a, .problems = problems};
 
-    problems->count = 0;
     checks_limits(rules, j, &c.limits);
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-        checks[i](&c);
+    for (size_t i = 0; i < CHECKS; i++)
+        if (checks[i].run != NULL)
+            checks[i].run(&c);
     return problems->count == 0;
 }

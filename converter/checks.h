@@ -6,12 +6,11 @@
 #ifndef MILLRACE_CONVERTER_CHECKS_H
 #define MILLRACE_CONVERTER_CHECKS_H
 
+#include "converter/zones.h"
+#include "core/defaults.h"
 #include "core/engine_list.h"
 #include "core/job.h"
 #include "core/limits.h"
-
-#define RETRY_ATTEMPTS_MAX 100
-#define RETRY_BACKOFF_MAX_MS (366LL * 24 * 3600 * 1000)
 
 struct convert_rules {
     const struct engine_list *engines;
@@ -20,14 +19,25 @@ struct convert_rules {
     struct job_limits limits;     /* where the job says nothing */
     struct job_limits
         most; /* and the most it may say; 0 in the job means this, but for queue_timeout_ms: none */
-    struct job_retry retry;      /* where the job says nothing */
-    const struct limits *groups; /* what the limits documents say of the job's group; NULL: nothing */
+    struct job_retry retry;          /* where the job says nothing */
+    const struct limits *groups;     /* what the limits documents say of the job's group; NULL: nothing */
+    const struct defaults *defaults; /* the defaults documents; NULL: none */
+    const struct zones *zones;       /* NULL: only UTC */
+    const char *timezone;            /* where the job says nothing; NULL: UTC */
 };
 
 /* What they say of this job's. Borrowed from the snapshot. */
 void checks_limits(const struct convert_rules *rules, const struct job *j, struct limits_effective *out);
 
-/* False: problems tell what is wrong, the first one first. `now` UTC ms. */
+/* A check, for the reference. */
+struct check {
+    const char *what, *codes;
+    const char *
+        switched_by; /* field of the limits documents that switches it on, for a creator or a user; NULL: it is always on */
+};
+const struct check *check_at(size_t index); /* NULL behind the last */
+
+/* Adds what is wrong to problems. False: there is something. `now` UTC ms. */
 bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t now, struct arena *a,
     struct field_problems *problems);
 

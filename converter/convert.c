@@ -7,7 +7,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "converter/variables.h"
+#include "converter/creator_rules.h"
+#include "converter/fill.h"
+#include "converter/statements.h"
+#include "converter/synonyms.h"
 #include "core/uuid.h"
 
 /* What a record may be larger than the submission itself: ids, times and names that ingest adds. */
@@ -67,7 +70,7 @@ static void strip(struct job *j)
 }
 
 static void refuse(
-    struct job *j, const char *code, struct bytes message, struct bytes detail, struct arena *a)
+    struct job *j, const char *code, struct bytes message, struct bytes detail, int64_t line, struct arena *a)
 {
     const struct error_code *row = job_error_code(code);
     struct job_error *error = arena_alloc(a, sizeof(*error));
@@ -78,7 +81,7 @@ static void refuse(
         .message = message,
         .detail = detail,
         .statement = NO_INT,
-        .line = NO_INT};
+        .line = line};
     j->error = error;
     j->statements.count = 0;
 }
@@ -96,7 +99,7 @@ static void refuse_problems(struct job *j, const struct field_problems *problems
         harmful = harmful || strcmp(p->code, "nul_byte") == 0;
     }
     struct bytes message = arena_printf(a, "%.*s: %.*s", BYTES_ARG(first->field), BYTES_ARG(first->detail));
-    refuse(j, first->code, message, problems->count > 1 ? all : BYTES_NONE, a);
+    refuse(j, first->code, message, problems->count > 1 ? all : BYTES_NONE, NO_INT, a);
     if (harmful)
         strip(j);
 }
@@ -106,7 +109,7 @@ static void refuse_large(struct job *j, const char *what, int64_t bytes, int64_t
     refuse(j, "too_large",
         arena_printf(
             a, "%s has %lld bytes, at most %lld are allowed", what, (long long)bytes, (long long)most),
-        BYTES_NONE, a);
+        BYTES_NONE, NO_INT, a);
     strip(j);
 }
 
@@ -115,101 +118,47 @@ void convert_refuse_size(const struct convert_rules *rules, struct job *j, size_
     refuse_large(j, "the completed job", (int64_t)bytes, rules->derived_max_bytes, a);
 }
 
-/* ---- defaults ---- */
-
-static void fill(int64_t *value, int64_t normal, int64_t most, bool zero_is_most)
-{
-    if (*value == NO_INT)
-        *value = normal;
-    else if (*value == 0 && zero_is_most)
-        *value = most;
-}
-
-/* The group's own where the limits documents set one, within what a job may ask for; 0 means there what it means in a job. */
-static int64_t normal_of(int64_t of_group, int64_t normal, int64_t most, bool zero_is_most)
-{
-    if (of_group == NO_INT)
-        return normal;
-    if (of_group == 0)
-        return zero_is_most ? most : 0;
-    return of_group < most ? of_group : most;
-}
-
-static void fill_defaults(const struct convert_rules *rules, struct job *j)
-{
-    struct limits_effective group;
-    const struct engine_info *engine = engine_list_find(rules->engines, j->engine);
-    const struct job_limits *normal = &rules->limits;
-    const struct job_limits *most = &rules->most;
-
-    checks_limits(rules, j, &group);
-    if (j->submitter.len == 0)
-        j->submitter = j->user;
-    if (j->name.data == NULL)
-        j->name = BYTES("");
-    if (j->code.data == NULL)
-        j->code = BYTES("");
-    if (j->code_type.len == 0)
-        j->code_type = engine != NULL ? bytes_of(engine->code_types[0]) : BYTES("");
-    fill(&j->limits.queue_timeout_ms,
-        normal_of(group.queue_timeout_ms, normal->queue_timeout_ms, most->queue_timeout_ms, false),
-        most->queue_timeout_ms, false);
-    fill(&j->limits.run_timeout_ms,
-        normal_of(group.run_timeout_ms, normal->run_timeout_ms, most->run_timeout_ms, true),
-        most->run_timeout_ms, true);
-    fill(&j->limits.max_log_bytes, normal->max_log_bytes, most->max_log_bytes, true);
-    fill(&j->limits.max_result_rows, normal->max_result_rows, most->max_result_rows, true);
-    fill(&j->retry.max_attempts, rules->retry.max_attempts, 0, false);
-    fill(&j->retry.backoff_ms, rules->retry.backoff_ms, 0, false);
-    fill(&j->retry.max_backoff_ms, rules->retry.max_backoff_ms, 0, false);
-    if (j->retry.on_lost == NO_ENUM)
-        j->retry.on_lost = rules->retry.on_lost;
-}
-
 /* ---- statements ---- */
 
-/* One statement: the whole code, by place where nothing was replaced in it. */
-static bool make_statements(const struct convert_rules *rules, struct job *j, struct arena *a)
+static bool make_statements(const struct convert_rules *rules, struct job *j, int64_t now, struct arena *a)
 {
-    struct bytes text;
-    struct job_statement *s = arena_alloc(a, sizeof(*s));
-    enum variables_end end =
-        variables_replace(j->code, &j->variables, (size_t)rules->derived_max_bytes, a, &text, &j->warnings);
+    size_t left_bytes = (size_t)rules->derived_max_bytes;
+    const struct statements_piece whole = {j->code, j->code_type, j->engine, 0, 1};
+    struct statements_problem problem;
 
-    if (end == VARIABLES_TOO_LARGE) {
-        refuse(j, "too_large",
-            arena_printf(a, "with its variables filled in, the code has more than %lld bytes",
-                (long long)rules->derived_max_bytes),
-            BYTES_NONE, a);
+    j->statements.count = 0;
+    if (statements_add(rules, j, &whole, now, &left_bytes, a, &problem))
+        return true;
+    refuse(j, problem.code, problem.message, problem.detail, problem.line, a);
+    j->error->statement = problem.statement;
+    if (strcmp(problem.code, "too_large") == 0)
         strip(j);
-        return false;
-    }
-    *s = (struct job_statement){.index = 0,
-        .text = end == VARIABLES_REPLACED ? text : BYTES_NONE,
-        .offset = 0,
-        .length = (int64_t)j->code.len,
-        .first_line = 1};
-    j->statements.items = s;
-    j->statements.count = 1;
-    return true;
+    return false;
 }
 
 bool convert_job(
     const struct convert_rules *rules, struct job *j, size_t record_bytes, int64_t now, struct arena *a)
 {
     struct field_problems *problems = arena_alloc(a, sizeof(*problems));
+    struct limits_effective group;
 
     j->error = NULL;
+    j->warnings.count = 0;
+    problems->count = 0;
     if ((int64_t)record_bytes > rules->submission_max_bytes + ENVELOPE_BYTES) {
-        fill_defaults(rules, j);
+        fill_job(rules, j, a);
         refuse_large(j, "the submission", (int64_t)record_bytes, rules->submission_max_bytes, a);
         return false;
     }
+    synonyms_apply(j, a, problems);
+    checks_limits(rules, j, &group);
+    creator_rules_apply(&group, j, a, problems);
+    fill_strategy(rules, j, a);
     bool fit = checks_run(rules, j, now, a, problems);
-    fill_defaults(rules, j);
+    fill_job(rules, j, a);
     if (!fit) {
         refuse_problems(j, problems, a);
         return false;
     }
-    return make_statements(rules, j, a);
+    return make_statements(rules, j, now, a);
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converter/synonyms.h"
 #include "core/log.h"
 
 #define OF(member) offsetof(struct converter_settings, member)
@@ -20,6 +21,10 @@ const struct setting converter_settings_table[] = {
     {"http.port", SETTING_INT, OF(stage.http_port), "8421", 0, 65535, "port of /metrics, /healthz, ..."},
     {"engines.dir", SETTING_TEXT, OF(engines_dir), "engines", 1, 4096,
         "folder with one folder per engine, each with an engine.json"},
+    {"timezone", SETTING_TEXT, OF(timezone), "UTC", 1, 64,
+        "time zone of jobs that name none: what day it is for their variables"},
+    {"zoneinfo.dir", SETTING_TEXT, OF(zoneinfo_dir), "/usr/share/zoneinfo", 1, 4096,
+        "folder with the system's time zones (the package tzdata), read at start"},
     {"submission.max_bytes", SETTING_SIZE, OF(submission_max_bytes), "1m", 1024, 8 * 1024 * 1024,
         "most bytes of one submission"},
     {"derived.max_bytes", SETTING_SIZE, OF(derived_max_bytes), "8m", 4096, 10 * 1024 * 1024,
@@ -47,11 +52,13 @@ const struct setting converter_settings_table[] = {
     SETTING_END,
 };
 
-enum { LOAD_MS = 1000 }; /* patience for the limits: a batch may wait */
+enum { LOAD_MS = 1000 }; /* patience for limits and defaults, each: a batch may wait */
 
 struct converter {
     struct engine_list *engines;
-    struct limits *limits; /* the present snapshot */
+    struct zones *zones;
+    struct limits *limits; /* the present snapshots */
+    struct defaults *defaults;
     struct convert_rules rules;
 };
 
@@ -62,13 +69,25 @@ bool converter_open(struct stage_world *w, void **self, struct error *e)
 
     if (engines == NULL)
         return false;
+    struct zones *zones = zones_open(s->zoneinfo_dir, e);
+    if (zones == NULL || zones_find(zones, bytes_of(s->timezone)) == NULL) {
+        if (zones != NULL)
+            error_set(
+                e, "bad_setting", "timezone=%s: there is no such zone in %s", s->timezone, s->zoneinfo_dir);
+        zones_close(zones);
+        engine_list_close(engines);
+        return false;
+    }
     struct converter *c = calloc(1, sizeof(*c));
     if (c == NULL)
         log_fatal("out_of_memory", "what=converter");
     c->engines = engines;
+    c->zones = zones;
     c->rules = (struct convert_rules){.engines = engines,
         .submission_max_bytes = s->submission_max_bytes,
         .derived_max_bytes = s->derived_max_bytes,
+        .zones = zones,
+        .timezone = s->timezone,
         .limits = s->limits,
         .most = s->most,
         .retry = {.max_attempts = 1,
@@ -84,20 +103,26 @@ void converter_close(void *self)
     struct converter *c = self;
 
     engine_list_close(c->engines);
+    zones_close(c->zones);
     limits_free(c->limits);
+    defaults_free(c->defaults);
     free(c);
 }
 
 bool converter_refresh(void *self, struct stage_world *w, struct error *e)
 {
     struct converter *c = self;
-    struct limits *fresh = limits_load(w->store, LOAD_MS, e);
+    struct limits *limits = limits_load(w->store, LOAD_MS, e);
+    struct defaults *defaults = limits != NULL ? defaults_load(w->store, LOAD_MS, e) : NULL;
 
-    if (fresh == NULL)
+    if (defaults == NULL) {
+        limits_free(limits);
         return false;
+    }
     limits_free(c->limits);
-    c->limits = fresh;
-    c->rules.groups = fresh;
+    defaults_free(c->defaults);
+    c->rules.groups = c->limits = limits;
+    c->rules.defaults = c->defaults = defaults;
     return true;
 }
 
@@ -185,6 +210,9 @@ enum step_verdict converter_step(void *self, struct step_record *r, struct outbo
     struct converter *c = self;
     struct job *j = r->value;
     struct origin lies = {r->raw->partition, r->raw->offset, r->raw->timestamp};
+    struct field_problems problems = {.count = 0}; /* convert_job tells them again */
+
+    synonyms_apply(j, r->arena, &problems); /* labels may say who it is */
 
     if (!job_name_is_valid(j->creator) || !job_name_is_valid(j->user)) {
         error_set(e, "bad_name", "creator and user must be 1 to 64 characters of A-Z a-z 0-9 . _ @ -");

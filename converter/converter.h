@@ -11,7 +11,7 @@
 
 struct converter_settings {
     struct stage_settings stage; /* first */
-    const char *engines_dir;
+    const char *engines_dir, *zoneinfo_dir, *timezone;
     int64_t submission_max_bytes, derived_max_bytes;
     struct job_limits limits, most;
     int64_t backoff_ms, max_backoff_ms;
@@ -20,7 +20,7 @@ extern const struct setting converter_settings_table[];
 
 bool converter_open(struct stage_world *w, void **self, struct error *e);
 void converter_close(void *self);
-/* Reads the limits anew. */
+/* Reads limits and defaults anew. */
 bool converter_refresh(void *self, struct stage_world *w, struct error *e);
 enum step_verdict converter_step(void *self, struct step_record *r, struct outbox *out, struct error *e);
 

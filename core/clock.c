@@ -48,7 +48,7 @@ struct timespec clock_after(clockid_t clock, int64_t ms)
 }
 
 /* Years are counted from March here, so that the leap day is the last of a year. */
-static int64_t days_of(int64_t year, int64_t month, int64_t day)
+int64_t clock_days(int64_t year, int64_t month, int64_t day)
 {
     if (month <= 2)
         year--;
@@ -59,7 +59,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
     return era * 146097 + day_of_era - 719468;
 }
 
-static void date_of(int64_t days, int *year, int *month, int *day)
+void clock_date(int64_t days, int *year, int *month, int *day)
 {
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -82,7 +82,7 @@ char *clock_text(int64_t utc_ms, char *out)
     unsigned ms = (unsigned)(utc_ms - days * MS_PER_DAY);
     int year, month, day;
 
-    date_of(days, &year, &month, &day);
+    clock_date(days, &year, &month, &day);
     /* The remainders change nothing; they tell an optimizing gcc that the text fits. */
     snprintf(out, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)year % 10000,
         (unsigned)month % 100, (unsigned)day % 100, ms / 3600000 % 24, ms / 60000 % 60, ms / 1000 % 60,
@@ -150,7 +150,7 @@ static bool take_zone(struct bytes *text, int *minutes)
     return true;
 }
 
-static int days_in_month(int year, int month)
+int clock_days_in_month(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -173,10 +173,10 @@ bool clock_parse(struct bytes text, int64_t *utc_ms)
     if (!take_fraction(&text, &ms) || !take_zone(&text, &zone) || text.len != 0)
         return false;
     /* 60 is a leap second; UTC milliseconds have none, so it is the first second of the next minute. */
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
-        second > 60)
+    if (month < 1 || month > 12 || day < 1 || day > clock_days_in_month(year, month) || hour > 23 ||
+        minute > 59 || second > 60)
         return false;
-    int64_t seconds = ((days_of(year, month, day) * 24 + hour) * 60 + minute - zone) * 60 + second;
+    int64_t seconds = ((clock_days(year, month, day) * 24 + hour) * 60 + minute - zone) * 60 + second;
     *utc_ms = seconds * 1000 + ms;
     return true;
 }

@@ -31,4 +31,9 @@ char *clock_text(int64_t utc_ms, char *out);
 /* RFC 3339 with zone ("...Z" or "+02:00"), fraction optional, to UTC ms. */
 bool clock_parse(struct bytes text, int64_t *utc_ms);
 
+/* The calendar (proleptic Gregorian): days since 1970-01-01 of a date that exists, and back. */
+int64_t clock_days(int64_t year, int64_t month, int64_t day);
+void clock_date(int64_t days, int *year, int *month, int *day);
+int clock_days_in_month(int year, int month); /* month 1 to 12 */
+
 #endif

@@ -131,18 +131,41 @@ struct bytes job_statement_text(const struct job *j, const struct job_statement 
 }
 
 #define NAME_MAX_LEN 64
+#define KEY_MAX_LEN 255
+
+static bool is_letter(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* A letter, a digit, or one of others. */
+static bool is_one_of(char c, const char *others)
+{
+    return is_letter(c) || (c >= '0' && c <= '9') || (c != '\0' && strchr(others, c));
+}
+
+static bool all_are(struct bytes text, const char *others)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_one_of(text.data[i], others))
+            return false;
+    return true;
+}
 
 bool job_name_is_valid(struct bytes name)
 {
     if (name.len == 0 || name.len > NAME_MAX_LEN)
         return false;
-    if (bytes_equal_text(name, ".") || bytes_equal_text(name, ".."))
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        bool letter_or_digit = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!letter_or_digit && (c == '\0' || !strchr("._@-", c)))
-            return false;
-    }
-    return true;
+    return !bytes_equal_text(name, ".") && !bytes_equal_text(name, "..") && all_are(name, "._@-");
+}
+
+bool job_variable_name_is_valid(struct bytes name)
+{
+    return name.len > 0 && name.len <= JOB_VARIABLE_BYTES &&
+           (is_letter(name.data[0]) || name.data[0] == '_') && all_are(name, "_.-");
+}
+
+bool job_key_is_valid(struct bytes key)
+{
+    return key.len > 0 && key.len <= KEY_MAX_LEN && all_are(key, "_.-/:@");
 }

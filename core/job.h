@@ -184,6 +184,13 @@ struct bytes job_group(struct arena *a, const struct job *j);
 struct bytes job_statement_text(const struct job *j, const struct job_statement *s);
 /* [A-Za-z0-9._@-]{1,64}, and neither "." nor "..": names become folders. */
 bool job_name_is_valid(struct bytes creator_or_user);
+/* A variable's: [A-Za-z_][A-Za-z0-9_.-]*, up to JOB_VARIABLE_BYTES. */
+bool job_variable_name_is_valid(struct bytes name);
+/* A key of conf, labels or source: 1 to 255 letters, digits and _ . - / : @, so that it can stand in a query, a path and a setting. */
+bool job_key_is_valid(struct bytes key);
+#define JOB_VARIABLE_BYTES 128
+#define JOB_PAIRS_MAX 256       /* variables, or settings of the engine */
+#define JOB_VALUE_BYTES 65536   /* most of a setting's value */
 #define JOB_NAME_CHARACTERS 256 /* most of a job's own name */
 #define JOB_KEY_BYTES 255       /* most of an idempotency key */
 
@@ -254,6 +261,9 @@ extern const struct shape shape_plan;       /* struct job: pool, nodes, cache (e
 extern const struct shape shape_event;      /* struct event */
 extern const struct shape shape_log;        /* struct job_log */
 extern const struct shape shape_control;    /* struct control */
+extern const struct shape shape_limits;     /* struct job_limits */
+extern const struct shape shape_retry;      /* struct job_retry */
+extern const struct shape shape_strategy;   /* struct job_strategy */
 extern const struct shape shape_error;      /* struct job_error */
 extern const struct shape shape_result;     /* struct job_result */
 extern const struct shape shape_times;      /* struct job_times */

@@ -78,7 +78,7 @@ static const struct field limits_fields[] = {
         "log bytes kept; the middle is dropped beyond; null: the default"),
     PLAIN(FIELD_INT, struct job_limits, max_result_rows, N, "rows kept of each result; null: the default"),
 };
-static SHAPE(shape_limits, struct job_limits, "JobLimits", limits_fields, "What a job may use up.");
+SHAPE(shape_limits, struct job_limits, "JobLimits", limits_fields, "What a job may use up.");
 
 static const struct field retry_fields[] = {
     PLAIN(FIELD_INT, struct job_retry, max_attempts, N, "tries in all, 1 is no retry; null: the default"),
@@ -95,7 +95,7 @@ static const struct field retry_fields[] = {
         "the same for errors: POSIX extended regular expressions, searched for in the error's code and "
         "message"),
 };
-static SHAPE(shape_retry, struct job_retry, "JobRetry", retry_fields, "What happens after a failed try.");
+SHAPE(shape_retry, struct job_retry, "JobRetry", retry_fields, "What happens after a failed try.");
 
 static const struct field part_fields[] = {
     PLAIN(FIELD_TEXT, struct job_part, id, R, "name of the part within the job"),
@@ -111,8 +111,7 @@ static const struct field strategy_fields[] = {
     PLAIN(FIELD_TEXT, struct job_strategy, kind, R, "single, race, all or fallback"),
     PLAIN(FIELD_STRINGS, struct job_strategy, targets, O, "the targets that it is about"),
 };
-static SHAPE(
-    shape_strategy, struct job_strategy, "JobStrategy", strategy_fields, "How several targets are used.");
+SHAPE(shape_strategy, struct job_strategy, "JobStrategy", strategy_fields, "How several targets are used.");
 
 static const struct field statement_fields[] = {
     PLAIN(FIELD_INT, struct job_statement, index, R, "from 0"),

@@ -32,6 +32,16 @@ static const struct field limit_fields[] = {
         "longest run of one attempt where the job names none; 0: no limit"),
     FIELD(FIELD_TEXT, on_failure, FIELD_NULLABLE,
         "hold: a failed job holds its group; next (the default): the next job runs"),
+    FIELD(FIELD_STRINGS, required, FIELD_OPTIONAL,
+        "fields that a job must give, such as name or labels.project; none: only those that all must"),
+    FIELD(FIELD_STRINGS, allowed, FIELD_OPTIONAL,
+        "the optional fields that a job may give, such as labels or conf.database; none: all"),
+    FIELD(FIELD_STRINGS, forbidden_sql, FIELD_OPTIONAL,
+        "what SQL may not do, such as drop table or delete without where; none: nothing is forbidden"),
+    FIELD(FIELD_STRINGS, forbidden_code, FIELD_OPTIONAL,
+        "rules for shell, Python and Scala, such as shell.rm or all of python; none: nothing is forbidden"),
+    FIELD(FIELD_INT, row_limit, FIELD_NULLABLE,
+        "most rows that a query may give: SQL gets a limit; 0 or null: no such limit"),
     FIELD(FIELD_TEXT, by, FIELD_NULLABLE | FIELD_INTERNAL, "who wrote it"),
     FIELD(FIELD_TIME, at, FIELD_NULLABLE | FIELD_INTERNAL, "when it was written"),
 };
@@ -66,8 +76,35 @@ static const struct {
     {"weight", offsetof(struct limit, weight), 1, LIMITS_WEIGHT_MAX, false},
     {"queue_timeout_ms", offsetof(struct limit, queue_timeout_ms), 0, LIMITS_TIMEOUT_MAX_MS, true},
     {"run_timeout_ms", offsetof(struct limit, run_timeout_ms), 0, LIMITS_TIMEOUT_MAX_MS, true},
+    {"row_limit", offsetof(struct limit, row_limit), 0, LIMITS_ROWS_MAX, true},
 };
 #define NUMBERS (sizeof numbers / sizeof numbers[0])
+
+/* The lists, and where each counts. */
+static const struct {
+    const char *name;
+    size_t offset, effective;
+} lists[] = {
+    {"engines", offsetof(struct limit, engines), offsetof(struct limits_effective, engines)},
+    {"required", offsetof(struct limit, required), offsetof(struct limits_effective, required)},
+    {"allowed", offsetof(struct limit, allowed), offsetof(struct limits_effective, allowed)},
+    {"forbidden_sql", offsetof(struct limit, forbidden_sql),
+        offsetof(struct limits_effective, forbidden_sql)},
+    {"forbidden_code", offsetof(struct limit, forbidden_code),
+        offsetof(struct limits_effective, forbidden_code)},
+};
+#define LISTS (sizeof lists / sizeof lists[0])
+
+static const struct strings *list_of(const struct limit *l, size_t i)
+{
+    return (const struct strings *)(const void *)((const char *)l + lists[i].offset);
+}
+
+/* Only engines have no word for none: an engine may have that name. */
+static bool is_none(const struct strings *list, size_t i)
+{
+    return i > 0 && list->count == 1 && bytes_equal_text(list->items[0], LIMITS_LIST_NONE);
+}
 
 static int64_t number_get(const struct limit *l, size_t i)
 {
@@ -121,10 +158,11 @@ bool limit_check(const struct limit *l, struct arena *a, struct field_problems *
         ok = problem(problems, "selector", "bad_value", BYTES("expected creator/user, creator/* or *"));
     else if (l->weight != NO_INT && is_of_a_group(l->selector))
         ok = problem(problems, "weight", "bad_value", BYTES("a weight is a creator's: set it for creator/*"));
-    if (l->engines.count > LIMITS_ENGINES_MAX)
-        ok = problem(
-            problems, "engines", "too_many", arena_printf(a, "at most %d engines", LIMITS_ENGINES_MAX));
-    for (size_t i = 0; i < l->engines.count && i < LIMITS_ENGINES_MAX; i++)
+    for (size_t i = 0; i < LISTS; i++)
+        if (list_of(l, i)->count > LIMITS_LIST_MAX)
+            ok = problem(
+                problems, lists[i].name, "too_many", arena_printf(a, "at most %d entries", LIMITS_LIST_MAX));
+    for (size_t i = 0; i < l->engines.count && i < LIMITS_LIST_MAX; i++)
         if (!job_name_is_valid(l->engines.items[i]))
             ok = problem(problems, "engines", "bad_name", BYTES("expected names of engines"));
     if (l->on_failure.data && !bytes_equal_text(l->on_failure, "hold") &&
@@ -275,8 +313,14 @@ void limits_find(
             continue;
         if (item->weight != NO_INT && level != OF_GROUP)
             out->weight = item->weight;
-        if (item->engines.count)
-            out->engines = &item->engines;
+        for (size_t i = 0; i < LISTS; i++) {
+            const struct strings *list = list_of(item, i);
+            const struct strings *counts = is_none(list, i) ? NULL : list;
+            if (list->count)
+                memcpy((char *)out + lists[i].effective, &counts, sizeof counts);
+        }
+        if (item->row_limit != NO_INT)
+            out->row_limit = item->row_limit;
         if (item->queue_timeout_ms != NO_INT)
             out->queue_timeout_ms = item->queue_timeout_ms;
         if (item->run_timeout_ms != NO_INT)

@@ -7,6 +7,10 @@
  * nothing. max_queued and max_running: every matching selector counts on its own. max_running of a group says how many of its jobs run at
  * once (1 without one); that of the wider selectors is shared by their groups and counted in `holders` (core/ledger.h).
  *
+ * required, allowed, forbidden_sql, forbidden_code, row_limit: rules for code and fields, which the converter applies
+ * (converter/creator_rules.h); the most specific selector that sets the field wins, too. A list with the one entry `none`, and a row_limit
+ * of 0, switch off what a wider selector has set.
+ *
  * Documents may be written by hand: one with a selector that is none is passed over, a number out of range counts as the nearest one that
  * is in it, a timeout below 0 as not set. What REST refuses is told by limit_check.
  *
@@ -25,7 +29,9 @@
 #define LIMITS_RUNNING_MAX 100000
 #define LIMITS_QUEUED_MAX 1000000000
 #define LIMITS_TIMEOUT_MAX_MS (365 * 24 * 3600 * (int64_t)1000)
-#define LIMITS_ENGINES_MAX 64
+#define LIMITS_LIST_MAX 64 /* entries of each list */
+#define LIMITS_LIST_NONE "none"
+#define LIMITS_ROWS_MAX 1000000000
 
 /* One document. A field that is not set: NO_INT, or no items. */
 struct limit {
@@ -36,6 +42,9 @@ struct limit {
     int64_t queue_timeout_ms, run_timeout_ms; /* 0: no timeout */
     struct bytes
         on_failure; /* "hold": a failed job holds its group; "next": it does not, whatever wider selectors say */
+    struct strings required, allowed;             /* fields of a submission */
+    struct strings forbidden_sql, forbidden_code; /* phrases; names of rules */
+    int64_t row_limit;                            /* 0: none */
     struct bytes by;
     int64_t at; /* UTC ms */
 };
@@ -68,6 +77,8 @@ struct limits_effective {
     const struct strings *engines;            /* NULL: all */
     int64_t queue_timeout_ms, run_timeout_ms; /* NO_INT: not set */
     bool hold_on_failure;
+    const struct strings *required, *allowed, *forbidden_sql, *forbidden_code; /* NULL: none */
+    int64_t row_limit;                                                         /* 0: none */
 };
 void limits_find(
     const struct limits *l, struct bytes creator, struct bytes user, struct limits_effective *out);

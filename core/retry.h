@@ -12,6 +12,8 @@
 
 #include "core/job.h"
 
+#define RETRY_ATTEMPTS_MAX 100
+#define RETRY_BACKOFF_MAX_MS (366 * 24 * 3600 * (int64_t)1000)
 #define RETRY_RULES_MAX 32    /* exit codes, and patterns */
 #define RETRY_PATTERN_MAX 256 /* bytes */
 #define RETRY_COST_MAX 500    /* characters and operators of a pattern when its repetitions are written out */

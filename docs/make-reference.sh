@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes docs/reference/*.md from what the programs themselves print: settings, routes, records, errors, the command line.
+# Makes docs/reference/*.md from what the programs themselves print: settings, routes, records, errors, variables, checks, the command line.
 # A flow test compares the committed pages with it.
 #
 #     docs/make-reference.sh [OUT]      OUT: the folder, default docs/reference; programs: MILLRACE_BUILD_DIR (build/release, by ./run build)
@@ -16,4 +16,6 @@ done
 "$bin/millrace-ingest" --help=routes >"$out/routes.md"
 "$bin/codec-tool" markdown >"$out/records.md"
 "$bin/codec-tool" errors >"$out/errors.md"
+"$bin/variables-tool" markdown >"$out/variables.md"
+"$bin/rules-tool" markdown >"$out/checks.md"
 "$bin/millrace" help --markdown >"$out/cli.md"

@@ -170,6 +170,8 @@ bool nodes_begin(struct running *r)
 static void end_of_run(struct running *r, const struct task_outcome *o)
 {
     struct job_error error = o->error;
+    if (error.line != NO_INT && error.line > 0) /* the engine counts from the first line that it was given */
+        error.line += walk_first_line(&r->job, r->walk.nodes[r->at]) - 1;
     if (r->walk.count > 1)
         error.node = r->walk.nodes[r->at]->id;
     switch (o->end) {

@@ -59,3 +59,11 @@ struct bytes walk_code(const struct job *j, const struct job_node *n)
         return job_statement_text(j, &j->statements.items[n->statement]);
     return j->code;
 }
+
+int64_t walk_first_line(const struct job *j, const struct job_node *n)
+{
+    if (n->statement < 0 || (size_t)n->statement >= j->statements.count)
+        return 1;
+    int64_t line = j->statements.items[n->statement].first_line;
+    return line > 0 ? line : 1;
+}

@@ -15,4 +15,7 @@ bool walk_plan(const struct job *j, struct arena *a, struct walk *out, struct er
 /* The code of an exec node: its own, or its statement's text. */
 struct bytes walk_code(const struct job *j, const struct job_node *n);
 
+/* The line of the user's text on which that code begins. */
+int64_t walk_first_line(const struct job *j, const struct job_node *n);
+
 #endif

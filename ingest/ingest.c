@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "ingest/cancel.h"
 #include "ingest/cancel_many.h"
+#include "ingest/default.h"
 #include "ingest/group.h"
 #include "ingest/instance.h"
 #include "ingest/job.h"
@@ -90,6 +91,20 @@ const struct http_route ingest_routes[] = {
     {"PUT", "/v1/limits/{creator}/{user}", HTTP_WORKER, limit_put, WISH_MOST, "Set it: the whole document",
         "200, 400, 413, 415, 422, 503"},
     {"DELETE", "/v1/limits/{creator}/{user}", HTTP_WORKER, limit_delete, 0, "Take it away", "200, 400, 503"},
+    {"GET", "/v1/defaults", HTTP_WORKER, defaults_get, 0, "All defaults, by selector", "200, 400, 503"},
+    {"GET", "/v1/defaults/{selector}", HTTP_WORKER, default_get, 0,
+        "The defaults of *, or of any selector as one percent-encoded word", "200, 400, 404, 503"},
+    {"PUT", "/v1/defaults/{selector}", HTTP_WORKER, default_put, DEFAULT_BODY_MOST,
+        "Set them: the whole document", "200, 400, 413, 415, 422, 503"},
+    {"DELETE", "/v1/defaults/{selector}", HTTP_WORKER, default_delete, 0, "Take them away", "200, 400, 503"},
+    {"GET", "/v1/defaults/{creator}/{user}", HTTP_WORKER, default_get, 0,
+        "The defaults of a group, or of a creator (creator/*); behind the user ,engine=NAME and "
+        ",label=KEY=VALUE",
+        "200, 400, 404, 503"},
+    {"PUT", "/v1/defaults/{creator}/{user}", HTTP_WORKER, default_put, DEFAULT_BODY_MOST,
+        "Set them: the whole document", "200, 400, 413, 415, 422, 503"},
+    {"DELETE", "/v1/defaults/{creator}/{user}", HTTP_WORKER, default_delete, 0, "Take them away",
+        "200, 400, 503"},
     {.method = NULL},
 };
 

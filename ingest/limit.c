@@ -4,7 +4,7 @@
  */
 #include "ingest/limit.h"
 
-#include "core/clock.h"
+#include "converter/creator_rules.h"
 #include "core/limits.h"
 #include "core/shape_bson.h"
 #include "ingest/ingest.h"
@@ -128,6 +128,7 @@ static bool read_limit(struct http_request *r, struct bytes selector, struct lim
     out->by = order.by.len ? order.by : BYTES_NONE;
     out->at = order.at;
     (void)limit_check(out, http_arena(r), &problems);
+    (void)creator_rules_check(out, http_arena(r), &problems);
     if (problems.count == 0)
         return true;
     http_problem(r, readable ? 422 : 400, "invalid", BYTES("this is no limit: see errors"), &problems);

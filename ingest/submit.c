@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converter/synonyms.h"
 #include "core/retry.h"
 
 #define MAX_ATTEMPTS 100
@@ -283,12 +284,13 @@ static bool take_key(struct check *c, struct bytes header_key)
     return bytes_is_utf8(header_key);
 }
 
-static const struct refusal *check_all(const struct submit_rules *rules, const json_t *object,
+static const struct refusal *check_all(const struct submit_rules *rules, json_t *object,
     struct bytes header_key, struct arena *a, struct job *job)
 {
     struct refusal *why =
         refusal_make(a, 422, "invalid", BYTES("the submission can't be accepted as it is; see errors"));
     struct check c = {rules, a, job, &why->problems};
+    synonyms_complete(object);
     bool readable = shape_from_json(&shape_submitted, object, SHAPE_STRICT, a, job, &why->problems);
 
     readable = take_key(&c, header_key) && readable && why->problems.count == 0;
@@ -296,6 +298,7 @@ static const struct refusal *check_all(const struct submit_rules *rules, const j
         why->status = 400;
         why->detail = BYTES("this is no submission: see errors");
     }
+    synonyms_apply(job, a, &why->problems);
     check_names(&c);
     check_code(&c);
     check_numbers(&c);

@@ -94,9 +94,30 @@ static void fill_leaf(const struct job *j, const struct job_statement *s, struct
     node->retry = 1;
 }
 
+/* All statements with what stands between them. */
+static struct bytes join(const struct job *j, struct arena *a)
+{
+    size_t at = (size_t)j->statements.items[0].offset;
+    struct buf all;
+
+    buf_init(&all);
+    for (size_t i = 0; i < j->statements.count; i++) {
+        const struct job_statement *s = &j->statements.items[i];
+        size_t offset = (size_t)s->offset;
+        buf_add_bytes(&all, bytes_slice(j->code, at, offset > at ? offset - at : 0));
+        buf_add_bytes(&all, job_statement_text(j, s));
+        at = (size_t)(s->offset + s->length);
+    }
+    struct bytes joined = arena_copy(a, buf_bytes(&all));
+    buf_release(&all);
+    return joined;
+}
+
+/* The statements are one session's, in one node; with conf `session: statement` each is a node of its own, resumed by itself. */
 static void make_nodes(struct job *j, struct arena *a)
 {
-    size_t leaves = j->statements.count;
+    bool apart = bytes_equal_text(pair_value(&j->conf, "session"), "statement");
+    size_t leaves = apart ? j->statements.count : 1;
     size_t inner = leaves > 1 ? 1 : 0;
     struct job_node *nodes = arena_array(a, leaves + inner, sizeof(*nodes));
     struct bytes *children = arena_array(a, leaves, sizeof(*children));
@@ -107,6 +128,8 @@ static void make_nodes(struct job *j, struct arena *a)
         fill_leaf(j, &j->statements.items[i], &nodes[i + inner]);
         children[i] = nodes[i + inner].id;
     }
+    if (!apart && j->statements.count > 1)
+        nodes[0].code = join(j, a);
     if (inner > 0) {
         nodes[0].kind = BYTES("sequence");
         nodes[0].children = (struct strings){children, leaves};

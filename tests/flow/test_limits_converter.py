@@ -2,55 +2,13 @@
 """The converter follows the limits documents: allowed engines, and timeouts where a job names none. It reads them itself,
 every few seconds, and works on with the last ones while the store is away. Only the converter runs here: records in, records
 out. Documents are written by hand, as an operator may."""
-import itertools
-import time
-
 import pytest
 
-from harness import avro
 from harness import servers as server_list
+from harness.converter import Converter
 from harness.wait import wait_for
 
-FOLLOW_AIM_S = 5  # a change is followed by all processes within so long
 STORE = next(name for name in server_list.NAMES if name in ("ferretdb", "mongo"))
-_keys = itertools.count(1)
-
-
-class Converter:
-    """Submits by Kafka and reads what comes out."""
-
-    def __init__(self, stack):
-        self.stack = stack
-        self.stage = stack["converter"]
-        self.reader = stack.kafka.reader("jobs.converted")
-        self.got = {}
-
-    def submit(self, job):
-        key = f"k{next(_keys)}"
-        self.stack.kafka.submit_json({**job, "idempotency_key": key})
-        return key
-
-    def result(self, key):
-        """The JobConverted of a submission."""
-        def read():
-            message = self.reader.poll()
-            if message is not None:
-                record = avro.decode("JobConverted", message.value())
-                self.got[record["idempotency_key"]] = record
-            return self.got.get(key)
-
-        return wait_for(read, 30, f"the converter sends {key}", 0)
-
-    def convert(self, job):
-        return self.result(self.submit(job))
-
-    def follow(self, job, expected):
-        """Submits until the converter follows a change that was just made."""
-        began = time.monotonic()
-        wait_for(lambda: expected(self.convert(job)), 10 * FOLLOW_AIM_S, "the converter follows the change", 0.1)
-        took = time.monotonic() - began
-        print(f"followed after {took:.1f} s, aim {FOLLOW_AIM_S} s")
-        assert took < 5 * FOLLOW_AIM_S
 
 
 @pytest.fixture(scope="module")

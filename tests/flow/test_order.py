@@ -98,7 +98,8 @@ def converted(user, **more):
     return {"job_id": str(uuid.uuid4()), "creator": "flow", "user": user, "submitter": user,
             "origin": {"partition": 0, "offset": 0, "timestamp": now}, "times": {"accepted": now, "converted": now},
             "limits": {"queue_timeout_ms": 0, "run_timeout_ms": 60_000, "max_log_bytes": 1_000_000, "max_result_rows": 1000},
-            "retry": {"max_attempts": 1, "backoff_ms": 1000, "max_backoff_ms": 1000, "on_lost": "retry"}, **more}
+            "retry": {"max_attempts": 1, "backoff_ms": 1000, "max_backoff_ms": 1000, "on_lost": "retry"},
+            "conf": {"session": "statement"}, **more}
 
 
 def statements(*texts):

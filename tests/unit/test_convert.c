@@ -20,6 +20,7 @@
 
 static char folder[] = "/tmp/millrace-test-convert-XXXXXX";
 static struct engine_list *engines;
+static struct zones *zones;
 static struct convert_rules rules;
 static struct arena arena;
 
@@ -98,6 +99,16 @@ static const struct refusal_case refusals[] = {
     {"a start in more than a year", "not_before", "1831622400001", "bad_value", "not_before: at most a year"},
     {"a start in the past", "not_before", "1799999999999", NULL, NULL},
     {"a callback", "callback_url", "\"http://x\"", "unsupported", "callback_url: not there yet"},
+    {"a time zone", "timezone", "\"Europe/Berlin\"", NULL, NULL},
+    {"UTC", "timezone", "\"UTC\"", NULL, NULL},
+    {"an unknown time zone", "timezone", "\"Europe/Atlantis\"", "unknown_timezone",
+        "timezone: there is no zone 'Europe/Atlantis'"},
+    {"a path as a time zone", "timezone", "\"../etc/passwd\"", "unknown_timezone", "timezone: "},
+    {"a built-in variable", "variables", "{\"user\":\"root\"}", "fixed_variable",
+        "variables.user: the variable is built in"},
+    {"a run_date", "variables", "{\"run_date\":\"20240229\"}", NULL, NULL},
+    {"a run_date that is none", "variables", "{\"run_date\":\"20230229\"}", "bad_value",
+        "variables.run_date: expected a day"},
     {"an empty idempotency key", "idempotency_key", "\"\"", "bad_value", "idempotency_key: "},
 };
 
@@ -239,7 +250,131 @@ static void replaces_variables_in_the_statement_and_keeps_the_code(void **state)
     assert_true(convert_job(&rules, &j, 100, NOW, &arena));
     assert_true(bytes_equal_text(j.code, "echo ${day} ${HOME}"));
     assert_true(bytes_equal_text(job_statement_text(&j, &j.statements.items[0]), "echo mon ${HOME}"));
+    assert_int_equal(j.warnings.count, 0); /* HOME is the shell's */
+}
+
+static void refuses_wrong_variables_with_their_line(void **state)
+{
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, NULL, NULL);
+    j.code = BYTES("echo\n ${run_date*2}");
+    assert_false(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(j.error->code, "bad_variable"));
+    assert_true(
+        bytes_equal_text(j.error->message, "line 2, column 2: ${run_date*2}: a date takes only + and -"));
+    assert_int_equal(j.error->line, 2);
+    assert_int_equal(j.statements.count, 0);
+    assert_true(bytes_equal_text(j.code, "echo\n ${run_date*2}"));
+}
+
+/* The day before the submission, where the job says it is: NOW is 2027-01-15 08:00 UTC. */
+static void knows_what_day_it_is(void **state)
+{
+    static const struct {
+        const char *timezone; /* NULL: the job names none */
+        int64_t submitted_at;
+        const char *wanted;
+    } cases[] = {
+        {NULL, NO_INT, "20270114 08"},
+        {NULL, NOW - 9 * 3600 * 1000, "20270113 23"},
+        {"Asia/Tokyo", NOW + 7 * 3600 * 1000, "20270115 00"},
+        {"America/Los_Angeles", NOW - 1, "20270113 23"},
+        {"Pacific/Kiritimati", INT64_MAX, "99991228 14"},
+        {NULL, INT64_MIN + 1, "00010102 00"},
+    };
+    struct job j;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        arena_reset(&arena);
+        make_job(&j, NULL, NULL);
+        j.code = BYTES("${run_date} &{HH}");
+        j.timezone = bytes_of(cases[i].timezone);
+        j.submitted_at = cases[i].submitted_at;
+        assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+        struct bytes text = job_statement_text(&j, &j.statements.items[0]);
+        if (!bytes_equal_text(text, cases[i].wanted))
+            fail_msg("case %zu: expected '%s', got '%.*s'", i, cases[i].wanted, BYTES_ARG(text));
+        assert_true(bytes_equal_text(j.timezone, cases[i].timezone != NULL ? cases[i].timezone : "UTC"));
+    }
+}
+
+static void fills_in_the_defaults_that_fit(void **state)
+{
+    struct pair conf[] = {{BYTES("memory"), BYTES("1g")}, {BYTES("cores"), BYTES("2")}};
+    struct pair variables[] = {{BYTES("table"), BYTES("t1")}, {BYTES("run_mon"), BYTES("x")},
+        {BYTES("run_date"), BYTES("20240301")}};
+    struct pair mine[] = {{BYTES("table"), BYTES("t2")}};
+    struct pair own = {BYTES("cores"), BYTES("8")};
+    struct bytes target = BYTES("main");
+    struct job_strategy race = {BYTES("race"), {&target, 1}};
+    struct job_default items[2];
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    for (int i = 0; i < 2; i++)
+        shape_clear(&shape_default, &items[i]);
+    items[0].selector = BYTES("ide/*");
+    items[0].conf = (struct pairs){conf, 2};
+    items[0].variables = (struct pairs){variables, 3};
+    items[0].limits.run_timeout_ms = 0;
+    items[0].limits.queue_timeout_ms = 999999;
+    items[0].limits.max_log_bytes = 77;
+    items[0].retry.max_attempts = 4;
+    items[1].selector = BYTES("ide/ann,engine=shell");
+    items[1].variables = (struct pairs){mine, 1};
+    items[1].retry.backoff_ms = 9;
+    struct defaults *defaults = defaults_of(items, 2);
+    rules.defaults = defaults;
+
+    make_job(&j, NULL, NULL);
+    j.conf = (struct pairs){&own, 1};
+    j.code = BYTES("${table} ${run_date} ${run_mon}");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_int_equal(j.conf.count, 2);
+    assert_true(
+        bytes_equal_text(j.conf.items[0].value, "8") && bytes_equal_text(j.conf.items[1].value, "1g"));
+    assert_true(bytes_equal_text(job_statement_text(&j, &j.statements.items[0]), "t2 20240301 202403"));
     assert_int_equal(j.warnings.count, 1);
+    assert_true(
+        bytes_starts_with(j.warnings.items[0], "the defaults of ide/* set run_mon, which is built in"));
+    assert_int_equal(j.limits.run_timeout_ms, rules.most.run_timeout_ms);
+    assert_int_equal(j.limits.queue_timeout_ms, rules.most.queue_timeout_ms);
+    assert_int_equal(j.limits.max_log_bytes, 77);
+    assert_int_equal(j.limits.max_result_rows, 3000);
+    assert_int_equal(j.retry.max_attempts, 4);
+    assert_int_equal(j.retry.backoff_ms, 9);
+    assert_int_equal(j.retry.max_backoff_ms, 6);
+
+    make_job(&j, "limits", "{\"queue_timeout_ms\":0,\"run_timeout_ms\":7}");
+    j.retry.max_attempts = 2;
+    j.code = BYTES("#@set table = t3\n${table}");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(job_statement_text(&j, &j.statements.items[0]), "#@set table = t3\nt3"));
+    assert_int_equal(j.limits.queue_timeout_ms, 0);
+    assert_int_equal(j.limits.run_timeout_ms, 7);
+    assert_int_equal(j.retry.max_attempts, 2);
+
+    make_job(&j, "creator", "\"web\"");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_int_equal(j.conf.count, 0);
+    defaults_free(defaults);
+
+    /* A strategy is filled in before the checks look at it. */
+    items[0].strategy = &race;
+    rules.defaults = defaults = defaults_of(items, 1);
+    make_job(&j, NULL, NULL);
+    convert_job(&rules, &j, 100, NOW, &arena);
+    assert_true(bytes_equal_text(j.strategy->kind, "race"));
+    make_job(&j, "strategy", "{\"kind\":\"single\",\"targets\":[]}");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(j.strategy->kind, "single"));
+    rules.defaults = NULL;
+    defaults_free(defaults);
 }
 
 static void refuses_what_is_too_large_and_drops_its_code(void **state)
@@ -333,13 +468,16 @@ static int set_up(void **state)
                      "\"code_types\":[\"shell\",\"bash\"],\"scope\":\"user\",\"environment\":[]}");
     error_clear(&e);
     engines = engine_list_open(folder, &e);
-    if (engines == NULL) {
+    zones = zones_open("/usr/share/zoneinfo", &e);
+    if (engines == NULL || zones == NULL) {
         print_error("%s\n", e.text);
         return -1;
     }
     rules = (struct convert_rules){.engines = engines,
         .submission_max_bytes = 10000,
         .derived_max_bytes = 20000,
+        .zones = zones,
+        .timezone = "UTC",
         .limits = {0, 1000, 2000, 3000},
         .most = {10000, 20000, 30000, 40000},
         .retry = {.max_attempts = 1, .backoff_ms = 5, .max_backoff_ms = 6, .on_lost = ON_LOST_RETRY}};
@@ -353,6 +491,7 @@ static int tear_down(void **state)
 
     (void)state;
     engine_list_close(engines);
+    zones_close(zones);
     arena_release(&arena);
     snprintf(path, sizeof(path), "%s/shell/engine.json", folder);
     unlink(path);
@@ -371,6 +510,9 @@ int main(void)
         cmocka_unit_test(follows_the_limits_of_the_group),
         cmocka_unit_test(takes_zero_as_the_most),
         cmocka_unit_test(replaces_variables_in_the_statement_and_keeps_the_code),
+        cmocka_unit_test(refuses_wrong_variables_with_their_line),
+        cmocka_unit_test(knows_what_day_it_is),
+        cmocka_unit_test(fills_in_the_defaults_that_fit),
         cmocka_unit_test(refuses_what_is_too_large_and_drops_its_code),
         cmocka_unit_test(keeps_harm_out_of_refused_jobs),
         cmocka_unit_test(gives_ids_that_repeats_get_again),

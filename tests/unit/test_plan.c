@@ -34,8 +34,7 @@ static const struct {
     const char *root;
 } cases[] = {
     {"one statement is one exec node", 1, NULL, NULL, false, true, "default", NULL, 1, "exec"},
-    {"two statements are a sequence", 2, NULL, NULL, false, true, "default", NULL, 3, "sequence"},
-    {"five statements are a sequence", 5, NULL, NULL, false, true, "default", NULL, 6, "sequence"},
+    {"two statements are one session", 2, NULL, NULL, false, true, "default", NULL, 1, "exec"},
     {"no statement is refused", 0, NULL, NULL, false, false, "default", "plan_error", 0, NULL},
     {"a label picks the pool", 1, "pool", "fast", false, true, "fast", NULL, 1, "exec"},
     {"another label does not", 1, "team", "fast", false, true, "default", NULL, 1, "exec"},
@@ -96,7 +95,9 @@ static void a_sequence_names_its_children_in_order(void **state)
 
     (void)state;
     arena_init(&a);
+    struct pair apart = {BYTES("session"), BYTES("statement")};
     make_job(&j, &a, 2);
+    j.conf = (struct pairs){&apart, 1};
     assert_true(plan_job(&rules, &j, &a));
     const struct job_node *root = &j.nodes.items[0];
     assert_true(bytes_equal_text(root->id, "n1"));

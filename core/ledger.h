@@ -124,10 +124,13 @@ bool ledger_hold(const struct ledger *l, const struct bytes *groups, size_t coun
     int64_t now, struct error *e);
 
 /* ---- leases ---- */
-/* Creates this instance's document, counter 1. One that exists is our own: names of instances are never used again. */
-bool ledger_enlist(const struct ledger *l, const char *host, int64_t pid, int64_t now, struct error *e);
+/* Creates this instance's document, counter 1. One that exists is our own: names of instances are never used again. It expires when it
+ * was not renewed for keep_ms and a day: one that is gone means the same as one that is over. lease_ms: without a renewal for so long
+ * the executor is dead (for people to see; nothing is decided by it). */
+bool ledger_enlist(
+    const struct ledger *l, const char *host, int64_t pid, int64_t lease_ms, int64_t now, struct error *e);
 enum renewal { RENEWED, RENEW_OVER /* the lease is over for good */, RENEW_UNANSWERED };
-/* Repeated: the same. */
+/* The counter never falls. Repeated: the same, however late. */
 enum renewal ledger_renew(
     const struct ledger *l, int64_t counter, int64_t now, int64_t patience_ms, struct error *e);
 /* out[i] of instances[i]. */

@@ -44,7 +44,8 @@
 #include "core/run.h"
 #include "core/store.h"
 
-/* Bounds of answers with payloads or events, whatever the limit that is asked for: the answer ends with what reaches the bytes. */
+/* Bounds of answers with payloads or events, whatever the limit that is asked for: the answer ends with what reaches the bytes. Only
+ * ledger_find leaves it to the caller. */
 #define LEDGER_WAKE_MAX 200
 #define LEDGER_ANSWER_BYTES_MAX ((size_t)16 << 20)
 
@@ -66,9 +67,10 @@ bool ledger_look(const struct ledger *l, struct bytes group, size_t limit, struc
 /* Unfinished runs of one group with seq > after, least first: whatever their state. No payload. (For a cancel of a whole group.) */
 bool ledger_group(const struct ledger *l, struct bytes group, int64_t after, size_t limit, struct arena *a,
     struct runs *out, struct error *e);
-/* Runs by id, any state; missing ones are left out. with_payload: also nodes. */
+/* Runs by id, any state; missing ones are left out. with_payload: also nodes. bytes_max: the answer ends with the run that reaches it, so
+ * that one that is left out may exist all the same; 0: it has all, however large they are. */
 bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, bool with_payload,
-    struct arena *a, struct runs *out, struct error *e);
+    size_t bytes_max, struct arena *a, struct runs *out, struct error *e);
 /* Unfinished runs that are `running` under our name. No payload. */
 bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, struct error *e);
 /* Runs of these partitions whose wake_at lies between `after` and now and that are delayed or queued; with payload. Least wake_at first. At most

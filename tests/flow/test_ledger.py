@@ -67,3 +67,17 @@ def test_a_statement_whose_answer_was_lost_is_done_once_and_the_queries_use_thei
         plan = json.dumps(database.command("explain", question), default=str)
         assert f'"{wanted}"' in plan, f"{question}: {plan}"
     assert seen == {*expected.values(), "pool_group_seq_ready", "_id_"}
+
+
+def test_the_jobs_that_wait_are_counted_by_an_index_whatever_the_selector(database):
+    """max_queued of a group, of a creator and of all, with the filters of ingest/admit.c."""
+    made = subprocess.run([TOOL, settings.MONGO_URI, database.name, "bench", "1", "1"], capture_output=True, text=True, timeout=LIMIT_S)
+    assert made.returncode == 0, made.stderr  # it makes the indexes
+    database.jobs.insert_many({"_id": f"x{i}", "creator": f"c{i % 7}", "user": f"u{i % 11}", "state": "succeeded" if i % 100 else "queued",
+                               "final": bool(i % 100)} for i in range(5000))
+    waits = {"final": False, "state": {"$in": ["accepted", "converted", "planned", "queued"]}}
+    for who in ({"creator": "c1", "user": "u1"}, {"creator": "c1"}, {"creator": {"$gte": ""}}):
+        question = {"aggregate": "jobs", "pipeline": [{"$match": {**who, **waits}}, {"$limit": 1000}, {"$group": {"_id": 1, "n": {"$sum": 1}}}],
+                    "cursor": {}}
+        assert '"open_creator_user_state"' in json.dumps(database.command("explain", question), default=str), who
+    assert database.jobs.count_documents({"creator": {"$gte": ""}, **waits}) == 50

@@ -53,12 +53,16 @@ void progress_revoked(struct progress *p, const char *topic, int32_t partition, 
 /* Waits until the "run" of new partitions is committed: else a death in the first batch would look like a
  * clean end. */
 void progress_mark(struct progress *p, int timeout_ms);
+/* The same without waiting: true once it is. */
+bool progress_is_marked(struct progress *p);
 
 bool progress_is_careful(const struct progress *p, const struct bus_record *r);
 /* Deaths counted for this record. */
 int progress_tries(const struct progress *p, const struct bus_record *r);
 /* Before and after the step of a careful record. False: the commit was not answered in time; don't step. */
 bool progress_enter(struct progress *p, const struct bus_record *r, int timeout_ms);
+/* The same without waiting: it only says it. Step once consumer_commit_soon tells that it is answered. */
+void progress_enter_soon(struct progress *p, const struct bus_record *r);
 void progress_leave(struct progress *p, const struct bus_record *r);
 /* All that the record caused is durable. */
 void progress_done(struct progress *p, const struct bus_record *r);

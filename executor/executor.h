@@ -96,6 +96,7 @@ struct executor {
     int64_t limits_at;     /* boot ms: when they are read next */
     bool limits_busy, bury_busy;
     bool draining;       /* and that was said */
+    bool left;           /* the consumer group */
     bool killing;        /* everything was told to die */
     int64_t killed_at;   /* boot ms */
     int64_t next_second; /* boot ms */

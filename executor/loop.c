@@ -162,6 +162,15 @@ static void heed_stop(struct executor *x, int64_t now)
             outgoing_pending(x->outgoing));
 }
 
+/* A draining executor takes nothing any more: others go on with its partitions while its last jobs run. */
+static void leave_early(struct executor *x)
+{
+    if (!rules_is_draining(x->rules) || records_busy(x->records) || x->left)
+        return;
+    records_give_back(x->records); /* a held one */
+    x->left = consumer_leave(x->consumer);
+}
+
 /* Has everything that we began come to its end? */
 static bool is_drained(const struct executor *x)
 {
@@ -206,6 +215,7 @@ static int64_t turn(struct executor *x)
     heed_stop(x, now);
     next = least(next, running_serve(x, now));
     next = least(next, records_serve(x->records, now));
+    leave_early(x);
     rules_turn(x->rules);
     executor_metrics_of_rules(rules_counts(x->rules));
     outgoing_serve(x->outgoing);

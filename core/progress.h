@@ -12,7 +12,8 @@
  *   try=N    N readers went into the step of the record at this very offset and did not come out
  *
  * A careful reader commits try=N+1 and waits for it before it touches the record, and takes it back as soon
- * as the step is over, so that only a death inside the step counts. A partition without any of these words
+ * as the step is over, so that only a death inside the step counts. A process that ends on purpose takes it back before. So a record that kills
+ * every reader goes to jobs.dead after the fifth death at the latest: two that make readers careful, and three that count. A partition without any of these words
  * (never committed, or set by a tool) is taken as clean.
  */
 #ifndef MILLRACE_CORE_PROGRESS_H

@@ -10,7 +10,8 @@
  *   nodes.c      its plan, node by node                  clerk.c     threads for what blocks
  *   lock.c       neighbours on this host
  *
- * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger.
+ * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger; a sixth
+ * buries neighbours.
  */
 #ifndef MILLRACE_EXECUTOR_EXECUTOR_H
 #define MILLRACE_EXECUTOR_EXECUTOR_H
@@ -81,7 +82,7 @@ struct executor {
     struct engines *engines;
     struct consumer *consumer, *control;
     struct desk *desk;
-    struct clerk *clerks[ASK_LANES];
+    struct clerk *clerks[ASK_LANES], *burier;
     struct neighbours *neighbours;
     struct records *records;
     struct outgoing *outgoing;

@@ -101,6 +101,7 @@ bool executor_open(struct stage_world *w, void **self, struct error *e)
     x->desk = desk_new();
     for (int lane = 0; lane < ASK_LANES; lane++)
         x->clerks[lane] = clerk_new(x->desk, names[lane]);
+    x->burier = clerk_new(x->desk, "burier");
     return true;
 }
 
@@ -157,9 +158,11 @@ static void heed_stop(struct executor *x, int64_t now)
         log_info("draining", "running=%zu drain_ms=%lld ordered=%d", running,
             (long long)x->settings->drain_ms, stops == 0);
     }
-    if (x->killing && now >= x->killed_at + GIVE_UP_MS)
+    if (x->killing && now >= x->killed_at + GIVE_UP_MS) {
+        records_take_back(x->records);
         log_fatal("drain_incomplete", "running=%zu outgoing=%zu reason=servers_do_not_answer", running,
             outgoing_pending(x->outgoing));
+    }
 }
 
 /* A draining executor takes nothing any more: others go on with its partitions while its last jobs run. */
@@ -259,6 +262,7 @@ void executor_close(void *self)
         clerk_free(x->clerks[lane]);
         x->clerks[lane] = NULL;
     }
+    clerk_free(x->burier);
     /* What these threads have answered still speaks of all that is closed below. */
     if (x->desk)
         (void)desk_serve(x->desk);

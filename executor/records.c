@@ -17,6 +17,7 @@
 #define AGAIN_MS 1000 /* a record that could not be read: the registry is asked again */
 #define COMMIT_MS                                                                                            \
     500 /* after so long without an answer to a commit that must come first, it is tried again later */
+#define TAKE_BACK_MS 200
 #define LOOK_MS 5 /* until then: when the answer is looked for, unless the consumer tells before */
 
 struct record {
@@ -74,6 +75,7 @@ void records_give_back(struct records *r)
     if (r->is_held)
         consumer_release(r->x->consumer, &r->held);
     r->busy = r->is_held = false;
+    r->entered_at = 0;
 }
 
 void records_free(struct records *r)
@@ -91,6 +93,17 @@ void records_free(struct records *r)
 bool records_busy(const struct records *r)
 {
     return r->busy;
+}
+
+void records_take_back(struct records *r)
+{
+    const struct bus_record *counted = r->entered_at ? &r->held : &r->records[0].raw;
+    if (!r->entered_at && !(r->busy && r->careful))
+        return;
+    progress_leave(&r->progress, counted);
+    if (!consumer_commit_wait(r->x->consumer, TAKE_BACK_MS))
+        log_warn("commit_unanswered", "topic=%s partition=%d offset=%lld", counted->topic,
+            (int)counted->partition, (long long)counted->offset);
 }
 
 /* ---- partitions ---- */
@@ -146,8 +159,10 @@ static void maybe_done(struct records *r)
 static void dead_delivered(void *self, const struct error *failure)
 {
     struct records *r = self;
-    if (failure)
+    if (failure) {
+        records_take_back(r);
         log_fatal("dead_letter_failed", "error=%s", log_quote(bytes_of(failure->text)));
+    }
     r->dead_pending--;
     maybe_done(r);
 }

@@ -67,9 +67,12 @@ void slots_release(struct consumer *c)
 
 static void remove_slot(struct consumer *c, struct slot *s)
 {
+    struct slot *last = &c->slots[--c->slot_count];
+
     c->dirty_count -= s->dirty ? 1 : 0;
     release_slot(s);
-    *s = c->slots[--c->slot_count];
+    *s = *last;
+    *last = (struct slot){.topic = ""};
 }
 
 struct slot *slot_add(struct consumer *c, const char *topic, int32_t partition)

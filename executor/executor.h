@@ -58,6 +58,7 @@ enum executor_metric {
     M_QUEUE_SECONDS,
     M_RUN_SECONDS,
     M_LOG_BYTES,
+    M_TURN_SECONDS,
     EXECUTOR_METRICS
 };
 extern struct metric executor_metrics[EXECUTOR_METRICS];

@@ -233,7 +233,8 @@ bool executor_run(void *self, struct stage_world *w, struct error *e)
         return *w->stop != 0;
     int epoll = watch_descriptors(x);
     while (!is_drained(x)) {
-        int64_t next = turn(x), now = clock_boot_ms();
+        int64_t began_us = clock_boot_us(), next = turn(x), now = clock_boot_ms();
+        metric_observe_us(&executor_metrics[M_TURN_SECONDS], clock_boot_us() - began_us);
         (void)epoll_wait(epoll, events, 8, next > now ? (int)(next - now) : 0);
     }
     close(epoll);

@@ -3,6 +3,7 @@
 import time
 import uuid
 
+import httpx
 import pytest
 
 from harness.direct import order, ring
@@ -10,6 +11,7 @@ from harness.wait import wait_for
 
 LIMIT_S = 60
 HANDED_OVER_S = 5
+TURN_S = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,14 @@ def instance_of(stack, stage):
 
 def has_partitions(stage, said=0):
     wait_for(lambda: "event=assigned" in stage.text()[said:], LIMIT_S, f"{stage.label} has partitions")
+
+
+def longest_turn(stage):
+    """In seconds, rounded up to the histogram's next bucket: so long a cancel or a renewal of the lease waited for the loop."""
+    text = httpx.get(stage.url + "/metrics", timeout=5, trust_env=False).text
+    counts = {line.split('le="')[1].split('"')[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+              if line.startswith("millrace_executor_turn_seconds_bucket")}
+    return min(float(le) for le, n in counts.items() if n == counts["+Inf"])
 
 
 @pytest.mark.parametrize("bell", [True, False], ids=["with a bell", "without a bell"])
@@ -87,6 +97,10 @@ def test_while_its_last_job_runs_the_other_goes_on_with_its_partitions(stack, re
     with capsys.disabled():
         print(f"\nother groups went on within {took:.1f} s of the drain (bound {HANDED_OVER_S} s)")
     assert took <= 5 * HANDED_OVER_S
+    turns = [longest_turn(s) for s in (victim, stack["executor-2"])]
+    with capsys.disabled():
+        print(f"longest turns of the loops while partitions came and went: {turns} s (bound {TURN_S} s)")
+    assert max(turns) <= 5 * TURN_S + 0.1
     assert victim.alive(), "its own jobs still run"
     assert "event=revoked" in victim.text()[said:]
     assert set(stack.db["runs"].distinct("instance", {"_id": {"$in": fresh}})) == {other}

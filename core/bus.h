@@ -127,6 +127,9 @@ struct consumer_options {
 };
 struct consumer *consumer_open(
     const struct bus_settings *s, const char *client_id, const struct consumer_options *o, struct error *e);
+/* Leaves the group: `revoked` is called for all partitions by the next polls. Nothing comes any more; what was taken may still be released.
+ * True: it has left or does; false: not yet, it has just joined. Never waits. */
+bool consumer_leave(struct consumer *c);
 /* Leaves the group (revoked is called for all partitions), closes. */
 void consumer_close(struct consumer *c);
 /* Next record of any partition, waiting up to timeout_ms; serves rebalances. True: *out is filled, borrowed until
@@ -144,6 +147,9 @@ void consumer_release(struct consumer *c, struct bus_record *r);
  * logged and repeated. Ignored when the partition is not assigned any more. */
 void consumer_commit(
     struct consumer *c, const char *topic, int32_t partition, int64_t offset, const char *metadata);
+/* Sends what is to be committed unless a commit is under way, or has just failed. True: all are answered. Never waits; consumer_fd tells when to
+ * look again. */
+bool consumer_commit_soon(struct consumer *c);
 /* Waits until all commits are answered, up to timeout_ms. */
 bool consumer_commit_wait(struct consumer *c, int timeout_ms);
 /* The metadata text of the committed offset as it was at assignment ("" if none); arena-free, valid until revoked. */

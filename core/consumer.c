@@ -83,6 +83,9 @@ static rd_kafka_conf_t *consumer_conf(
 static void free_consumer(struct consumer *c)
 {
     slots_release(c);
+    consumer_end_asking(c);
+    if (c->revoking != NULL)
+        rd_kafka_topic_partition_list_destroy(c->revoking);
     if (c->pending != NULL)
         rd_kafka_topic_partition_list_destroy(c->pending);
     for (size_t i = 0; i < c->topic_count; i++)
@@ -239,11 +242,23 @@ static bool may_close(struct consumer *c)
     return c->member != NULL;
 }
 
+bool consumer_leave(struct consumer *c)
+{
+    /* One without an assignment is left to the close: see may_close. */
+    if (c->leaving || c->member == NULL)
+        return c->leaving;
+    c->leaving = true;
+    rd_kafka_resp_err_t err = rd_kafka_unsubscribe(c->rk);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_warn("not_left", "group=%s error=%s", c->group, rd_kafka_err2name(err));
+    return true;
+}
+
 void consumer_close(struct consumer *c)
 {
     if (c == NULL)
         return;
-    c->leaving = true;
+    c->leaving = c->closing = true;
     if (!consumer_commit_wait(c, CLOSE_COMMIT_MS))
         log_warn("commit_unanswered", "group=%s", c->group);
     consumer_serve_assignment(c);

@@ -5,12 +5,17 @@
  * At assignment the committed offsets are read first and handed to librdkafka explicitly, so that our view of where reading
  * starts is the true one. Commits are gathered: one request carries all partitions, and the next goes out when it is
  * answered.
+ *
+ * A reader by partition belongs to a loop that must turn: questions are asked by a thread, and a revoke ends when its commits are answered.
  */
 #include "core/consumer_group.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -62,9 +67,12 @@ void slots_release(struct consumer *c)
 
 static void remove_slot(struct consumer *c, struct slot *s)
 {
+    struct slot *last = &c->slots[--c->slot_count];
+
     c->dirty_count -= s->dirty ? 1 : 0;
     release_slot(s);
-    *s = c->slots[--c->slot_count];
+    *s = *last;
+    *last = (struct slot){.topic = ""};
 }
 
 struct slot *slot_add(struct consumer *c, const char *topic, int32_t partition)
@@ -166,6 +174,14 @@ void consumer_commit(
     }
 }
 
+bool consumer_commit_soon(struct consumer *c)
+{
+    rd_kafka_queue_poll_callback(c->commits, 0);
+    if (clock_boot_ms() >= c->commit_not_before)
+        send_commits(c);
+    return !c->commit_in_flight && c->dirty_count == 0;
+}
+
 bool consumer_commit_wait(struct consumer *c, int timeout_ms)
 {
     int64_t until = clock_boot_ms() + timeout_ms;
@@ -193,40 +209,147 @@ bool consumer_asked_to_stop(const struct consumer *c)
     return c->stop != NULL && *c->stop;
 }
 
-/* The earliest record for partitions without a committed offset. */
-static rd_kafka_resp_err_t fill_earliest(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+static rd_kafka_resp_err_t first_error(rd_kafka_resp_err_t err, const rd_kafka_topic_partition_list_t *list)
 {
-    for (int i = 0; i < list->cnt; i++) {
-        rd_kafka_topic_partition_t *p = &list->elems[i];
-        int64_t low = 0;
-        int64_t high = 0;
-        if (p->offset >= 0)
-            continue;
-        rd_kafka_resp_err_t err =
-            rd_kafka_query_watermark_offsets(c->rk, p->topic, p->partition, &low, &high, ASK_MS);
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            return err;
-        p->offset = low;
-    }
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-static rd_kafka_resp_err_t fill_committed(struct consumer *c, rd_kafka_topic_partition_list_t *list)
-{
-    rd_kafka_resp_err_t err = rd_kafka_committed(c->rk, list, ASK_MS);
-
     for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
         err = list->elems[i].err;
-    return err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : fill_earliest(c, list);
+    return err;
+}
+
+/* The earliest record for partitions without a committed offset: one question for all of them. */
+static rd_kafka_resp_err_t fill_earliest(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_topic_partition_list_t *without = rd_kafka_topic_partition_list_new(list->cnt);
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        if (p->offset < 0)
+            rd_kafka_topic_partition_list_add(without, p->topic, p->partition)->offset =
+                RD_KAFKA_OFFSET_BEGINNING;
+    }
+    if (without->cnt > 0)
+        err = first_error(rd_kafka_offsets_for_times(rk, without, ASK_MS), without);
+    for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < without->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &without->elems[i];
+        if (p->offset < 0)
+            err = RD_KAFKA_RESP_ERR__NO_OFFSET;
+        else
+            rd_kafka_topic_partition_list_find(list, p->topic, p->partition)->offset = p->offset;
+    }
+    rd_kafka_topic_partition_list_destroy(without);
+    return err;
+}
+
+static rd_kafka_resp_err_t fill_committed(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = first_error(rd_kafka_committed(rk, list, ASK_MS), list);
+
+    return err != RD_KAFKA_RESP_ERR_NO_ERROR ? err : fill_earliest(rk, list);
+}
+
+/* One question that is out: its thread touches nothing else of the consumer. */
+struct asking {
+    pthread_t thread;
+    rd_kafka_t *rk;
+    int fd;
+    rd_kafka_topic_partition_list_t *list;
+    rd_kafka_resp_err_t err;
+    atomic_bool answered;
+};
+
+static void *asking_main(void *self)
+{
+    static const uint64_t one = 1;
+    struct asking *a = self;
+
+    a->err = fill_committed(a->rk, a->list);
+    atomic_store(&a->answered, true);
+    if (write(a->fd, &one, sizeof(one)) < 0)
+        return NULL; /* the counter is full: it is readable */
+    return NULL;
+}
+
+static void begin_asking(struct consumer *c, const rd_kafka_topic_partition_list_t *list)
+{
+    struct asking *a = bus_alloc(1, sizeof(*a));
+
+    a->rk = c->rk;
+    a->fd = c->fd;
+    a->list = rd_kafka_topic_partition_list_copy(list);
+    if (pthread_create(&a->thread, NULL, asking_main, a) != 0)
+        log_fatal("no_thread", "what=offsets");
+    c->asking = a;
+}
+
+void consumer_end_asking(struct consumer *c)
+{
+    struct asking *a = c->asking;
+
+    if (a == NULL)
+        return;
+    pthread_join(a->thread, NULL);
+    rd_kafka_topic_partition_list_destroy(a->list);
+    free(a);
+    c->asking = NULL;
+}
+
+/* The partitions of `list` may have changed since the question: then it is asked anew. */
+static bool is_about(const struct asking *a, const rd_kafka_topic_partition_list_t *list)
+{
+    bool same = a->list->cnt == list->cnt;
+
+    for (int i = 0; same && i < list->cnt; i++)
+        same = rd_kafka_topic_partition_list_find(a->list, list->elems[i].topic, list->elems[i].partition) !=
+               NULL;
+    return same;
+}
+
+static bool said_unknown(struct consumer *c, rd_kafka_resp_err_t err);
+
+/* Begins to ask, or takes the answer: never waits. */
+static bool learn_aside(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+{
+    if (c->asking != NULL && atomic_load(&c->asking->answered)) {
+        struct asking *a = c->asking;
+        rd_kafka_resp_err_t err = a->err;
+        bool ours = !c->asking_stale && is_about(a, list);
+        if (ours && err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            for (int i = 0; i < list->cnt; i++) {
+                rd_kafka_topic_partition_t *p = &list->elems[i];
+                rd_kafka_topic_partition_t *from =
+                    rd_kafka_topic_partition_list_find(a->list, p->topic, p->partition);
+                p->offset = from->offset;
+                free(p->metadata); /* librdkafka's own way: it frees it with the list */
+                p->metadata = from->metadata;
+                p->metadata_size = from->metadata_size;
+                from->metadata = NULL;
+                from->metadata_size = 0;
+            }
+        consumer_end_asking(c);
+        if (ours && err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return true;
+        if (ours)
+            return said_unknown(c, err);
+    }
+    if (c->asking == NULL && clock_boot_ms() >= c->ask_again) {
+        c->asking_stale = false;
+        begin_asking(c, list);
+    }
+    return false;
 }
 
 /* Asks once. */
 static bool learn_offsets(struct consumer *c, rd_kafka_topic_partition_list_t *list)
 {
-    rd_kafka_resp_err_t err = fill_committed(c, list);
+    if (c->by_partition) /* its owner's loop has other things to do */
+        return learn_aside(c, list);
+    rd_kafka_resp_err_t err = fill_committed(c->rk, list);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR || said_unknown(c, err);
+}
 
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return true;
+static bool said_unknown(struct consumer *c, rd_kafka_resp_err_t err)
+{
     char detail[256];
     snprintf(detail, sizeof(detail), "text=\"waiting for committed offsets\" group=%s error=%s", c->group,
         rd_kafka_err2name(err));
@@ -318,6 +441,7 @@ static void take_pending(struct consumer *c, bool known)
     if (list == NULL)
         return;
     c->pending = NULL;
+    c->asking_stale = true; /* what is asked for may be committed anew by others */
     take_assignment(c, list, known);
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -340,13 +464,18 @@ static void on_assigned(struct consumer *c, rd_kafka_topic_partition_list_t *lis
         c->pending = rd_kafka_topic_partition_list_copy(list);
 }
 
+static void finish_revoke(struct consumer *c);
+
 void consumer_serve_assignment(struct consumer *c)
 {
+    bool given_up = c->closing || rd_kafka_assignment_lost(c->rk) || clock_boot_ms() >= c->revoke_until;
+    if (c->revoking != NULL && (given_up || consumer_commit_soon(c)))
+        finish_revoke(c);
     if (c->pending == NULL)
         return;
     if (is_over(c))
         take_pending(c, false);
-    else if (clock_boot_ms() >= c->ask_again && learn_offsets(c, c->pending))
+    else if ((c->by_partition || clock_boot_ms() >= c->ask_again) && learn_offsets(c, c->pending))
         take_pending(c, true);
 }
 
@@ -362,7 +491,27 @@ static void on_revoked(struct consumer *c, const rd_kafka_topic_partition_list_t
         if (c->events != NULL && c->events->revoked != NULL)
             c->events->revoked(c->self, topic, list->elems[i].partition, lost);
     }
-    if (!lost && !consumer_commit_wait(c, REVOKE_COMMIT_MS))
+    c->revoking = rd_kafka_topic_partition_list_copy(list);
+    c->revoke_until = clock_boot_ms() + REVOKE_COMMIT_MS;
+    /* The group waits for our answer, so the last commits may be answered first. A loop that has other things to do does not stand
+     * still for that; while the reader is closed nobody calls us again. */
+    if (!lost && c->by_partition && !c->closing) {
+        (void)consumer_commit_soon(c);
+        return;
+    }
+    if (!lost)
+        (void)consumer_commit_wait(c, REVOKE_COMMIT_MS);
+    finish_revoke(c);
+}
+
+static void finish_revoke(struct consumer *c)
+{
+    rd_kafka_topic_partition_list_t *list = c->revoking;
+
+    if (list == NULL)
+        return;
+    c->revoking = NULL;
+    if (!rd_kafka_assignment_lost(c->rk) && (c->commit_in_flight || c->dirty_count > 0))
         log_warn("commit_unanswered", "group=%s", c->group); /* repeats follow; all effects are idempotent */
     for (int i = 0; i < list->cnt; i++) {
         const char *topic = consumer_topic(c, list->elems[i].topic);
@@ -377,6 +526,7 @@ static void on_revoked(struct consumer *c, const rd_kafka_topic_partition_list_t
         rd_kafka_assign(c->rk, NULL);
     else
         check(rd_kafka_incremental_unassign(c->rk, list), "unassign");
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static void lose_all(struct consumer *c)
@@ -395,6 +545,7 @@ void consumer_rebalance(
 {
     struct consumer *c = opaque;
 
+    finish_revoke(c);
     take_pending(c, false); /* what comes now builds on it */
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         on_assigned(c, list);

@@ -52,12 +52,17 @@ struct consumer {
     int64_t commit_not_before; /* boot ms */
     int64_t
         rejoining_until; /* boot ms: commits stand back; one that meets a rebalance may cost the assignment */
-    bool leaving;
-    rd_kafka_topic_partition_list_t *pending; /* assigned, but its offsets are not known yet; else NULL */
-    int64_t ask_again;                        /* boot ms: for them */
-    bool in_group;                            /* not a follower */
-    char *member;                             /* our id in the group, NULL before the first assignment */
-    struct consumer *left_open;               /* the next one that could not be closed */
+    bool leaving;        /* takes no partitions any more */
+    bool closing;
+    struct asking *asking; /* by_partition: the question for offsets that is out, or NULL */
+    bool asking_stale;     /* its answer is not wanted any more */
+    rd_kafka_topic_partition_list_t *revoking; /* told to the owner, and not yet given back; else NULL */
+    int64_t revoke_until;                      /* boot ms */
+    rd_kafka_topic_partition_list_t *pending;  /* assigned, but its offsets are not known yet; else NULL */
+    int64_t ask_again;                         /* boot ms: for them */
+    bool in_group;                             /* not a follower */
+    char *member;                              /* our id in the group, NULL before the first assignment */
+    struct consumer *left_open;                /* the next one that could not be closed */
     int64_t said_ms;
 };
 
@@ -71,8 +76,11 @@ void slots_release(struct consumer *c);
 /* librdkafka's rebalance callback; the opaque is the consumer. */
 void consumer_rebalance(
     rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque);
-/* Takes an assignment whose offsets were not told when it came. Asks for up to ASK_MS, and not at every call. */
+/* Takes an assignment whose offsets were not told when it came (asks for up to ASK_MS, and not at every call; by_partition: a thread
+ * asks), and gives back what was revoked once its commits are answered. */
 void consumer_serve_assignment(struct consumer *c);
+/* Waits for a question that is out: up to twice ASK_MS. */
+void consumer_end_asking(struct consumer *c);
 /* Takes answers to commits, sends what is due. */
 void consumer_serve_commits(struct consumer *c);
 

@@ -44,7 +44,8 @@
 #include "core/run.h"
 #include "core/store.h"
 
-/* Bounds of answers with payloads or events, whatever the limit that is asked for: the answer ends with what reaches the bytes. */
+/* Bounds of answers with payloads or events, whatever the limit that is asked for: the answer ends with what reaches the bytes. Only
+ * ledger_find leaves it to the caller. */
 #define LEDGER_ANSWER_BYTES_MAX ((size_t)16 << 20)
 
 /* One executor process, as the ledger knows it. */
@@ -65,9 +66,10 @@ bool ledger_look(const struct ledger *l, struct bytes group, size_t limit, struc
 /* Unfinished runs of one group with seq > after, least first: whatever their state. No payload. (For a cancel of a whole group.) */
 bool ledger_group(const struct ledger *l, struct bytes group, int64_t after, size_t limit, struct arena *a,
     struct runs *out, struct error *e);
-/* Runs by id, any state; missing ones are left out. with_payload: also nodes. */
+/* Runs by id, any state; missing ones are left out. with_payload: also nodes. bytes_max: the answer ends with the run that reaches it, so
+ * that one that is left out may exist all the same; 0: it has all, however large they are. */
 bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, bool with_payload,
-    struct arena *a, struct runs *out, struct error *e);
+    size_t bytes_max, struct arena *a, struct runs *out, struct error *e);
 /* Unfinished runs that are `running` under our name. No payload. */
 bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, struct error *e);
 /* Runs of these partitions whose wake_at lies between `after` and now and that are delayed or queued; with payload. Least wake_at first. At most
@@ -127,10 +129,13 @@ bool ledger_hold(const struct ledger *l, const struct bytes *groups, const struc
     size_t count, int64_t now, struct error *e);
 
 /* ---- leases ---- */
-/* Creates this instance's document, counter 1. One that exists is our own: names of instances are never used again. */
-bool ledger_enlist(const struct ledger *l, const char *host, int64_t pid, int64_t now, struct error *e);
+/* Creates this instance's document, counter 1. One that exists is our own: names of instances are never used again. It expires when it
+ * was not renewed for keep_ms and a day: one that is gone means the same as one that is over. lease_ms: without a renewal for so long
+ * the executor is dead (for people to see; nothing is decided by it). */
+bool ledger_enlist(
+    const struct ledger *l, const char *host, int64_t pid, int64_t lease_ms, int64_t now, struct error *e);
 enum renewal { RENEWED, RENEW_OVER /* the lease is over for good */, RENEW_UNANSWERED };
-/* Repeated: the same. */
+/* The counter never falls. Repeated: the same, however late. */
 enum renewal ledger_renew(
     const struct ledger *l, int64_t counter, int64_t now, int64_t patience_ms, struct error *e);
 /* out[i] of instances[i]. */

@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ledger_lease: instances: the proof of life of executors. The rules stand in ledger.h. */
+/*
+ * ledger_lease: instances: the proof of life of executors. The rules stand in ledger.h.
+ *
+ * Every document expires, also that of an executor which died while nobody waited for a job of it: nobody writes `over` there. A document that is
+ * gone means the same as one that is over. So it goes only long after the last renewal: clocks that differ by less than
+ * UNSEEN_MS do not end the lease of a living one.
+ */
 #include "core/ledger.h"
 #include "core/ledger_private.h"
 
-bool ledger_enlist(const struct ledger *l, const char *host, int64_t pid, int64_t now, struct error *e)
+#define UNSEEN_MS ((int64_t)24 * 3600 * 1000)
+
+static int64_t expires(const struct ledger *l, int64_t now)
+{
+    return now + l->keep_ms + UNSEEN_MS;
+}
+
+bool ledger_enlist(
+    const struct ledger *l, const char *host, int64_t pid, int64_t lease_ms, int64_t now, struct error *e)
 {
     bson_t *doc = BCON_NEW("_id", BCON_UTF8(l->instance), "pool", BCON_UTF8(l->pool), "host", BCON_UTF8(host),
-        "pid", BCON_INT64(pid), "counter", BCON_INT64(1), "started_at", BCON_DATE_TIME(now), "at",
-        BCON_DATE_TIME(now));
+        "pid", BCON_INT64(pid), "counter", BCON_INT64(1), "lease_ms", BCON_INT64(lease_ms), "started_at",
+        BCON_DATE_TIME(now), "at", BCON_DATE_TIME(now), "expire_at", BCON_DATE_TIME(expires(l, now)));
     const bson_t *docs[1] = {doc};
     bool duplicate = false; /* our own insert whose answer was lost: instance names are never reused */
     bool ok = store_insert(l->store, "instances", docs, 1, &duplicate, 0, e);
@@ -20,7 +34,9 @@ enum renewal ledger_renew(
 {
     int64_t matched = 0;
     bson_t *filter = BCON_NEW("_id", BCON_UTF8(l->instance), "over", "{", "$exists", BCON_BOOL(false), "}");
-    bson_t *update = BCON_NEW("$set", "{", "counter", BCON_INT64(counter), "at", BCON_DATE_TIME(now), "}");
+    /* $max: a repeat may come after the next renewal, and a counter that falls and rises again would not prove that one lives. */
+    bson_t *update = BCON_NEW("$max", "{", "counter", BCON_INT64(counter), "}", "$set", "{", "at",
+        BCON_DATE_TIME(now), "expire_at", BCON_DATE_TIME(expires(l, now)), "}");
     bool ok = store_update_many(l->store, "instances", filter, update, &matched, NULL, patience_ms, e);
     bson_destroy(filter);
     bson_destroy(update);

@@ -220,14 +220,14 @@ bool ledger_group(const struct ledger *l, struct bytes group, int64_t after, siz
 }
 
 bool ledger_find(const struct ledger *l, const struct uuid *ids, size_t count, bool with_payload,
-    struct arena *a, struct runs *out, struct error *e)
+    size_t bytes_max, struct arena *a, struct runs *out, struct error *e)
 {
     *out = (struct runs){NULL, 0};
     if (count == 0)
         return true;
     bson_t *filter = bson_new();
     ledger_append_ids(filter, ids, count, sizeof *ids);
-    return runs_find(l, filter, with_payload ? bson_new() : brief_opts(), 0, a, out, e);
+    return runs_find(l, filter, with_payload ? bson_new() : brief_opts(), bytes_max, a, out, e);
 }
 
 bool ledger_mine(const struct ledger *l, struct arena *a, struct runs *out, struct error *e)

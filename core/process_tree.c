@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/error.h"
 
 /* A new process can only be born from one that was not signalled yet; more rounds than this is a fork bomb,
@@ -166,7 +167,7 @@ bool process_entry_signal(const struct process_entry *p, int signal)
     return sent;
 }
 
-size_t process_list_kill_marked(const struct process_list *l, pid_t spare)
+size_t process_list_kill_marked(const struct process_list *l, pid_t spare, int patience_ms, bool *all_dead)
 {
     size_t count = 0;
     struct pollfd *fds = calloc(l->count + 1, sizeof(*fds));
@@ -184,9 +185,15 @@ size_t process_list_kill_marked(const struct process_list *l, pid_t spare)
         }
     }
     /* A pidfd is readable once its process is dead. */
+    int64_t until = clock_boot_ms() + patience_ms;
+    *all_dead = true;
     for (size_t i = 0; i < count; i++) {
-        while (poll(&fds[i], 1, -1) < 0 && errno == EINTR) {
-        }
+        int n;
+        do {
+            int64_t left = until - clock_boot_ms();
+            n = poll(&fds[i], 1, patience_ms < 0 ? -1 : left > 0 ? (int)left : 0);
+        } while (n < 0 && errno == EINTR);
+        *all_dead = *all_dead && n > 0;
         (void)close(fds[i].fd);
     }
     free(fds);
@@ -195,13 +202,14 @@ size_t process_list_kill_marked(const struct process_list *l, pid_t spare)
 
 void process_tree_kill(pid_t root, pid_t spare)
 {
+    bool all_dead;
     struct process_list l = {0};
     do {
         if (!process_list_read(&l)) {
             break;
         }
         process_list_mark(&l, root);
-    } while (process_list_kill_marked(&l, spare) > 0);
+    } while (process_list_kill_marked(&l, spare, -1, &all_dead) > 0);
     process_list_release(&l);
 }
 

@@ -44,8 +44,8 @@ void process_tree_signal_all(pid_t root, pid_t spare, int signal);
 /* SIGKILLs every descendant of `root` except `spare` and waits until they are dead (a zombie stays its
  * parent's to reap); again, until a scan finds none. */
 void process_tree_kill(pid_t root, pid_t spare);
-/* SIGKILLs those in the list for which `marked` is set, and waits until they are dead; returns how many there
- * were. */
-size_t process_list_kill_marked(const struct process_list *l, pid_t spare);
+/* SIGKILLs those in the list for which `marked` is set, and waits until they are dead, or for patience_ms (-1: however long it takes):
+ * one that waits for a disk that does not answer dies when it does. Returns how many there were. */
+size_t process_list_kill_marked(const struct process_list *l, pid_t spare, int patience_ms, bool *all_dead);
 
 #endif

@@ -95,6 +95,13 @@ void progress_mark(struct progress *p, int timeout_ms)
         p->unmarked = false;
 }
 
+bool progress_is_marked(struct progress *p)
+{
+    if (p->unmarked && consumer_commit_soon(p->consumer))
+        p->unmarked = false;
+    return !p->unmarked;
+}
+
 bool progress_is_careful(const struct progress *p, const struct bus_record *r)
 {
     const struct partition_progress *item = find(p, r->topic, r->partition);
@@ -111,6 +118,8 @@ static void commit_tries(struct progress *p, const struct bus_record *r, int tri
 {
     char metadata[32];
 
+    if (find(p, r->topic, r->partition) == NULL)
+        return; /* given away meanwhile: its clean end is told */
     snprintf(metadata, sizeof(metadata), "try=%d", tries);
     consumer_commit(p->consumer, r->topic, r->partition, r->offset, tries > 0 ? metadata : p->mark);
 }
@@ -119,6 +128,12 @@ bool progress_enter(struct progress *p, const struct bus_record *r, int timeout_
 {
     commit_tries(p, r, progress_tries(p, r) + 1);
     return consumer_commit_wait(p->consumer, timeout_ms);
+}
+
+void progress_enter_soon(struct progress *p, const struct bus_record *r)
+{
+    commit_tries(p, r, progress_tries(p, r) + 1);
+    (void)consumer_commit_soon(p->consumer);
 }
 
 void progress_leave(struct progress *p, const struct bus_record *r)

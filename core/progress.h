@@ -12,7 +12,8 @@
  *   try=N    N readers went into the step of the record at this very offset and did not come out
  *
  * A careful reader commits try=N+1 and waits for it before it touches the record, and takes it back as soon
- * as the step is over, so that only a death inside the step counts. A partition without any of these words
+ * as the step is over, so that only a death inside the step counts. A process that ends on purpose takes it back before. So a record that kills
+ * every reader goes to jobs.dead after the fifth death at the latest: two that make readers careful, and three that count. A partition without any of these words
  * (never committed, or set by a tool) is taken as clean.
  */
 #ifndef MILLRACE_CORE_PROGRESS_H
@@ -53,12 +54,16 @@ void progress_revoked(struct progress *p, const char *topic, int32_t partition, 
 /* Waits until the "run" of new partitions is committed: else a death in the first batch would look like a
  * clean end. */
 void progress_mark(struct progress *p, int timeout_ms);
+/* The same without waiting: true once it is. */
+bool progress_is_marked(struct progress *p);
 
 bool progress_is_careful(const struct progress *p, const struct bus_record *r);
 /* Deaths counted for this record. */
 int progress_tries(const struct progress *p, const struct bus_record *r);
 /* Before and after the step of a careful record. False: the commit was not answered in time; don't step. */
 bool progress_enter(struct progress *p, const struct bus_record *r, int timeout_ms);
+/* The same without waiting: it only says it. Step once consumer_commit_soon tells that it is answered. */
+void progress_enter_soon(struct progress *p, const struct bus_record *r);
 void progress_leave(struct progress *p, const struct bus_record *r);
 /* All that the record caused is durable. */
 void progress_done(struct progress *p, const struct bus_record *r);

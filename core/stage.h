@@ -14,7 +14,7 @@
  *   STEP_RETRY  not now (error says why); the whole batch is tried again after a pause, in place
  *
  * Poison (DESIGN 7.10): after an unclean end the first records are taken one at a time with a count in the commit
- * metadata; a record in whose step the process died three times goes to jobs.dead (code poison).
+ * metadata; a record in whose step the process died three times then goes to jobs.dead (code poison).
  */
 #ifndef MILLRACE_CORE_STAGE_H
 #define MILLRACE_CORE_STAGE_H

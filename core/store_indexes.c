@@ -13,6 +13,7 @@
 /* For collections where most documents do not expire (yet). */
 #define TTL_WHERE_SET "{\"expireAfterSeconds\":0,\"sparse\":true}"
 #define UNFINISHED "{\"partialFilterExpression\":{\"final\":false}}"
+#define READY "{\"partialFilterExpression\":{\"final\":false,\"state\":{\"$in\":[\"queued\",\"running\"]}}}"
 
 const struct store_index store_indexes[] = {
     /* runs: what is finished is in no index but _id and the clean-up's */
@@ -20,6 +21,8 @@ const struct store_index store_indexes[] = {
         "an executor that got a partition reads its unfinished runs, page by page"},
     {"runs", "pool_group_seq", "{\"pool\":1,\"group\":1,\"seq\":1}", UNFINISHED,
         "the next unfinished runs of a group; what a job waits for"},
+    {"runs", "pool_group_seq_ready", "{\"pool\":1,\"group\":1,\"seq\":1}", READY,
+        "the next runs of a group that may start or have (the query repeats {$in: [queued, running]})"},
     {"runs", "instance", "{\"instance\":1}", UNFINISHED, "the runs that an executor process has running"},
     {"runs", "pool_wake_at", "{\"pool\":1,\"wake_at\":1}",
         "{\"partialFilterExpression\":{\"wake_at\":{\"$exists\":true}}}",

@@ -16,7 +16,7 @@ enum ask_kind {
     ASK_PAGE,          /* ledger_page: partition, after, limit -> runs */
     ASK_LOOK,          /* ledger_look: group, limit -> runs */
     ASK_GROUP,         /* ledger_group: group, after, limit -> runs */
-    ASK_FIND,          /* ledger_find: ids, with_payload -> runs */
+    ASK_FIND,          /* ledger_find: ids, with_payload, bytes_max -> runs */
     ASK_MINE,          /* ledger_mine -> runs */
     ASK_WAKE,          /* ledger_wake: partitions, after (a wake_at), limit -> runs */
     ASK_INSERT,        /* ledger_insert: inserts, outcome -> inserts[].duplicate */
@@ -56,6 +56,7 @@ struct ask {
     int64_t after, older_than, attempt, counter;
     size_t limit, count; /* count: of the array that the question has */
     bool with_payload;
+    size_t bytes_max;
     struct bytes group;
     char outcome[UUID_TEXT_LEN + 1];
     struct uuid *ids;

@@ -10,7 +10,8 @@
  *   nodes.c      its plan, node by node                  clerk.c     threads for what blocks
  *   lock.c       neighbours on this host
  *
- * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger.
+ * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger; a sixth
+ * buries neighbours.
  */
 #ifndef MILLRACE_EXECUTOR_EXECUTOR_H
 #define MILLRACE_EXECUTOR_EXECUTOR_H
@@ -57,6 +58,7 @@ enum executor_metric {
     M_QUEUE_SECONDS,
     M_RUN_SECONDS,
     M_LOG_BYTES,
+    M_TURN_SECONDS,
     EXECUTOR_METRICS
 };
 extern struct metric executor_metrics[EXECUTOR_METRICS];
@@ -81,7 +83,7 @@ struct executor {
     struct engines *engines;
     struct consumer *consumer, *control;
     struct desk *desk;
-    struct clerk *clerks[ASK_LANES];
+    struct clerk *clerks[ASK_LANES], *burier;
     struct neighbours *neighbours;
     struct records *records;
     struct outgoing *outgoing;
@@ -96,6 +98,7 @@ struct executor {
     int64_t limits_at;     /* boot ms: when they are read next */
     bool limits_busy, bury_busy;
     bool draining;       /* and that was said */
+    bool left;           /* the consumer group */
     bool killing;        /* everything was told to die */
     int64_t killed_at;   /* boot ms */
     int64_t next_second; /* boot ms */

@@ -106,7 +106,7 @@ bool executor_join(struct executor *x, struct error *e)
     if (!x->limits)
         return false;
     int64_t held_until = clock_boot_ms() + s->lease_hold_ms; /* from the sending on */
-    if (!ledger_enlist(&x->ledger, x->host, getpid(), clock_utc_ms(), e))
+    if (!ledger_enlist(&x->ledger, x->host, getpid(), s->lease_watch_ms, clock_utc_ms(), e))
         return false;
     x->enlisted = true;
     engines_lease(x->engines, held_until);

@@ -17,6 +17,7 @@
 
 #define LOSSES_MAX 5
 #define WATCH_BATCH RULES_SIZE(5000, 2)
+#define LOST_BYTES ((size_t)16 << 20) /* LEDGER_ANSWER_BYTES_MAX */
 
 /* ---- renewals ---- */
 
@@ -228,7 +229,7 @@ static bool is_gone(const struct watch *w, struct bytes instance)
 }
 
 /* Runs that ended or moved: their groups are looked at anew. Ours without a task: forgotten. Those of the dead are read again, with
- * their payload. */
+ * their payload, as many as one answer holds: the next round asks for the others. */
 static bool ask_lost(struct rules *r, struct watch *w)
 {
     struct ask *ask = &w->op.ask;
@@ -236,6 +237,7 @@ static bool ask_lost(struct rules *r, struct watch *w)
     ask->ids = arena_array(&w->op.memory, w->count, sizeof *ask->ids);
     ask->count = 0;
     ask->with_payload = true;
+    ask->bytes_max = LOST_BYTES;
     for (size_t i = 0; i < w->count; i++) {
         const struct elsewhere *known = &w->known[i];
         const struct run *run = runs_of(&w->runs, &known->id);

@@ -16,6 +16,7 @@
 #include "core/process_tree.h"
 
 #define ENVIRONMENT_MAX (4 * 1024 * 1024)
+#define PATIENCE_MS 5000
 
 static bool read_environment(pid_t pid, struct buf *out)
 {
@@ -64,11 +65,12 @@ static void mark_leftovers(struct process_list *l, struct bytes mark)
     process_list_spread(l);
 }
 
-size_t leftovers_kill(const char *instance)
+bool leftovers_kill(const char *instance, size_t *killed)
 {
     struct buf mark;
     struct process_list l = {0};
     size_t all = 0;
+    bool dead = true;
     size_t round;
     buf_init(&mark);
     buf_printf(&mark, "MILLRACE_INSTANCE=%s", instance);
@@ -76,16 +78,17 @@ size_t leftovers_kill(const char *instance)
         round = 0;
         if (process_list_read(&l)) {
             mark_leftovers(&l, buf_bytes(&mark));
-            round = process_list_kill_marked(&l, getpid());
+            round = process_list_kill_marked(&l, getpid(), PATIENCE_MS, &dead);
         }
         all += round;
-    } while (round > 0);
+    } while (round > 0 && dead);
     process_list_release(&l);
     buf_release(&mark);
     if (all > 0) {
-        log_warn("leftovers_killed", "instance=%s processes=%zu", instance, all);
+        log_warn("leftovers_killed", "instance=%s processes=%zu dead=%d", instance, all, dead);
     }
-    return all;
+    *killed = all;
+    return dead;
 }
 
 void leftovers_clean(const char *work_dir, const char *instance)

@@ -9,11 +9,12 @@
 #ifndef MILLRACE_EXECUTOR_LEFTOVERS_H
 #define MILLRACE_EXECUTOR_LEFTOVERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Kills all processes that carry the mark, and their descendants, and waits until they are dead. Returns how
- * many. The caller's own processes must not carry it. */
-size_t leftovers_kill(const char *instance);
+/* Kills all processes that carry the mark, and their descendants, and waits some seconds until they are
+ * dead. False: some are not yet, call again later. *killed: how many there were. The caller's own processes must not carry it. */
+bool leftovers_kill(const char *instance, size_t *killed);
 /* Removes the working folders <work_dir>/<instance>/. */
 void leftovers_clean(const char *work_dir, const char *instance);
 

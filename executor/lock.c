@@ -210,7 +210,9 @@ static bool bury_all(
         dead = *name && strcmp(name, n->instance) != 0 ? name : NULL;
         if (!dead)
             continue;
-        size_t killed = leftovers_kill(name);
+        size_t killed;
+        if (!leftovers_kill(name, &killed)) /* its lease must not end before: it is tried again */
+            return error_set(e, "leftovers", "what %s left behind does not die", name);
         leftovers_clean(n->incoming, name);
         if (!ledger_end_lease(l, bytes_of(name), -1, now, &ended, e))
             return false;
@@ -233,7 +235,7 @@ size_t neighbours_bury(struct neighbours *n, const struct ledger *l, int64_t now
             (void)file_read(n->fd, text);
             pthread_mutex_unlock(&n->own);
             if (!bury_all(n, l, text, now, &buried, e))
-                return buried;
+                continue;
             pthread_mutex_lock(&n->own);
             n->dead_before_us = !own_write(n, "");
             pthread_mutex_unlock(&n->own);
@@ -248,8 +250,6 @@ size_t neighbours_bury(struct neighbours *n, const struct ledger *l, int64_t now
         if (done && ftruncate(fd, 0) != 0)
             log_warn("lock_not_cleared", "file=%s error=%s", path, strerror(errno));
         close(fd);
-        if (!done)
-            break;
     }
     return buried;
 }

@@ -123,6 +123,7 @@ bool executor_open(struct stage_world *w, void **self, struct error *e)
     x->desk = desk_new();
     for (int lane = 0; lane < ASK_LANES; lane++)
         x->clerks[lane] = clerk_new(x->desk, names[lane]);
+    x->burier = clerk_new(x->desk, "burier");
     return true;
 }
 
@@ -179,9 +180,20 @@ static void heed_stop(struct executor *x, int64_t now)
         log_info("draining", "running=%zu drain_ms=%lld ordered=%d", running,
             (long long)x->settings->drain_ms, stops == 0);
     }
-    if (x->killing && now >= x->killed_at + GIVE_UP_MS)
+    if (x->killing && now >= x->killed_at + GIVE_UP_MS) {
+        records_take_back(x->records);
         log_fatal("drain_incomplete", "running=%zu outgoing=%zu reason=servers_do_not_answer", running,
             outgoing_pending(x->outgoing));
+    }
+}
+
+/* A draining executor takes nothing any more: others go on with its partitions while its last jobs run. */
+static void leave_early(struct executor *x)
+{
+    if (!rules_is_draining(x->rules) || records_busy(x->records) || x->left)
+        return;
+    records_give_back(x->records); /* a held one */
+    x->left = consumer_leave(x->consumer);
 }
 
 /* Has everything that we began come to its end? */
@@ -228,6 +240,7 @@ static int64_t turn(struct executor *x)
     heed_stop(x, now);
     next = least(next, running_serve(x, now));
     next = least(next, records_serve(x->records, now));
+    leave_early(x);
     rules_turn(x->rules);
     executor_metrics_of_rules(rules_counts(x->rules));
     outgoing_serve(x->outgoing);
@@ -242,7 +255,8 @@ bool executor_run(void *self, struct stage_world *w, struct error *e)
         return *w->stop != 0;
     int epoll = watch_descriptors(x);
     while (!is_drained(x)) {
-        int64_t next = turn(x), now = clock_boot_ms();
+        int64_t began_us = clock_boot_us(), next = turn(x), now = clock_boot_ms();
+        metric_observe_us(&executor_metrics[M_TURN_SECONDS], clock_boot_us() - began_us);
         (void)epoll_wait(epoll, events, 8, next > now ? (int)(next - now) : 0);
     }
     close(epoll);
@@ -271,6 +285,7 @@ void executor_close(void *self)
         clerk_free(x->clerks[lane]);
         x->clerks[lane] = NULL;
     }
+    clerk_free(x->burier);
     /* What these threads have answered still speaks of all that is closed below. */
     if (x->desk)
         (void)desk_serve(x->desk);

@@ -25,7 +25,7 @@ static bool do_group(const struct ledger *l, struct ask *a, struct error *e)
 
 static bool do_find(const struct ledger *l, struct ask *a, struct error *e)
 {
-    return ledger_find(l, a->ids, a->count, a->with_payload, a->memory, &a->runs, e);
+    return ledger_find(l, a->ids, a->count, a->with_payload, a->bytes_max, a->memory, &a->runs, e);
 }
 
 static bool do_mine(const struct ledger *l, struct ask *a, struct error *e)

@@ -15,7 +15,10 @@
 #define BATCH_RECORDS 1000
 #define BATCH_BYTES (4 * 1024 * 1024)
 #define AGAIN_MS 1000 /* a record that could not be read: the registry is asked again */
-#define COMMIT_MS 500 /* how long the loop may wait for a commit that must come first */
+#define COMMIT_MS                                                                                            \
+    500 /* after so long without an answer to a commit that must come first, it is tried again later */
+#define TAKE_BACK_MS 200
+#define LOOK_MS 5 /* until then: when the answer is looked for, unless the consumer tells before */
 
 struct record {
     struct bus_record raw;
@@ -37,6 +40,9 @@ struct records {
 
     struct progress progress; /* how far each partition is, and the poison rule */
     bool careful;             /* the batch is one record, and a death in it counts */
+
+    int64_t
+        entered_at; /* boot ms: when the held record's death was counted; 0: it was not. The answer is awaited. */
 
     struct bus_record held; /* could not be read yet, or must be a batch of its own */
     bool is_held;
@@ -69,6 +75,7 @@ void records_give_back(struct records *r)
     if (r->is_held)
         consumer_release(r->x->consumer, &r->held);
     r->busy = r->is_held = false;
+    r->entered_at = 0;
 }
 
 void records_free(struct records *r)
@@ -86,6 +93,17 @@ void records_free(struct records *r)
 bool records_busy(const struct records *r)
 {
     return r->busy;
+}
+
+void records_take_back(struct records *r)
+{
+    const struct bus_record *counted = r->entered_at ? &r->held : &r->records[0].raw;
+    if (!r->entered_at && !(r->busy && r->careful))
+        return;
+    progress_leave(&r->progress, counted);
+    if (!consumer_commit_wait(r->x->consumer, TAKE_BACK_MS))
+        log_warn("commit_unanswered", "topic=%s partition=%d offset=%lld", counted->topic,
+            (int)counted->partition, (long long)counted->offset);
 }
 
 /* ---- partitions ---- */
@@ -141,8 +159,10 @@ static void maybe_done(struct records *r)
 static void dead_delivered(void *self, const struct error *failure)
 {
     struct records *r = self;
-    if (failure)
+    if (failure) {
+        records_take_back(r);
         log_fatal("dead_letter_failed", "error=%s", log_quote(bytes_of(failure->text)));
+    }
     r->dead_pending--;
     maybe_done(r);
 }
@@ -255,16 +275,30 @@ static void count_offset(struct records *r, const struct bus_record *raw)
     b->offsets[b->offset_count - 1].next = raw->offset + 1;
 }
 
-/* A record on which readers died before is a batch of its own; the death that may come is counted before it is touched. False: not now. */
+/* A record on which readers died before is a batch of its own; the death that may come is counted before it is touched. False: not now. The
+ * loop does not stand still for the answer: the record is held meanwhile. */
 static bool enter(struct records *r, const struct bus_record *raw)
 {
-    r->careful = r->count == 0 && progress_is_careful(&r->progress, raw);
+    int64_t now = clock_boot_ms();
+    r->careful = false;
     if (!progress_is_careful(&r->progress, raw))
         return true;
-    if (!r->careful || progress_enter(&r->progress, raw, COMMIT_MS))
-        return r->careful;
+    if (r->count > 0)
+        return false;
+    if (!r->entered_at) {
+        progress_enter_soon(&r->progress, raw);
+        r->entered_at = now;
+        return false;
+    }
+    if (consumer_commit_soon(r->x->consumer)) {
+        r->entered_at = 0;
+        r->careful = true;
+        return true;
+    }
+    if (now - r->entered_at < COMMIT_MS)
+        return false;
     progress_leave(&r->progress, raw);
-    r->careful = false;
+    r->entered_at = 0;
     log_warn("commit_unanswered", "topic=%s partition=%d offset=%lld", raw->topic, (int)raw->partition,
         (long long)raw->offset);
     return false;
@@ -315,6 +349,11 @@ static bool is_full(const struct records *r)
     return r->count == BATCH_RECORDS || r->bytes >= BATCH_BYTES || r->careful;
 }
 
+static int64_t look_again(const struct records *r, int64_t now_boot)
+{
+    return now_boot + (r->entered_at ? LOOK_MS : AGAIN_MS);
+}
+
 /* Takes what is there of one partition. False: the batch ends here. */
 static bool take_partition(struct records *r, int32_t partition, int64_t now_boot)
 {
@@ -327,7 +366,7 @@ static bool take_partition(struct records *r, int32_t partition, int64_t now_boo
         r->held = raw;
         r->is_held = true;
         r->held_assignment = assignment_of(r, partition);
-        r->again_at = r->count > 0 ? now_boot : now_boot + AGAIN_MS; /* the batch first, then this one */
+        r->again_at = r->count > 0 ? now_boot : look_again(r, now_boot); /* the batch first, then this one */
         return false;
     }
     return false;
@@ -341,12 +380,13 @@ static bool take_held(struct records *r, int64_t now_boot)
     if (assignment_of(r, r->held.partition) != r->held_assignment) {
         consumer_release(r->x->consumer, &r->held); /* whoever has the partition now reads it */
         r->is_held = false;
+        r->entered_at = 0;
         return true;
     }
     if (now_boot < r->again_at || !rules_is_open(r->x->rules, r->held.partition))
         return false;
     r->is_held = !take_record(r, &r->held);
-    r->again_at = now_boot + AGAIN_MS;
+    r->again_at = look_again(r, now_boot);
     return !r->is_held;
 }
 
@@ -362,7 +402,6 @@ static void begin(struct records *r, size_t partitions)
 
 static void take(struct records *r, int32_t partitions, int64_t now_boot)
 {
-    progress_mark(&r->progress, COMMIT_MS);
     if (!take_held(r, now_boot) || is_full(r))
         return;
     for (int32_t i = 0; i < partitions; i++) {
@@ -377,6 +416,8 @@ int64_t records_serve(struct records *r, int64_t now_boot)
 {
     int32_t partitions = scheduler_partitions(rules_scheduler(r->x->rules));
     if (!r->busy && partitions > 0 && rules_wants_records(r->x->rules) && !outgoing_is_full(r->x->outgoing)) {
+        if (!progress_is_marked(&r->progress))
+            return now_boot + LOOK_MS;
         begin(r, (size_t)partitions);
         take(r, partitions, now_boot);
         r->busy = r->count > 0;

@@ -27,6 +27,8 @@ int64_t records_serve(struct records *r, int64_t now_boot);
 void records_taken(struct records *r, struct rules_batch *b, bool ok);
 /* Is a batch under way? */
 bool records_busy(const struct records *r);
+/* The process ends on purpose now: the death that was counted for a careful record is taken back, if Kafka answers within a moment. */
+void records_take_back(struct records *r);
 /* consumer_events. self: struct executor */
 void records_assigned(void *self, const char *topic, int32_t partition, int64_t assignment, int64_t offset);
 void records_revoked(void *self, const char *topic, int32_t partition, bool lost);

@@ -81,6 +81,8 @@ struct metric executor_metrics[EXECUTOR_METRICS] = {
     [M_QUEUE_SECONDS] = SECONDS("millrace_executor_queue_seconds", "from the ledger to the start"),
     [M_RUN_SECONDS] = SECONDS("millrace_executor_run_seconds", "from the launch to the end"),
     [M_LOG_BYTES] = COUNTER("millrace_executor_log_bytes_total", NULL, "log text sent"),
+    [M_TURN_SECONDS] =
+        SECONDS("millrace_executor_turn_seconds", "one turn of the loop; cancels and leases wait for it"),
 };
 
 void executor_metrics_of_rules(const struct rules_counts *c)

@@ -213,6 +213,7 @@ static void world_lease(void *self, int64_t until_boot_ms)
 static void world_die(void *self, const char *reason)
 {
     const struct executor *x = self;
+    records_take_back(x->records);
     log_fatal("lease_over", "instance=%s reason=%s", x->instance, reason);
 }
 
@@ -308,5 +309,6 @@ void world_bury(struct executor *x)
         log_fatal("out_of_memory", "what=bury");
     *b = (struct bury_request){{.work = bury_work, .done = bury_done}, x};
     x->bury_busy = true;
-    clerk_ask(x->clerks[LANE_HOUSE], &b->request);
+    clerk_ask(x->burier,
+        &b->request); /* it may wait for Kafka, for names, for what does not die: nobody waits with it */
 }

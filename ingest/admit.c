@@ -63,6 +63,8 @@ static void waiting_filter(struct bytes selector, bson_t *filter)
     struct bytes user = bytes_slice(selector, creator + 1, selector.len);
     if (slash)
         bson_add_text(filter, "creator", bytes_slice(selector, 0, creator));
+    else /* of `*`: all of them; the index begins with it, and is not used without */
+        BCON_APPEND(filter, "creator", "{", "$gte", BCON_UTF8(""), "}");
     if (slash && !bytes_equal_text(user, "*"))
         bson_add_text(filter, "user", user);
     BSON_APPEND_BOOL(filter, "final", false);

@@ -13,11 +13,12 @@
 #include "ingest/wish.h"
 
 enum { MOST = 10000 };
+#define LEASE_MS 40000            /* of a document that does not say it */
+#define SHOWN_MS INT64_C(7200000) /* one that is not heard of is listed for so long; more than any lease */
 
 struct list {
     struct arena *arena;
     int64_t now;
-    bool all;
     json_t *items;
     const struct order_rows *drains;
     json_t *running; /* by instance */
@@ -31,21 +32,34 @@ static const struct order *drain_of(const struct order_rows *drains, struct byte
     return NULL;
 }
 
+/* How long (ms) it was not heard of, by our clock; -1: nobody knows. */
+static int64_t silent_ms(const bson_t *doc, int64_t now)
+{
+    int64_t renewed = doc_number(doc, "at", NO_INT);
+    if (renewed == NO_INT)
+        return -1;
+    return now > renewed ? now - renewed : 0;
+}
+
+/* Its lease was ended, or nobody has looked yet, but it would have ended itself by now. */
+static bool is_dead(const bson_t *doc, int64_t now)
+{
+    return doc_flag(doc, "over") || silent_ms(doc, now) > doc_number(doc, "lease_ms", LEASE_MS);
+}
+
 static bool instance_row(void *self, const bson_t *doc)
 {
     struct list *l = self;
     struct bytes id = doc_text(doc, "_id");
     int64_t renewed = doc_number(doc, "at", NO_INT);
-    bool over = doc_flag(doc, "over");
-    if (over && !l->all)
-        return true;
     const json_t *running = json_object_getn(l->running, id.data, id.len);
-    json_t *item = json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:I, s:o}", "instance",
+    json_t *item = json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:o}", "instance",
         answer_text(id), "host", answer_text(doc_text(doc, "host")), "pid",
         (json_int_t)doc_number(doc, "pid", 0), "pool", answer_text(doc_text(doc, "pool")), "started_at",
         answer_time(doc_number(doc, "started_at", NO_INT)), "renewed_at", answer_time(renewed), "renewed_ms",
-        renewed == NO_INT ? json_null() : json_integer(l->now > renewed ? l->now - renewed : 0), "over", over,
-        "running", (json_int_t)json_integer_value(running), "drain", answer_order(drain_of(l->drains, id)));
+        renewed == NO_INT ? json_null() : json_integer(silent_ms(doc, l->now)), "state",
+        is_dead(doc, l->now) ? "dead" : "live", "over", doc_flag(doc, "over"), "running",
+        (json_int_t)json_integer_value(running), "drain", answer_order(drain_of(l->drains, id)));
     json_array_append_new(l->items, item);
     return true;
 }
@@ -76,11 +90,17 @@ static bool read_running(struct ingest *in, struct list *l, struct error *e)
     return ok;
 }
 
-static bool read_instances(struct ingest *in, struct list *l, struct error *e)
+/* The dead may be many: what is not shown is not read, so that they keep no living one out. */
+static bool read_instances(struct ingest *in, struct list *l, bool all, struct error *e)
 {
     struct store_reader reader = {instance_row, instance_reset, l};
     bson_t filter = BSON_INITIALIZER;
-    bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(MOST));
+    bson_t *opts = all ? BCON_NEW("sort", "{", "at", BCON_INT32(-1), "_id", BCON_INT32(1), "}")
+                       : BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
+    BSON_APPEND_INT64(opts, "limit", MOST);
+    if (!all)
+        BCON_APPEND(&filter, "over", "{", "$exists", BCON_BOOL(false), "}", "at", "{", "$gte",
+            BCON_DATE_TIME(l->now - SHOWN_MS), "}");
     bool ok =
         store_find(in->world->store, "instances", &filter, opts, &reader, in->settings->store_patience_ms, e);
     bson_destroy(opts);
@@ -94,15 +114,16 @@ void instances_get(void *ingest, struct http_request *r)
     struct ingest *in = ingest;
     struct order_rows drains;
     struct error e;
+    bool all;
     struct list l = {.arena = http_arena(r), .now = clock_utc_ms(), .drains = &drains};
     error_clear(&e);
-    if (!request_query_only(r, known) || !request_flag(r, "all", &l.all))
+    if (!request_query_only(r, known) || !request_flag(r, "all", &all))
         return;
     l.items = json_array();
     l.running = json_object();
     bool ok = orders_list(in->world->store, ORDER_DRAIN, BYTES(""), MOST, l.arena, &drains,
                   in->settings->store_patience_ms, &e) &&
-              read_running(in, &l, &e) && read_instances(in, &l, &e);
+              read_running(in, &l, &e) && read_instances(in, &l, all, &e);
     json_decref(l.running);
     if (ok) {
         http_answer_json(r, 200, json_pack("{s:o}", "instances", l.items));
@@ -127,11 +148,15 @@ static bool find_live(struct ingest *in, struct http_request *r, struct bytes id
         return request_store_failed(r, &e);
     if (!found)
         return request_not_found(r, "instance", bytes_cut(id, 80));
-    bool over = doc_flag(&doc, "over");
+    bool over = doc_flag(&doc, "over"), dead = is_dead(&doc, clock_utc_ms());
     bson_destroy(&doc);
-    if (over)
-        http_problem(r, 409, "conflict", BYTES("the lease of this instance is over: it does not run"), NULL);
-    return !over;
+    if (dead)
+        http_problem(r, 409, "conflict",
+            over ? BYTES("the lease of this instance is over: it does not run")
+                 : BYTES("this instance has not renewed its lease for as long as the lease lasts: it does "
+                         "not run"),
+            NULL);
+    return !dead;
 }
 
 void instance_drain(void *ingest, struct http_request *r)

@@ -3,11 +3,12 @@
  * instance: GET /v1/instances, and POST /v1/instances/{id}/drain. An instance is one process start of an executor.
  *
  * {"instances": [{"instance", "host", "pid", "pool", "started_at", "renewed_at", "renewed_ms" (how long ago, by this server's clock:
- * a hint; a lease is judged by its counter), "over", "running" (jobs), "drain" null|{"by", "reason", "at"}}]}; without those whose lease
- * is over, except with all=true.
+ * a hint; a lease is judged by its counter), "state" live|dead, "over", "running" (jobs), "drain" null|{"by", "reason", "at"}}]}. dead: its
+ * lease is over, or was not renewed for as long as it lasts, by this server's clock. Without those whose lease is over and those not heard
+ * of for two hours, except with all=true: then the 10000 heard of last.
  *
  * drain: it starts nothing more, waits for what runs, gives back the rest and ends, as after SIGTERM. 202 {"instance", "drain"}; may be
- * repeated, the first one counts. 404: no such instance; 409: its lease is over.
+ * repeated, the first one counts. 404: no such instance; 409: it is dead.
  */
 #ifndef MILLRACE_INGEST_INSTANCE_H
 #define MILLRACE_INGEST_INSTANCE_H

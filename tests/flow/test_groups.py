@@ -234,6 +234,32 @@ def test_what_does_not_run_can_not_be_drained(rest, db, user):
     assert name in {i["instance"] for i in rest.get("/v1/instances", all="true").json()["instances"]}
 
 
+def test_one_that_died_unnoticed_is_told_as_dead(rest, db, user):
+    """Nobody waited for a job of it, so nobody ended its lease."""
+    ages = {"fresh": 5, "silent": 15, "gone": 3 * 3600}
+    db["instances"].insert_many({"_id": f"{kind}-{user}", "pool": "ghost", "host": "h", "pid": 1, "counter": 9, "lease_ms": 10000,
+                                 "started_at": now() - datetime.timedelta(days=1), "at": now() - datetime.timedelta(seconds=age)} for kind, age in ages.items())
+    listed = {i["instance"]: i for i in rest.get("/v1/instances").json()["instances"]}
+    assert {k: listed[f"{k}-{user}"]["state"] for k in ("fresh", "silent")} == {"fresh": "live", "silent": "dead"}
+    assert listed[f"silent-{user}"]["over"] is False
+    assert f"gone-{user}" not in listed
+    everything = {i["instance"]: i for i in rest.get("/v1/instances", all="true").json()["instances"]}
+    assert everything[f"gone-{user}"]["state"] == "dead"
+    answer = rest.http.post(f"/v1/instances/silent-{user}/drain")
+    assert answer.status_code == 409 and "does not run" in answer.text
+    assert db["cancels"].find_one({"_id": f"drain:silent-{user}"}) is None
+    assert rest.http.post(f"/v1/instances/fresh-{user}/drain").status_code == 202
+
+
+def test_however_many_died_the_living_are_listed(rest, db, user):
+    db["instances"].insert_many({"_id": f"!{n}-{user}", "pool": "ghost", "host": "h", "pid": 1, "counter": 1, "over": True, "started_at": now(),
+                                 "at": now()} for n in range(10050))
+    try:
+        assert [i for i in rest.get("/v1/instances").json()["instances"] if i["pool"] == "default" and i["state"] == "live"]
+    finally:
+        db["instances"].delete_many({"_id": {"$regex": f"-{user}$"}, "over": True})
+
+
 # ---- what a job waits for ----
 
 

@@ -5,9 +5,16 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from harness import settings
+from harness.direct import converted, submit_planned
 from harness.wait import wait_for
 
 JOBS = 3
+
+
+@pytest.fixture(scope="module")
+def stack_options():
+    lease = {"MILLRACE_LEASE_RENEW": "500ms", "MILLRACE_LEASE_HOLD": "4s", "MILLRACE_LEASE_WATCH": "6s"}
+    return {"stage_env": {"executor": lease}}
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +77,38 @@ def test_a_poisoned_record_ends_its_job_and_stops_nothing(stack, make, tries, di
         dead = stack.kafka.reader("jobs.dead").read_to_end()
         assert ids[0] in [dict(m.headers()).get("job", b"").decode() for m in dead]
     assert stack["executor"].stop() == 0
+
+
+def partition_ends(stack):
+    """By partition of jobs.planned: where the next record will lie."""
+    consumer = Consumer({"bootstrap.servers": settings.BROKERS, "group.id": "ends"})
+    try:
+        topic = stack.prefix + "jobs.planned"
+        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in partitions}
+    finally:
+        consumer.close()
+
+
+def test_an_end_on_purpose_is_no_death(stack, servers, user):
+    """Two deaths count, and the database goes away when the executor has begun with the record: it ends because its lease does. A third
+    death would have been one too many."""
+    for partition, end in partition_ends(stack).items():
+        commit(stack, partition, end, "try=2")
+    executor = stack["executor"]
+    said = len(executor.text())
+    executor.start()
+    wait_for(lambda: "event=careful" in executor.text()[said:], 30, "it is careful")
+    job = {**converted(user, "echo I was not it"), "statements": [],
+           "nodes": [{"id": "n1", "kind": "exec", "engine": "shell", "code_type": "shell", "code": "echo I was not it", "statement": 0}]}
+    servers.kill("ferretdb")
+    try:
+        executor.expected = False
+        submit_planned(stack.kafka, job)
+        assert executor.process.wait(60) == 1
+        assert "event=lease_over" in executor.text()[said:]
+    finally:
+        servers.start("ferretdb")
+    executor.start()
+    assert stack.rest.end_of(job["job_id"], 60)["state"] == "succeeded"
+    assert executor.stop() == 0

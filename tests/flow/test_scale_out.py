@@ -31,6 +31,25 @@ def test_one_of_each_stage_is_stopped_and_started_again(stack):
     load.check(repeats_allowed=False)
 
 
+def test_both_executors_are_restarted_one_after_the_other_under_load(stack):
+    """As a new version is rolled out: nothing is lost, nothing fails or runs twice, and the order holds."""
+    load = Load(stack, "rolling", jobs=2 * JOBS)
+    load.start()
+    load.wait_ended(40, 60)
+    for name in ("executor", "executor-2"):
+        before = len(load.ended)
+        assert before < load.total - 60, "there is work left for the rest of it"
+        assert stack[name].stop() == 0, name
+        stack[name].start()
+        load.wait_ended(before + 20, 60)
+    load.join()
+    load.wait_all_final()
+    load.check(repeats_allowed=False)
+    states = stack.db["jobs"].distinct("state", {"creator": "rolling"})
+    assert states == ["succeeded"], states
+    assert stack.db["runs"].count_documents({"group": {"$regex": "^rolling/"}, "lost": {"$gt": 0}}) == 0
+
+
 def test_both_executors_get_work(stack):
     """Partitions are shared: with 20 groups it can't be that one process ran them all."""
     load = Load(stack, "share", jobs=2)

@@ -11,6 +11,7 @@ from harness.wait import wait_for
 
 LIMIT_S = 60
 RESTART_BOUND_S = 2
+FOLLOW_S = 5
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,54 @@ def test_a_killed_executor_that_starts_again_on_its_host_goes_on_at_once(stack, 
     end(stack, job_id)
     if alone:
         other.start()
+
+
+def running_of(stack, creator):
+    return {r["_id"]: r["instance"] for r in stack.db["runs"].find({"state": "running", "group": {"$regex": f"^{creator}/"}})}
+
+
+def test_the_places_under_a_shared_limit_that_a_killed_executor_held_are_used_again(stack, make, nap):
+    selector, places = "shared/*", 2
+    both = stack["executor"], stack["executor-2"]
+    for executor in both:
+        assert executor.stop() == 0
+    assert stack.rest.http.put(f"/v1/limits/{selector}", json={"max_running": places}).status_code in (200, 201)
+    for executor in both:
+        executor.start()  # it reads the limits before it starts anything
+    ids = [stack.rest.submit({**make(nap, user=f"u{n}"), "creator": "shared"}) for n in range(12)]
+    wait_for(lambda: len(running_of(stack, "shared")) == places, LIMIT_S, "as many run as may")
+    dead = next(iter(running_of(stack, "shared").values()))
+    pid = stack.db["instances"].find_one({"_id": dead})["pid"]
+    victim = next(e for e in both if e.pid == pid)
+    victim.kill()
+
+    def used_again():
+        running = running_of(stack, "shared")
+        assert len(running) <= places, "more than may"
+        held = [i["instance"] for i in stack.db["holders"].find_one({"_id": selector})["items"]]
+        return len(running) == places and dead not in running.values() and dead not in held and len(held) == places
+    wait_for(used_again, LIMIT_S, "the other executor runs as many as may")
+    assert stack.rest.http.delete(f"/v1/limits/{selector}").status_code == 200
+    for i in ids:
+        stack.rest.cancel(i)
+    for i in ids:
+        assert stack.rest.end_of(i, LIMIT_S)["state"] == "cancelled"
+    victim.start()
+
+
+def test_executors_follow_a_limit_that_is_changed(stack, make, user, nap, capsys):
+    ids = [stack.rest.submit(make(nap)) for _ in range(2)]
+    stack.rest.wait_state(ids[0], "running")
+    assert stack.rest.job(ids[1])["state"] != "running"
+    began = time.monotonic()
+    assert stack.rest.http.put(f"/v1/limits/flow/{user}", json={"max_running": 2}).status_code in (200, 201)
+    wait_for(lambda: stack.rest.job(ids[1])["state"] == "running", LIMIT_S, "the second one runs beside the first")
+    took = time.monotonic() - began
+    with capsys.disabled():
+        print(f"\nan executor followed a limit after {took:.1f} s (bound {FOLLOW_S} s)")
+    assert took <= 5 * FOLLOW_S
+    for i in ids:
+        end(stack, i)
 
 
 def test_a_job_of_one_node_never_has_two_starts_in_one_attempt(stack):

@@ -67,7 +67,7 @@ void insert(struct world *w, struct run_insert *items, size_t count)
 struct run read_run(struct world *w, const struct uuid *id)
 {
     struct runs found;
-    assert_true(ledger_find(&w->ledger, id, 1, true, &w->arena, &found, &w->e));
+    assert_true(ledger_find(&w->ledger, id, 1, true, 0, &w->arena, &found, &w->e));
     assert_int_equal(found.count, 1);
     return found.items[0];
 }

@@ -198,7 +198,7 @@ static void a_lease_that_is_over_never_renews(void **state)
     bool ended;
     world_init(&w);
     const struct bytes names[2] = {BYTES("nobody"), bytes_of(w.instance)};
-    assert_true(ledger_enlist(&w.ledger, "host", 77, NOW, &w.e));
+    assert_true(ledger_enlist(&w.ledger, "host", 77, 40000, NOW, &w.e));
     assert_int_equal(ledger_renew(&w.ledger, 5, NOW, 10000, &w.e), RENEWED);
     assert_true(ledger_leases(&w.other, names, 2, &w.arena, seen, &w.e));
     assert_false(seen[0].exists);
@@ -225,12 +225,74 @@ static void a_lease_of_one_known_to_be_dead_ends_whatever_its_counter(void **sta
     struct world w;
     bool ended;
     world_init(&w);
-    assert_true(ledger_enlist(&w.ledger, "host", 77, NOW, &w.e));
+    assert_true(ledger_enlist(&w.ledger, "host", 77, 40000, NOW, &w.e));
     assert_int_equal(ledger_renew(&w.ledger, 9, NOW, 10000, &w.e), RENEWED);
     assert_true(ledger_end_lease(&w.other, bytes_of(w.instance), -1, NOW, &ended, &w.e));
     assert_true(ended);
     assert_int_equal(ledger_renew(&w.ledger, 10, NOW, 10000, &w.e), RENEW_OVER);
     assert_int_equal(ledger_renew(&w.other, 1, NOW, 10000, &w.e), RENEW_OVER); /* was never there */
+    world_release(&w);
+}
+
+static int64_t date_in(const char *id, const char *key)
+{
+    bson_iter_t it;
+    bson_t *doc = document("instances", id);
+    int64_t at = bson_iter_init_find(&it, doc, key) && BSON_ITER_HOLDS_DATE_TIME(&it)
+                     ? bson_iter_date_time(&it)
+                     : NO_TIME;
+    bson_destroy(doc);
+    return at;
+}
+
+static void an_instance_expires_long_after_its_last_renewal_whoever_ends_its_lease(void **state)
+{
+    (void)state;
+    enum { DAY_MS = 24 * 3600 * 1000, KEEP_MS = 60000 };
+    struct world w;
+    bool ended;
+    world_init(&w);
+    assert_true(ledger_enlist(&w.ledger, "host", 77, 40000, NOW, &w.e));
+    assert_int_equal(date_in(w.instance, "expire_at"), NOW + KEEP_MS + DAY_MS);
+    assert_int_equal(ledger_renew(&w.ledger, 2, NOW + 5, 10000, &w.e), RENEWED);
+    assert_int_equal(date_in(w.instance, "expire_at"), NOW + 5 + KEEP_MS + DAY_MS);
+    assert_true(ledger_end_lease(&w.other, bytes_of(w.instance), 2, NOW + 9, &ended, &w.e));
+    assert_int_equal(date_in(w.instance, "expire_at"), NOW + 9 + KEEP_MS);
+    world_release(&w);
+}
+
+static void a_lease_that_is_forgotten_is_over(void **state)
+{
+    (void)state;
+    struct world w;
+    struct lease_seen seen;
+    bool ended;
+    world_init(&w);
+    const struct bytes name = bytes_of(w.instance);
+    assert_int_equal(ledger_renew(&w.ledger, 2, NOW, 10000, &w.e), RENEW_OVER);
+    assert_true(ledger_leases(&w.other, &name, 1, &w.arena, &seen, &w.e));
+    assert_false(seen.exists);
+    assert_true(ledger_end_lease(&w.other, name, 2, NOW, &ended, &w.e));
+    assert_true(ended);
+    world_release(&w);
+}
+
+static void a_late_repeat_of_a_renewal_does_not_turn_the_counter_back(void **state)
+{
+    (void)state;
+    struct world w;
+    struct lease_seen seen;
+    bool ended;
+    world_init(&w);
+    const struct bytes name = bytes_of(w.instance);
+    assert_true(ledger_enlist(&w.ledger, "host", 77, 40000, NOW, &w.e));
+    assert_int_equal(ledger_renew(&w.ledger, 2, NOW, 10000, &w.e), RENEWED);
+    assert_int_equal(ledger_renew(&w.ledger, 3, NOW, 10000, &w.e), RENEWED);
+    assert_int_equal(ledger_renew(&w.ledger, 2, NOW, 10000, &w.e), RENEWED); /* its first answer was lost */
+    assert_true(ledger_leases(&w.other, &name, 1, &w.arena, &seen, &w.e));
+    assert_int_equal(seen.counter, 3);
+    assert_true(ledger_end_lease(&w.other, name, 2, NOW, &ended, &w.e));
+    assert_false(ended);
     world_release(&w);
 }
 
@@ -363,6 +425,9 @@ const struct CMUnitTest other_cases[] = {
     cmocka_unit_test(holds_are_everybodys_and_a_drain_is_one_instances),
     cmocka_unit_test(a_lease_that_is_over_never_renews),
     cmocka_unit_test(a_lease_of_one_known_to_be_dead_ends_whatever_its_counter),
+    cmocka_unit_test(an_instance_expires_long_after_its_last_renewal_whoever_ends_its_lease),
+    cmocka_unit_test(a_lease_that_is_forgotten_is_over),
+    cmocka_unit_test(a_late_repeat_of_a_renewal_does_not_turn_the_counter_back),
     cmocka_unit_test(holders_are_replaced_only_by_who_read_the_latest),
     cmocka_unit_test(of_many_writers_of_holders_none_is_forgotten),
 };

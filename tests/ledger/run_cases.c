@@ -201,14 +201,38 @@ static void a_find_leaves_out_what_is_missing_and_brings_payloads_only_when_aske
     const struct uuid ids[2] = {running_run(&w, 1), new_id()};
     const struct run_node node = {BYTES("n1"), BYTES("event")};
     assert_true(ledger_node(&w.ledger, &ids[0], 1, &node, &ours, &w.e));
-    assert_true(ledger_find(&w.ledger, ids, 2, false, &w.arena, &found, &w.e));
+    assert_true(ledger_find(&w.ledger, ids, 2, false, 0, &w.arena, &found, &w.e));
     assert_int_equal(found.count, 1);
     assert_true(!found.items[0].payload.data && found.items[0].node_count == 0);
-    assert_true(ledger_find(&w.ledger, ids, 2, true, &w.arena, &found, &w.e));
+    assert_true(ledger_find(&w.ledger, ids, 2, true, 0, &w.arena, &found, &w.e));
     assert_int_equal(found.count, 1);
     assert_true(found.items[0].payload.data && found.items[0].node_count == 1);
-    assert_true(ledger_find(&w.ledger, ids, 0, true, &w.arena, &found, &w.e));
+    assert_true(ledger_find(&w.ledger, ids, 0, true, 0, &w.arena, &found, &w.e));
     assert_int_equal(found.count, 0);
+    world_release(&w);
+}
+
+static void however_large_the_payloads_are_a_find_may_be_bounded(void **state)
+{
+    (void)state;
+    enum { HEAVY = 6, HEAVY_BYTES = 1 << 20 };
+    static char heavy[HEAVY_BYTES];
+    struct world w;
+    struct runs found;
+    struct uuid ids[HEAVY];
+    world_init(&w);
+    for (int i = 0; i < HEAVY; i++) {
+        struct run_insert item = new_run(&w, i);
+        item.payload = (struct bytes){heavy, HEAVY_BYTES};
+        ids[i] = item.id;
+        insert(&w, &item, 1);
+    }
+    assert_true(ledger_find(&w.ledger, ids, HEAVY, true, HEAVY_BYTES * 2, &w.arena, &found, &w.e));
+    assert_int_equal(found.count, 2);
+    assert_true(ledger_find(&w.ledger, ids, HEAVY, true, 1, &w.arena, &found, &w.e));
+    assert_int_equal(found.count, 1); /* at least one: else nobody would get on */
+    assert_true(ledger_find(&w.ledger, ids, HEAVY, true, 0, &w.arena, &found, &w.e));
+    assert_int_equal(found.count, HEAVY);
     world_release(&w);
 }
 
@@ -372,6 +396,7 @@ const struct CMUnitTest run_cases[] = {
     cmocka_unit_test(pages_hold_all_unfinished_runs_of_a_partition_by_place),
     cmocka_unit_test(a_look_shows_what_is_queued_or_runs_but_not_what_is_delayed),
     cmocka_unit_test(a_find_leaves_out_what_is_missing_and_brings_payloads_only_when_asked),
+    cmocka_unit_test(however_large_the_payloads_are_a_find_may_be_bounded),
     cmocka_unit_test(a_start_changes_only_runs_that_are_as_believed),
     cmocka_unit_test(a_start_forgets_why_the_run_waited_and_a_charged_end_until_when),
     cmocka_unit_test(starts_of_different_attempts_go_together),

@@ -182,6 +182,8 @@ static void find(struct sim *s, struct statement *st)
         out->items[i - 1] = out->items[k];
         out->items[k] = run;
     }
+    if (q->bytes_max && out->count > 1) /* payloads are as large as they like */
+        out->count = (size_t)sim_in(s, 1, (int64_t)out->count);
 }
 
 /* ---- outcomes, orders, leases, holders ---- */

@@ -118,7 +118,8 @@ static bool ask_orders(struct rules *r, struct cancel *c)
 {
     struct ask *ask = &c->op.ask;
     size_t left = r->wanted.count - r->wanted_done;
-    c->count = left < CANCEL_BATCH ? left : CANCEL_BATCH;
+    size_t most = rules_payloads(r, CANCEL_BATCH);
+    c->count = left < most ? left : most;
     c->ids = arena_array(&c->op.memory, c->count, sizeof *c->ids);
     memcpy(c->ids, r->wanted.items + r->wanted_done, c->count * sizeof *c->ids);
     r->wanted_done += c->count;
@@ -175,6 +176,7 @@ bool cancel_step(struct rules *r, struct op *op)
         return ask_found(c);
     case CANCEL_FOUND:
         runs_sort(&op->ask.runs);
+        rules_saw_payloads(r, &op->ask.runs);
         for (size_t i = 0; i < c->count; i++) {
             const struct run *run = runs_of(&op->ask.runs, &c->ids[i]);
             if (run)

@@ -328,6 +328,19 @@ int64_t rules_lease_until(const struct rules *r)
 
 /* ---- small things that all machines use ---- */
 
+void rules_saw_payloads(struct rules *r, const struct runs *runs)
+{
+    for (size_t i = 0; i < runs->count; i++)
+        r->payload_bytes += ((int64_t)runs->items[i].payload.len - r->payload_bytes) / 8;
+}
+
+size_t rules_payloads(const struct rules *r, size_t most)
+{
+    size_t n = (size_t)(READ_BYTES / (r->payload_bytes + 1));
+    n = n ? n : 1;
+    return n < most ? n : most;
+}
+
 void *rules_grow(void *items, size_t count, size_t *cap, size_t size)
 {
     if (count < *cap)

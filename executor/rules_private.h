@@ -62,6 +62,9 @@ STAILQ_HEAD(op_list, op);
         size_t count, cap;                                                                                   \
     }
 /* Room for one more item in a LIST_OF. */
+/* How many payloads may be read at once: 1 to `most`. */
+void rules_saw_payloads(struct rules *r, const struct runs *runs);
+size_t rules_payloads(const struct rules *r, size_t most);
 void *rules_grow(void *items, size_t count, size_t *cap, size_t size);
 #define LIST_ADD(list, item)                                                                                 \
     ((list).items = rules_grow((list).items, (list).count, &(list).cap, sizeof *(list).items),               \
@@ -127,6 +130,7 @@ struct suspect {
 };
 
 #define START_PAYLOAD_BYTES (64 * 1024) /* careful as long as none was seen */
+#define READ_BYTES (64 * 1024 * 1024) /* about as many payloads at once, by the size of those read of late */
 
 struct rules {
     struct rules_options options;

@@ -95,9 +95,10 @@ static void gather(struct rules *r, struct start *s)
 {
     struct arena *a = &s->op.memory;
     struct task *t;
+    size_t most = rules_payloads(r, BATCH_STARTS);
     s->tasks = arena_array(a, BATCH_STARTS, sizeof(struct task *));
     s->shared = arena_array(a, BATCH_STARTS * 2, sizeof *s->shared);
-    while (s->count < BATCH_STARTS && (t = scheduler_next_start(r->scheduler)) != NULL) {
+    while (s->count < most && (t = scheduler_next_start(r->scheduler)) != NULL) {
         if (waits_for_drop(r, t))
             continue;
         s->tasks[s->count++] = t;
@@ -273,8 +274,7 @@ static void decide_won(struct rules *r, struct start *s)
 {
     s->found = s->op.ask.runs;
     runs_sort(&s->found);
-    for (size_t i = 0; i < s->found.count; i++)
-        r->payload_bytes += ((int64_t)s->found.items[i].payload.len - r->payload_bytes) / 8;
+    rules_saw_payloads(r, &s->found);
     keep_ahead(r, s);
     for (size_t i = 0; i < s->count; i++) {
         const struct run *run = runs_of(&s->found, &s->ids[i]);

@@ -110,10 +110,10 @@ def test_required_fields(make, rules, end):
 
 def test_fields_that_may_be_given(make, rules, end):
     rules(allowed=["labels.project", "conf"])
-    error = end(make("true", name="x", labels={"project": "a", "team": "b"}, conf={"session": "job"}), "rejected")["error"]
+    error = end(make("select 1", engine="sqlite", name="x", labels={"project": "a", "team": "b"}, conf={"database": "x.db"}), "rejected")["error"]
     assert error["code"] == "field_not_allowed"
     assert [line.split(": ")[0] for line in error["detail"].splitlines()] == ["name", "labels.team"]
-    end(make("true", labels={"project": "a"}, conf={"session": "job"}), "succeeded")
+    end(make("select 1", engine="sqlite", labels={"project": "a"}, conf={"database": "x.db"}), "succeeded")
 
 
 # ---- labels of other systems ----

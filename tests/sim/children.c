@@ -193,7 +193,6 @@ void children_gone(struct life *l, struct task *t, bool closed)
         complain(s, c->job, "its task is gone twice");
     c->gone = true;
     l->tasks--;
-    s->coverage.discarded += !closed;
 }
 
 /* ---- stopped ---- */

@@ -66,7 +66,6 @@
     X(died_of_lease, "died of its own lease")                                                                \
     X(guard_killed, "killed by the guard")                                                                   \
     X(close_lost, "end refused: another closed it")                                                          \
-    X(discarded, "result discarded")                                                                         \
     X(unsent_found, "unsent outcome found")                                                                  \
     X(event_again, "final event delivered again")                                                            \
     X(event_fails, "event failed and repeated")                                                              \

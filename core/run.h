@@ -40,7 +40,7 @@ struct run {
     struct bytes out;      /* the outcome that ended the latest attempt: its token */
     struct bytes *outs;    /* the tokens of all that sent it back to the queue, oldest first */
     size_t out_count;
-    struct bytes reason;   /* queued again: why */
+    struct bytes reason; /* queued again: why */
     int64_t queued_at, started_at;
     int64_t wake_at;      /* delayed: not before; queued and never tried: when its queue timeout is over */
     int64_t retry_at;     /* queued after a failed try: not before */

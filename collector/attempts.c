@@ -167,8 +167,12 @@ void attempts_read(const bson_t *doc, struct arena *a, struct attempts *out)
     if (!bson_iter_init_find(&it, doc, "attempts") || !BSON_ITER_HOLDS_ARRAY(&it) ||
         !bson_iter_recurse(&it, &array))
         return;
-    out->items = arena_array(a, ATTEMPTS_MAX, sizeof *out->items);
-    while (bson_iter_next(&array) && out->count < ATTEMPTS_MAX) {
+    size_t most = 0;
+    for (bson_iter_t counting = array; bson_iter_next(&counting);)
+        most++;
+    most = most < ATTEMPTS_MAX ? most : ATTEMPTS_MAX;
+    out->items = arena_array(a, most, sizeof *out->items);
+    while (bson_iter_next(&array) && out->count < most) {
         bson_t item;
         uint32_t len;
         const uint8_t *data;

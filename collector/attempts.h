@@ -19,7 +19,7 @@
 
 #include "core/job.h"
 
-#define ATTEMPTS_MAX 20
+#define ATTEMPTS_MAX 200 /* retry.max_attempts is 100 at most; lost ones and those given back come on top */
 
 struct attempt {
     int64_t n;

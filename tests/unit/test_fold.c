@@ -348,7 +348,7 @@ static void of_many_attempts_the_latest_stay(void **state)
     (void)state;
     enum { ATTEMPTS = ATTEMPTS_MAX + 7, EVENTS = 2 * ATTEMPTS };
     bson_t *expected = NULL;
-    for (size_t step = 1; step < EVENTS; step++) {
+    for (size_t step = 1; step < EVENTS; step += EVENTS / 6) {
         if (EVENTS % step == 0 && step > 1)
             continue; /* not every event would have its turn */
         struct arena a;
@@ -383,9 +383,9 @@ static void of_many_attempts_the_latest_stay(void **state)
     char text[100];
     value_text(expected, "attempts.0.n", text, sizeof text);
     assert_string_equal(text, "8");
-    value_text(expected, "attempts.19.n", text, sizeof text);
-    assert_string_equal(text, "27");
-    value_text(expected, "attempts.20", text, sizeof text);
+    value_text(expected, "attempts.199.n", text, sizeof text);
+    assert_string_equal(text, "207");
+    value_text(expected, "attempts.200", text, sizeof text);
     assert_string_equal(text, "-");
     value_text(expected, "attempts.0.error.message", text, sizeof text);
     assert_string_equal(text, "again");

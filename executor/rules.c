@@ -250,6 +250,8 @@ struct rules *rules_new(
         STAILQ_INIT(&r->lanes[lane].ops);
     TAILQ_INIT(&r->ends);
     r->payload_bytes = START_PAYLOAD_BYTES;
+    for (size_t i = 0; i < TOLD_GENERATIONS; i++)
+        arena_init(&r->told[i].memory);
     TAILQ_INIT(&r->publications);
     int64_t boot = rules_now(r).boot_ms;
     for (size_t i = 0; i < PERIODS; i++)

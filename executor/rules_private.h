@@ -108,8 +108,12 @@ struct watched {
 /* A delayed job that was told to be due. */
 struct told_due {
     struct uuid id;
-    int64_t until_boot; /* not again before */
     UT_hash_handle hh;
+};
+#define TOLD_GENERATIONS 2
+struct told {
+    struct arena memory;
+    struct told_due *table; /* by id */
 };
 
 /* A place in `holders`: one that we have, or give up. */
@@ -169,7 +173,8 @@ struct rules {
     int64_t cancels_from;        /* UTC ms: those written since then are read once more */
 
     /* wake.c */
-    struct told_due *told; /* a table, by id */
+    struct told told[TOLD_GENERATIONS]; /* the newer first */
+    int64_t told_since_boot;            /* the newer one */
 
     /* holders.c */
     LIST_OF(struct holder_place) places, drops, dropping;

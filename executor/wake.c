@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wake: jobs whose time has come: delayed ones that are due, queued ones whose queue timeout is over. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "executor/rules_private.h"
 
 #define WAKE_BATCH RULES_SIZE(LEDGER_WAKE_MAX, 2)
@@ -11,51 +8,49 @@
 
 /* ---- who was told to be due ---- */
 
-static void told_drop(struct rules *r, struct told_due *t)
-{
-    HASH_DEL(r->told, t);
-    free(t);
-}
-
 void wake_forget(struct rules *r)
 {
-    struct told_due *t, *next;
-    HASH_ITER (hh, r->told, t, next)
-        told_drop(r, t);
+    for (size_t i = 0; i < TOLD_GENERATIONS; i++) {
+        HASH_CLEAR(hh, r->told[i].table);
+        arena_release(&r->told[i].memory);
+    }
 }
 
+/* Two generations: an entry lasts DUE_AGAIN_MS at least and twice that at most, and goes with all of its time. */
 static void forget_old(struct rules *r, int64_t now_boot)
 {
-    struct told_due *t, *next;
-    HASH_ITER (hh, r->told, t, next)
-        if (t->until_boot <= now_boot)
-            told_drop(r, t);
+    struct told old = r->told[1];
+    if (now_boot < r->told_since_boot + DUE_AGAIN_MS)
+        return;
+    HASH_CLEAR(hh, old.table);
+    arena_reset(&old.memory);
+    r->told[1] = r->told[0];
+    r->told[0] = old;
+    r->told_since_boot = now_boot;
 }
 
 /* True: it was not told to be due a moment ago. */
-static bool is_news(struct rules *r, const struct uuid *id, int64_t now_boot)
+static bool is_news(struct rules *r, const struct uuid *id)
 {
-    struct told_due *t;
-    HASH_FIND(hh, r->told, id, sizeof *id, t);
+    struct told_due *t = NULL;
+    for (size_t i = 0; i < TOLD_GENERATIONS && !t; i++)
+        HASH_FIND(hh, r->told[i].table, id, sizeof *id, t);
     if (t)
         return false;
-    t = calloc(1, sizeof *t);
-    if (!t)
-        log_fatal("out_of_memory", "what=due");
+    t = arena_alloc(&r->told[0].memory, sizeof *t);
     t->id = *id;
-    t->until_boot = now_boot + DUE_AGAIN_MS;
-    HASH_ADD(hh, r->told, id, sizeof t->id, t);
+    HASH_ADD(hh, r->told[0].table, id, sizeof t->id, t);
     return true;
 }
 
 /* ---- waking ---- */
 
-static void wake(struct rules *r, const struct run *run, int64_t now_boot)
+static void wake(struct rules *r, const struct run *run)
 {
     if (!scheduler_owns(r->scheduler, run->partition))
         return;
     if (run->state == RUN_DELAYED) {
-        if (is_news(r, &run->id, now_boot))
+        if (is_news(r, &run->id))
             r->world->due(r->self, run);
     } else if (run->state == RUN_QUEUED && !scheduler_find(r->scheduler, &run->id)) {
         /* It keeps its place until that is acknowledged: another executor, with another clock, may start it all the same, and the next of
@@ -86,10 +81,9 @@ bool wake_step(struct rules *r, struct op *op)
         op->ask.after = 0;
         return op->at++, ask_wake(r, op);
     }
-    int64_t now = rules_now(r).boot_ms;
-    forget_old(r, now);
+    forget_old(r, rules_now(r).boot_ms);
     for (size_t i = 0; i < runs->count; i++)
-        wake(r, &runs->items[i], now);
+        wake(r, &runs->items[i]);
     if (runs->count == 0 || op->at++ == WAKE_PAGES)
         return false;
     int64_t last = runs->items[runs->count - 1].wake_at;

@@ -213,6 +213,8 @@ static struct task *launched_job(struct world *w, struct rules_record *record)
     answer(w, LANE_INTAKE, ASK_INSERT, true);
     struct ask *orders = w->out[LANE_INTAKE];
     assert_non_null(orders);
+    if (!orders)
+        return NULL;
     assert_int_equal(orders->kind, ASK_ORDERS);
     orders->cancels = arena_array(orders->memory, 1, sizeof *orders->cancels);
     orders->holds = arena_array(orders->memory, 1, sizeof *orders->holds);

@@ -121,13 +121,23 @@ struct bytes job_group(struct arena *a, const struct job *j)
     return (struct bytes){text, len};
 }
 
+const struct job_part *job_part_find(const struct job *j, struct bytes id)
+{
+    for (size_t i = 0; i < j->parts.count; i++)
+        if (bytes_equal(j->parts.items[i].id, id))
+            return &j->parts.items[i];
+    return NULL;
+}
+
 struct bytes job_statement_text(const struct job *j, const struct job_statement *s)
 {
     if (s->text.data)
         return s->text;
+    const struct job_part *part = s->part.data ? job_part_find(j, s->part) : NULL;
+    struct bytes code = part && part->code.len ? part->code : j->code;
     if (s->offset < 0 || s->length < 0)
-        return bytes_slice(j->code, 0, 0);
-    return bytes_slice(j->code, (size_t)s->offset, (size_t)s->length);
+        return bytes_slice(code, 0, 0);
+    return bytes_slice(code, (size_t)s->offset, (size_t)s->length);
 }
 
 #define NAME_MAX_LEN 64

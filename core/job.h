@@ -101,23 +101,27 @@ struct job_retry {
     /* A failed try is repeated when the engine calls its error retryable, or when one of these fits (core/retry.h). */
     struct ints exit_codes;
     struct strings errors; /* POSIX extended regular expressions; the error's code or message holds a match */
-};
-
-struct job_part {
-    struct bytes id, engine, target, code_type, code;
-    struct strings after;
+    int64_t node_attempts; /* tries of one node by itself within an attempt; NO_INT: 1 */
 };
 
 struct job_strategy {
-    struct bytes kind; /* single | race | all | fallback */
-    struct strings targets;
+    struct bytes kind;      /* single | race | all | fallback */
+    struct strings targets; /* "warehouse" (of the engine), or "postgres@warehouse" */
+};
+
+/* The converter cuts a text with `--@part` lines into parts without code: their statements lie in the job's. */
+struct job_part {
+    struct bytes id, engine, target, code_type, code;
+    struct strings after;
+    struct job_strategy *strategy; /* NULL: the job's */
 };
 
 struct job_statement {
     int64_t index;
-    struct bytes text; /* none when it stands unchanged in job.code at offset, length (bytes) */
+    struct bytes text; /* none when it stands unchanged in the code at offset, length (bytes) */
     int64_t offset, length;
     int64_t first_line; /* 1-based, in the user's text */
+    struct bytes part;  /* id of its part: "the code" is that part's, or the job's where the part has none */
 };
 
 /* Identifies the submission: where the *submitted* record lies, and the broker's time of it. */
@@ -126,15 +130,19 @@ struct origin {
 };
 
 struct job_node {
-    struct bytes id;   /* "n1", ... */
-    struct bytes kind; /* sequence | race | all | fallback | exec */
+    struct bytes id; /* "n1", ... */
+    /* sequence: one child after the other, all must succeed. all: all must succeed, at once but for `after`. race: at once, the first
+     * success wins, the others are cancelled. fallback: the next child when one failed retryably. exec: a leaf. */
+    struct bytes kind;
     struct strings children;
     struct bytes engine, target, code_type;
-    struct bytes code;  /* none: the statement's text */
-    int64_t statement;  /* index into statements, NO_INT for inner nodes */
-    struct bytes reuse; /* warm | never: may an engine process that ran other jobs be used */
-    int64_t retry;      /* attempts of the node by itself */
-    int64_t timeout_ms; /* 0: only the job's */
+    struct bytes code;    /* none: the statement's text */
+    int64_t statement;    /* index into statements, NO_INT for inner nodes */
+    struct bytes reuse;   /* warm | never: may an engine process that ran other jobs be used */
+    int64_t retry;        /* attempts of the node by itself */
+    int64_t timeout_ms;   /* 0: only the job's */
+    struct bytes part;    /* id of the part that it is made from */
+    struct strings after; /* of a child of `all`: siblings that must have succeeded before it starts */
 };
 
 struct job_cache {
@@ -180,7 +188,8 @@ struct job {
 
 /* "creator/user", from the arena: the key of every record of the job. */
 struct bytes job_group(struct arena *a, const struct job *j);
-/* The text of a statement: its own, or the slice of job.code. */
+const struct job_part *job_part_find(const struct job *j, struct bytes id); /* NULL: there is none */
+/* The text of a statement: its own, or the slice of the code of its part or job. */
 struct bytes job_statement_text(const struct job *j, const struct job_statement *s);
 /* [A-Za-z0-9._@-]{1,64}, and neither "." nor "..": names become folders. */
 bool job_name_is_valid(struct bytes creator_or_user);
@@ -230,7 +239,9 @@ struct event {
     struct job_error *error;
     int64_t exit_code; /* NO_INT: none */
     struct job_times times;
-    struct log_totals *log; /* on ends of attempts that ran: how much log there is to read */
+    struct log_totals *log;   /* on ends of attempts that ran: how much log there is to read */
+    int64_t node_try;         /* on node: from 1; 0 (older records): the first */
+    struct bytes cached_from; /* on succeeded: the job whose results serve */
 };
 
 struct job_log {

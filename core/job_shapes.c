@@ -94,8 +94,17 @@ static const struct field retry_fields[] = {
     PLAIN(FIELD_STRINGS, struct job_retry, errors, O,
         "the same for errors: POSIX extended regular expressions, searched for in the error's code and "
         "message"),
+    PLAIN(FIELD_INT, struct job_retry, node_attempts, N,
+        "tries of one node of the plan by itself, within an attempt of the job, 1 is no retry; null: 1"),
 };
 SHAPE(shape_retry, struct job_retry, "JobRetry", retry_fields, "What happens after a failed try.");
+
+static const struct field strategy_fields[] = {
+    PLAIN(FIELD_TEXT, struct job_strategy, kind, R, "single, race, all or fallback"),
+    PLAIN(FIELD_STRINGS, struct job_strategy, targets, O,
+        "the targets that it is about: names of the engine's, or engine@target"),
+};
+SHAPE(shape_strategy, struct job_strategy, "JobStrategy", strategy_fields, "How several targets are used.");
 
 static const struct field part_fields[] = {
     PLAIN(FIELD_TEXT, struct job_part, id, R, "name of the part within the job"),
@@ -104,14 +113,10 @@ static const struct field part_fields[] = {
     PLAIN(FIELD_TEXT, struct job_part, code_type, O, "empty: the engine's first"),
     PLAIN(FIELD_TEXT, struct job_part, code, R, "what to run"),
     PLAIN(FIELD_STRINGS, struct job_part, after, O, "ids of parts that must have succeeded before"),
+    NESTED(FIELD_POINTER, struct job_part, strategy, N, &shape_strategy,
+        "use of several targets by this part; null: the job's"),
 };
 static SHAPE(shape_part, struct job_part, "JobPart", part_fields, "A part of a job with parts.");
-
-static const struct field strategy_fields[] = {
-    PLAIN(FIELD_TEXT, struct job_strategy, kind, R, "single, race, all or fallback"),
-    PLAIN(FIELD_STRINGS, struct job_strategy, targets, O, "the targets that it is about"),
-};
-SHAPE(shape_strategy, struct job_strategy, "JobStrategy", strategy_fields, "How several targets are used.");
 
 static const struct field statement_fields[] = {
     PLAIN(FIELD_INT, struct job_statement, index, R, "from 0"),
@@ -119,6 +124,9 @@ static const struct field statement_fields[] = {
     PLAIN(FIELD_INT, struct job_statement, offset, O, "first byte in code"),
     PLAIN(FIELD_INT, struct job_statement, length, O, "bytes in code"),
     PLAIN(FIELD_INT, struct job_statement, first_line, O, "line of the user's text, from 1"),
+    PLAIN(FIELD_TEXT, struct job_statement, part, N,
+        "id of its part, in whose code it stands (in the job's, where the part has none); null: the job's "
+        "own"),
 };
 static SHAPE(
     shape_statement, struct job_statement, "JobStatement", statement_fields, "One statement of the code.");
@@ -154,6 +162,9 @@ static const struct field node_fields[] = {
         "warm or never: may an engine process that ran other jobs be used"),
     PLAIN(FIELD_INT, struct job_node, retry, O, "tries of the node by itself"),
     PLAIN(FIELD_INT, struct job_node, timeout_ms, O, "0: only the job's limit"),
+    PLAIN(FIELD_TEXT, struct job_node, part, N, "id of the part that it is made from; null: none"),
+    PLAIN(FIELD_STRINGS, struct job_node, after, O,
+        "of a child of all: its siblings that must have succeeded before it starts"),
 };
 static SHAPE(shape_node, struct job_node, "JobNode", node_fields, "A node of the plan.");
 
@@ -284,15 +295,18 @@ static const struct field event_fields[] = {
     PLAIN(FIELD_DOUBLE, struct event, progress, N, "on progress: 0 to 1"),
     PLAIN(FIELD_TEXT, struct event, node, N, "on node: which"),
     PLAIN(FIELD_TEXT, struct event, node_state, N,
-        "on node: queued, running, succeeded, failed, cancelled or skipped"),
-    PLAIN(FIELD_TEXT, struct event, reason, N, "on retrying, lost, cancelled: why, for people"),
-    PLAIN(FIELD_TIME, struct event, next_at, N, "on retrying: not before"),
+        "on node: running, retrying, succeeded, failed, cancelled or skipped"),
+    PLAIN(FIELD_TEXT, struct event, reason, N, "on retrying, lost, cancelled, node: why, for people"),
+    PLAIN(FIELD_TIME, struct event, next_at, N, "on retrying, also of a node: not before"),
     NESTED(FIELD_LIST, struct event, results, O, &shape_result, "on the end of an attempt"),
     NESTED(FIELD_POINTER, struct event, error, N, &shape_error,
         "on the end of an attempt, when it was not a success"),
     PLAIN(FIELD_INT, struct event, exit_code, N, "on the end of an attempt, where there was a process"),
     NESTED(FIELD_RECORD, struct event, times, O, &shape_times, "all times so far"),
     NESTED(FIELD_POINTER, struct event, log, N, &shape_log_totals, "on the end of attempts that ran"),
+    PLAIN(FIELD_INT, struct event, node_try, O, "on node: which try of it, from 1; 0: the first"),
+    PLAIN(FIELD_TEXT, struct event, cached_from, N,
+        "on succeeded: the job whose results serve, because the label cache allows it; null: its own"),
 };
 SHAPE(shape_event, struct event, "JobEvent", event_fields,
     "Something happened to a job. Topic jobs.events; written by converter, planner and executor.");

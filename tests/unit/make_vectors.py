@@ -37,12 +37,13 @@ SUBMITTED = {
     "labels": {"pool": "default", "team": "ä"}, "source": {"repo": "etl", "line": "12"},
     "parts": [
         {"id": "p1", "engine": "shell", "target": None, "code_type": "sh", "code": "true", "after": []},
-        {"id": "p2", "engine": "sqlite", "target": "t", "code_type": "sql", "code": "select 2", "after": ["p1", "p0"]},
+        {"id": "p2", "engine": "sqlite", "target": "t", "code_type": "sql", "code": "select 2", "after": ["p1", "p0"],
+         "strategy": {"kind": "fallback", "targets": ["t", "sqlite@u"]}},
     ],
     "strategy": {"kind": "race", "targets": ["a", "b"]},
     "limits": {"queue_timeout_ms": 0, "run_timeout_ms": 3600000, "max_log_bytes": 2**40, "max_result_rows": None},
     "retry": {"max_attempts": 3, "backoff_ms": 1000, "max_backoff_ms": 60000, "on_lost": "fail",
-              "exit_codes": [75, 0, 255], "errors": ["^connection_", "deadlock detected"]},
+              "exit_codes": [75, 0, 255], "errors": ["^connection_", "deadlock detected"], "node_attempts": 2},
     "not_before": AT + 1000, "callback_url": "https://example.org/done?x=1", "idempotency_key": "key-1",
     "timezone": "Europe/Berlin", "submitted_at": AT,
     "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -52,8 +53,8 @@ ERROR = {"code": "sql_error", "class": "engine", "message": "no such table: x", 
 TIMES = {"accepted": AT, "converted": AT + 1, "planned": AT + 2, "queued": None, "started": AT + 4, "finished": None}
 CONVERTED = {
     **SUBMITTED,
-    "statements": [{"index": 0, "text": None, "offset": 0, "length": 9, "first_line": 1},
-                   {"index": 1, "text": "select '2026-01-31'", "offset": 10, "length": 15, "first_line": 2}],
+    "statements": [{"index": 0, "text": None, "offset": 0, "length": 9, "first_line": 1, "part": "p1"},
+                   {"index": 1, "text": "select '2026-01-31'", "offset": 10, "length": 15, "first_line": 2, "part": None}],
     "warnings": ["variable empty is not used"],
     "origin": {"partition": 11, "offset": 2**40 + 7, "timestamp": AT},
     "error": None, "times": TIMES,
@@ -62,9 +63,10 @@ PLANNED = {
     **CONVERTED, "pool": "default",
     "nodes": [
         {"id": "n1", "kind": "sequence", "children": ["n2", "n3"], "engine": None, "target": None, "code_type": None,
-         "code": None, "statement": None, "reuse": None, "retry": 0, "timeout_ms": 0},
+         "code": None, "statement": None, "reuse": None, "retry": 0, "timeout_ms": 0, "part": None, "after": []},
         {"id": "n2", "kind": "exec", "children": [], "engine": "sqlite", "target": "t", "code_type": "sql",
-         "code": "select 1", "statement": 0, "reuse": "warm", "retry": 2, "timeout_ms": 5000},
+         "code": "select 1", "statement": 0, "reuse": "warm", "retry": 2, "timeout_ms": 5000, "part": "p1",
+         "after": ["n4"]},
     ],
     "cache": {"key": "k", "ttl_ms": 1000},
 }
@@ -76,6 +78,7 @@ EVENT = {
                  "rows": 3, "bytes": 345, "statement": 0,
                  "columns": [{"name": "a", "type": "INTEGER", "comment": None}, {"name": "b", "type": "", "comment": "c"}]}],
     "error": ERROR, "exit_code": -1, "times": TIMES, "log": {"bytes": 10, "lines": 2, "truncated": True},
+    "node_try": 2, "cached_from": ID,
 }
 
 

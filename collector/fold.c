@@ -132,17 +132,33 @@ static bool fold_progress(struct job_view *v, const struct event *e)
     return true;
 }
 
+/* How far a state is within one try of a node. One that is not in the table counts as the furthest. */
 static int node_rank(struct bytes state)
 {
-    if (bytes_equal_text(state, "queued"))
-        return 0;
-    return bytes_equal_text(state, "running") ? 1 : 2;
+    static const char *const by_rank[] = {
+        "queued", "running", "retrying", "skipped", "cancelled", "failed", "succeeded"};
+    int rank = 0;
+    while (rank < (int)(sizeof by_rank / sizeof *by_rank) && !bytes_equal_text(state, by_rank[rank]))
+        rank++;
+    return rank;
+}
+
+static int64_t try_of(const struct event *e)
+{
+    return e->node_try > 1 ? e->node_try : 1;
+}
+
+/* Less than 0 when the event is about an earlier run of the node than what is known. */
+static int compare_try(const struct event *e, const struct node_state *n)
+{
+    int order = compare_int(e->attempt, n->attempt);
+    return order ? order : compare_int(try_of(e), n->try);
 }
 
 /* Greater than 0 when the event's word on the node counts before what is known. */
 static int compare_node(const struct event *e, const struct node_state *n)
 {
-    int order = compare_int(e->attempt, n->attempt);
+    int order = compare_try(e, n);
     if (order == 0)
         order = node_rank(e->node_state) - node_rank(n->state);
     if (order == 0)
@@ -179,17 +195,41 @@ static void node_insert(struct fold_state *f, size_t place, struct arena *a)
     f->nodes.count = count + 1;
 }
 
+/* The start of the latest try, whether its `running` counts or comes after its end. */
+static int64_t node_started(const struct node_state *n, bool known, const struct event *e)
+{
+    int64_t before = known && compare_try(e, n) == 0 ? n->started : NO_INT;
+    bool tells = bytes_equal_text(e->node_state, "running");
+    return tells && (before == NO_INT || e->at < before) ? e->at : before;
+}
+
 static bool fold_node(struct job_view *v, const struct event *e, struct arena *a)
 {
     bool found;
     if (e->phase != PHASE_NODE || !e->node.data || !e->node_state.data)
         return false;
     size_t place = node_place(&v->fold, e->node, &found);
-    if (found && compare_node(e, &v->fold.nodes.items[place]) <= 0)
+    if (found && compare_try(e, &v->fold.nodes.items[place]) < 0)
         return false;
     if (!found)
         node_insert(&v->fold, place, a);
-    v->fold.nodes.items[place] = (struct node_state){e->node, e->node_state, e->attempt, e->at, e->instance};
+    struct node_state *n = &v->fold.nodes.items[place];
+    int64_t started = node_started(n, found, e);
+    if (found && compare_node(e, n) <= 0) {
+        bool earlier = started != n->started;
+        n->started = started;
+        return earlier;
+    }
+    *n = (struct node_state){.id = e->node,
+        .state = e->node_state,
+        .attempt = e->attempt,
+        .try = try_of(e),
+        .at = e->at,
+        .started = started,
+        .instance = e->instance,
+        .reason = e->reason,
+        .next_at = e->next_at,
+        .error = e->error};
     return true;
 }
 
@@ -220,6 +260,7 @@ static bool fold_head(struct job_view *v, const struct event *e)
     shown->next_at = e->phase == PHASE_RETRYING ? e->next_at : NO_INT;
     shown->results.items = final ? e->results.items : NULL;
     shown->results.count = final ? e->results.count : 0;
+    shown->cached_from = final ? e->cached_from : BYTES_NONE;
     shown->error = final ? e->error : NULL;
     shown->exit_code = final ? e->exit_code : NO_INT;
     shown->log = final ? e->log : NULL;

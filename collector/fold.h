@@ -5,13 +5,14 @@
  * The document is a function of the set of events received, whatever their order and however often they repeat
  * (tests/unit/test_fold.c tries all). So each part of it is a least or greatest element under some total order:
  *
- *   state, attempt, error, results, exit code, log, reason: from the event with the highest (attempt, rank), then the
+ *   state, attempt, error, results, cached_from, exit code, log, reason: from the event with the highest (attempt, rank), then the
  *       least (at, instance), then the least phase
  *   specification, plan: from the accepted, planned event with the least (at, instance)
  *   each time: the least one told
  *   progress: the highest of the highest attempt
  *   the attempts: attempts.h
- *   each node's state: the highest (attempt, rank of the state), then the least (at, instance)
+ *   each node's state, reason, next try and error: from the event about it with the highest (attempt, try, rank of the state), then the
+ *       least (at, instance), then the least state by its name; when it started: the least `at` of `running` of that attempt and try
  *   the group that owns the document: the one that an executor spoke for; before any, the one with the least origin
  *       (timestamp, partition, offset); a stub is weaker than any event
  *

@@ -17,8 +17,8 @@ static struct bytes event_id(const struct event *e, struct arena *a)
     const char *phase = job_phase_names[e->phase];
     long long attempt = e->attempt;
     if (e->phase == PHASE_NODE)
-        return arena_printf(a, "%.*s/%lld/%s/%.*s/%.*s", BYTES_ARG(e->job_id), attempt, phase,
-            BYTES_ARG(e->node), BYTES_ARG(e->node_state));
+        return arena_printf(a, "%.*s/%lld/%s/%.*s/%lld/%.*s", BYTES_ARG(e->job_id), attempt, phase,
+            BYTES_ARG(e->node), (long long)(e->node_try > 1 ? e->node_try : 1), BYTES_ARG(e->node_state));
     if (e->phase == PHASE_PROGRESS)
         return arena_printf(
             a, "%.*s/%lld/%s/%d", BYTES_ARG(e->job_id), attempt, phase, (int)(e->progress * 1000));

@@ -3,8 +3,8 @@
  * job_doc: see job_doc.h. The order of the fields is made for people who look at documents.
  *
  *   _id, rev, state, final, <view>, <fields of others>, expire_at, stub
- *   view: creator ... source, times, attempt, progress, plan, results, error, exit_code, reason, retry_at, instance, log,
- *         attempts, fold
+ *   view: creator ... source, times, attempt, progress, plan, results, cached_from, error, exit_code, reason, retry_at, instance,
+ *         log, attempts, fold
  */
 #include "collector/job_doc.h"
 
@@ -51,7 +51,12 @@ static const struct field node_fields[] = {
     ROW(FIELD_TEXT, struct node_state, id, 0),
     ROW(FIELD_TEXT, struct node_state, state, 0),
     ROW(FIELD_INT, struct node_state, attempt, 0),
+    ROW(FIELD_INT, struct node_state, try, 0),
     ROW(FIELD_TIME, struct node_state, at, 0),
+    ROW(FIELD_TIME, struct node_state, started, FIELD_NULLABLE),
+    ROW(FIELD_TEXT, struct node_state, reason, FIELD_NULLABLE),
+    ROW(FIELD_TIME, struct node_state, next_at, FIELD_NULLABLE),
+    NESTED(FIELD_POINTER, struct node_state, error, FIELD_NULLABLE, &shape_error),
     ROW(FIELD_TEXT, struct node_state, instance, FIELD_NULLABLE),
 };
 SHAPE(shape_node_state, struct node_state, "NodeState", node_fields);
@@ -147,11 +152,20 @@ static double shown_progress(const struct job_view *v)
     return v->fold.progress_attempt == v->fold.attempt ? v->fold.progress : 0;
 }
 
+/* The nodes are sorted by id. */
 static const struct node_state *state_of(const struct job_view *v, struct bytes node)
 {
-    for (size_t i = 0; i < v->fold.nodes.count; i++)
-        if (bytes_equal(v->fold.nodes.items[i].id, node))
-            return &v->fold.nodes.items[i];
+    size_t low = 0, high = v->fold.nodes.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = bytes_compare(v->fold.nodes.items[middle].id, node);
+        if (order == 0)
+            return &v->fold.nodes.items[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }
 
@@ -168,10 +182,8 @@ static void write_nodes(const struct job_view *v, bson_t *out)
         bson_uint32_to_string((uint32_t)i, &key, space, sizeof space);
         bson_append_document_begin(&array, key, -1, &node);
         shape_to_bson(shape, &plan->nodes.items[i], SHAPE_COMPACT, &node);
-        if (state) {
-            bson_add_text(&node, "state", state->state);
-            bson_append_int64(&node, "attempt", -1, state->attempt);
-        }
+        if (state)
+            append_part(&node, &shape_node_state, state, "state", "instance", SHAPE_COMPACT);
         bson_append_document_end(&array, &node);
     }
     bson_append_array_end(out, &array);
@@ -205,6 +217,7 @@ static void write_view(
     bson_append_double(out, "progress", -1, shown_progress(v));
     write_plan(v, out);
     append_field(out, &shape_event, &v->shown, "results");
+    append_field(out, &shape_event, &v->shown, "cached_from");
     append_field(out, &shape_event, &v->shown, "error");
     append_field(out, &shape_event, &v->shown, "exit_code");
     append_field(out, &shape_event, &v->shown, "reason");
@@ -240,8 +253,8 @@ static void write_fold(
 
 /* Written by this file; anything else in a stored document is another's and is kept. */
 static const char *const own_fields[] = {"_id", "rev", "state", "final", "group", "times", "attempt",
-    "progress", "plan", "results", "error", "exit_code", "reason", "retry_at", "instance", "log", "attempts",
-    "expire_at", "fold", "stub"};
+    "progress", "plan", "results", "cached_from", "error", "exit_code", "reason", "retry_at", "instance",
+    "log", "attempts", "expire_at", "fold", "stub"};
 
 static bool is_own_field(const char *key)
 {
@@ -346,6 +359,10 @@ static struct job_view *read_view(const bson_t *doc, struct arena *a)
         shape_from_bson(&shape_fold, &fold, a, &v->fold);
     else
         read_stub_fold(v, a);
+    /* Documents from before there were tries. */
+    for (size_t i = 0; i < v->fold.nodes.count; i++)
+        if (v->fold.nodes.items[i].try < 1)
+            v->fold.nodes.items[i].try = 1;
     return v;
 }
 

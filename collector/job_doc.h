@@ -36,12 +36,17 @@ enum standing {
     STANDINGS
 };
 
+/* What the event with the highest (attempt, try, rank of the state), then the least (at, instance, state) told of a node. */
 struct node_state {
     struct bytes id;
     struct bytes state;
-    int64_t attempt;
+    int64_t attempt, try; /* each from 1 */
     int64_t at;
+    int64_t started; /* the least `at` of `running` of this attempt and try; NO_INT: none was heard of */
     struct bytes instance;
+    struct bytes reason;
+    int64_t next_at; /* retrying: the next try is not earlier */
+    struct job_error *error;
 };
 
 /* The sub-document `fold`. */
@@ -68,8 +73,8 @@ struct job_view {
     struct bytes group;
     struct fold_state fold;
     struct job spec; /* valid if fold.spec */
-    /* of the head event: results, error, exit_code, log (final ones only), reason, next_at (retrying only); of all events: plan,
-     * times */
+    /* of the head event: results, cached_from, error, exit_code, log (final ones only), reason, next_at (retrying only); of all events:
+     * plan, times */
     struct event shown;
     struct attempts attempts;
 };

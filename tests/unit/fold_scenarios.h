@@ -22,8 +22,11 @@ struct row {
     int64_t accepted;  /* times.accepted, 0: none */
     int64_t started;   /* times.started, 0: none */
     int64_t results;   /* so many */
-    const char *error; /* retrying, lost: the error's message */
-    int64_t next_at;   /* retrying */
+    const char *error; /* retrying, lost, node: the error's message */
+    int64_t next_at;   /* retrying; node: of the next try */
+    int64_t try;       /* node */
+    const char *why;   /* node: its reason */
+    const char *cached_from;
 };
 struct expectation {
     const char *path, *value; /* "-": there is no such field */
@@ -41,6 +44,9 @@ struct scenario {
 #define CONV .stage = "converter"
 #define PLAN .stage = "planner"
 #define EXEC .stage = "executor", .instance = "x1"
+#define NODE(attempt_, try_, at_, node_, state_)                                                             \
+    A, PHASE_NODE, .attempt = (attempt_), .at = (at_), EXEC, .origin = 5, .text = (node_),                   \
+                   .state = (state_), .try = (try_)
 
 static const struct scenario scenarios[] = {
     {.name = "a job that succeeds",
@@ -173,11 +179,56 @@ static const struct scenario scenarios[] = {
             {A, PHASE_NODE, .attempt = 2, .at = 8, EXEC, .origin = 5, .text = "a0", .state = "cancelled"}},
         .expect = {{"plan.nodes.0.state", "succeeded"}, {"plan.nodes.1.state", "running"},
             {"plan.nodes.1.attempt", "2"}, {"fold.nodes.0.state", "cancelled"}, {"state", "running"}}},
-    {.name = "nodes: ties are broken by time, then state",
-        .rows = {{A, PHASE_NODE, .attempt = 1, .at = 9, EXEC, .origin = 5, .text = "n1", .state = "skipped"},
-            {A, PHASE_NODE, .attempt = 1, .at = 9, EXEC, .origin = 5, .text = "n1", .state = "failed"},
-            {A, PHASE_NODE, .attempt = 1, .at = 10, EXEC, .origin = 5, .text = "n1", .state = "cancelled"}},
-        .expect = {{"fold.nodes.0.state", "failed"}, {"fold.nodes.0.at", "9"}}},
+    {.name = "nodes: the furthest state of a try, whenever it was told",
+        .rows = {{NODE(1, 1, 9, "n1", "skipped")}, {NODE(1, 1, 9, "n1", "failed")},
+            {NODE(1, 1, 10, "n1", "cancelled")}, {NODE(1, 1, 8, "n2", "cancelled")},
+            {NODE(1, 1, 5, "n2", "retrying")}, {NODE(1, 1, 7, "n2", "skipped")}},
+        .expect = {{"fold.nodes.0.state", "failed"}, {"fold.nodes.0.at", "9"},
+            {"fold.nodes.1.state", "cancelled"}, {"fold.nodes.1.at", "8"}}},
+    {.name = "nodes: ties are broken by time, then instance, then state",
+        .rows = {{NODE(1, 1, 9, "n1", "odd")}, {NODE(1, 1, 9, "n1", "even")}, {NODE(1, 1, 10, "n1", "a")},
+            {A, PHASE_NODE, .attempt = 1, .at = 9, .stage = "executor", .instance = "x2", .origin = 5,
+                .text = "n1", .state = "a"}},
+        .expect = {{"fold.nodes.0.state", "even"}, {"fold.nodes.0.at", "9"}}},
+    {.name = "nodes: a try that failed is waited for, with its reason, error and time",
+        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5}, {NODE(1, 1, 14, "n2", "running")},
+            {NODE(1, 1, 20, "n2", "retrying"), .why = "1 of 3", .error = "deadlock", .next_at = 90},
+            {NODE(1, 2, 91, "n2", "running")}, {NODE(1, 2, 92, "n2", "running")},
+            {NODE(1, 2, 99, "n2", "retrying"), .why = "2 of 3", .error = "again", .next_at = 200}},
+        .expect = {{"plan.nodes.1.state", "retrying"}, {"plan.nodes.1.try", "2"},
+            {"plan.nodes.1.started", "91"}, {"plan.nodes.1.at", "99"}, {"plan.nodes.1.reason", "2 of 3"},
+            {"plan.nodes.1.next_at", "200"}, {"plan.nodes.1.error.message", "again"},
+            {"plan.nodes.1.attempt", "1"}, {"plan.nodes.0.state", "-"}, {"plan.nodes.0.try", "-"}}},
+    {.name = "nodes: the third try runs: nothing of the failed ones is left",
+        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5}, {NODE(1, 1, 14, "n2", "running")},
+            {NODE(1, 2, 20, "n2", "retrying"), .why = "2 of 3", .error = "deadlock", .next_at = 90},
+            {NODE(1, 3, 91, "n2", "running")}},
+        .expect = {{"plan.nodes.1.state", "running"}, {"plan.nodes.1.try", "3"},
+            {"plan.nodes.1.started", "91"}, {"plan.nodes.1.reason", "-"}, {"plan.nodes.1.next_at", "-"},
+            {"plan.nodes.1.error", "-"}}},
+    {.name = "nodes: a new attempt begins with the first try again, and an unnumbered try is the first",
+        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5}, {NODE(1, 3, 14, "n1", "failed")},
+            {NODE(2, 0, 20, "n1", "running")}, {NODE(2, 1, 30, "n1", "succeeded")}},
+        .expect = {{"plan.nodes.0.state", "succeeded"}, {"plan.nodes.0.try", "1"},
+            {"plan.nodes.0.attempt", "2"}, {"plan.nodes.0.started", "20"}, {"plan.nodes.0.at", "30"}}},
+    {.name = "nodes: an end whose start was not heard of has none, also not that of the try before",
+        .rows = {{NODE(1, 1, 14, "n1", "running")}, {NODE(1, 2, 30, "n1", "succeeded")}},
+        .expect = {{"fold.nodes.0.state", "succeeded"}, {"fold.nodes.0.started", "-"}}},
+    {.name = "nodes: inner ones have states of their own",
+        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5}, {NODE(1, 1, 14, "n1", "running")},
+            {NODE(1, 1, 14, "n2", "running")}, {NODE(1, 1, 15, "n2", "cancelled"), .why = "n3 won"},
+            {NODE(1, 1, 16, "n1", "succeeded")},
+            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 17, EXEC, .origin = 5}},
+        .expect = {{"state", "succeeded"}, {"plan.nodes.0.state", "succeeded"}, {"plan.nodes.0.at", "16"},
+            {"plan.nodes.0.started", "14"}, {"plan.nodes.1.state", "cancelled"},
+            {"plan.nodes.1.reason", "n3 won"}}},
+    {.name = "an earlier result serves: from which job stands in the document",
+        .rows = {{A, PHASE_PLANNED, .at = 12, PLAN, .origin = 5},
+            {A, PHASE_STARTED, .attempt = 1, .at = 14, EXEC, .origin = 5},
+            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 15, EXEC, .origin = 5, .results = 1, .cached_from = JOB},
+            {A, PHASE_SUCCEEDED, .attempt = 1, .at = 16, EXEC, .origin = 5, .cached_from = "a later word"},
+            {A, PHASE_LOST, .attempt = 1, .at = 13, EXEC, .origin = 5, .cached_from = "no end"}},
+        .expect = {{"state", "succeeded"}, {"cached_from", JOB}, {"results.0.n", "0"}}},
     {.name = "late events after the end change no end",
         .rows = {{A, PHASE_FAILED, .attempt = 2, .at = 30, EXEC, .origin = 5, .text = "no such table",
                      .results = 1},

@@ -83,6 +83,15 @@ static void end_of(const struct row *r, struct arena *a, struct event *e)
             .statement = NO_INT};
 }
 
+static void node_of(const struct row *r, struct arena *a, struct event *e)
+{
+    e->node = bytes_of(r->text);
+    e->node_state = bytes_of(r->state);
+    e->node_try = r->try;
+    e->reason = r->why ? bytes_of(r->why) : BYTES_NONE;
+    e->error = r->error ? error_of(r->error, a) : NULL;
+}
+
 static void event_of(const struct row *r, struct arena *a, struct event *e)
 {
     shape_clear(&shape_event, e);
@@ -105,13 +114,15 @@ static void event_of(const struct row *r, struct arena *a, struct event *e)
     else if (job_phase_is_final((enum job_phase)r->phase))
         end_of(r, a, e);
     else if (r->phase == PHASE_NODE)
-        e->node = bytes_of(r->text), e->node_state = bytes_of(r->state);
+        node_of(r, a, e);
     else
         e->reason = bytes_of(r->text);
     if (r->phase == PHASE_RETRYING || r->phase == PHASE_LOST)
         end_of(r, a, e);
     if (r->next_at)
         e->next_at = r->next_at;
+    if (r->cached_from)
+        e->cached_from = bytes_of(r->cached_from);
 }
 
 static bson_t *stub_of(const char *group)

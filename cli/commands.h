@@ -9,6 +9,7 @@
 
 extern const struct command command_submit;
 extern const struct command command_get;
+extern const struct command command_plan;
 extern const struct command command_list;
 extern const struct command command_log;
 extern const struct command command_results;

@@ -55,6 +55,8 @@ const struct http_route ingest_routes[] = {
         "200, 400, 503"},
     {"GET", "/v1/jobs/{id}", HTTP_WORKER, job_get, 0, "A job's document, and what it waits for",
         "200, 400, 404, 503"},
+    {"GET", "/v1/jobs/{id}/plan", HTTP_WORKER, job_plan, 0,
+        "How a job runs: the tree of its nodes, each with its state, times and reason", "200, 400, 404, 503"},
     {"GET", "/v1/jobs/{id}/log", HTTP_WORKER, logs_get, 0,
         "A piece of the log: offset, limit, attempt; with Accept: text/plain the text alone",
         "200, 400, 404, 503"},

@@ -8,6 +8,7 @@
 #include "core/shape_bson.h"
 #include "ingest/answer.h"
 #include "ingest/ingest.h"
+#include "ingest/plan_view.h"
 #include "ingest/request.h"
 #include "ingest/stub.h"
 #include "ingest/waiting.h"
@@ -75,4 +76,31 @@ void job_get(void *ingest, struct http_request *r)
     }
     bson_destroy(opts);
     meters_read_us(clock_boot_us() - began);
+}
+
+void job_plan(void *ingest, struct http_request *r)
+{
+    static const char *const known[] = {NULL};
+    struct ingest *in = ingest;
+    struct uuid id;
+    char text[UUID_TEXT_LEN + 1];
+    bson_t doc;
+    if (!request_query_only(r, known) || !request_job_id(r, &id, text))
+        return;
+    bson_t *opts = BCON_NEW("projection", "{", "rev", BCON_INT32(1), "state", BCON_INT32(1), "final",
+        BCON_INT32(1), "attempt", BCON_INT32(1), "attempts", BCON_INT32(1), "times", BCON_INT32(1), "plan",
+        BCON_INT32(1), "error", BCON_INT32(1), "reason", BCON_INT32(1), "cached_from", BCON_INT32(1),
+        "stub.claim", BCON_INT32(1), "}");
+    bool found = request_find_job(r, in->world->store, in->settings->store_patience_ms, text, opts, &doc);
+    bson_destroy(opts);
+    if (!found)
+        return;
+    if (stub_claim(&doc).data) {
+        (void)request_not_found(r, "job", bytes_of(text));
+    } else {
+        json_t *json = bson_to_json(&doc);
+        http_answer_json(r, 200, plan_view(json));
+        json_decref(json);
+    }
+    bson_destroy(&doc);
 }

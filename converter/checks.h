@@ -12,6 +12,7 @@
 #include "core/job.h"
 #include "core/limits.h"
 
+struct told;
 struct convert_rules {
     const struct engine_list *engines;
     int64_t submission_max_bytes; /* of the record */
@@ -24,6 +25,7 @@ struct convert_rules {
     const struct defaults *defaults; /* the defaults documents; NULL: none */
     const struct zones *zones;       /* NULL: only UTC */
     const char *timezone;            /* where the job says nothing; NULL: UTC */
+    struct told *told;               /* gets more than the job does (told.h); NULL: nobody asks */
 };
 
 /* What they say of this job's. Borrowed from the snapshot. */

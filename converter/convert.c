@@ -11,6 +11,7 @@
 #include "converter/fill.h"
 #include "converter/statements.h"
 #include "converter/synonyms.h"
+#include "converter/told.h"
 #include "core/uuid.h"
 
 /* What a record may be larger than the submission itself: ids, times and names that ingest adds. */
@@ -157,6 +158,8 @@ bool convert_job(
     bool fit = checks_run(rules, j, now, a, problems);
     fill_job(rules, j, a);
     if (!fit) {
+        if (rules->told != NULL)
+            rules->told->problems = *problems;
         refuse_problems(j, problems, a);
         return false;
     }

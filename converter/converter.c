@@ -19,44 +19,14 @@
 #define OF(member) offsetof(struct converter_settings, member)
 const struct setting converter_settings_table[] = {
     {"http.port", SETTING_INT, OF(stage.http_port), "8421", 0, 65535, "port of /metrics, /healthz, ..."},
-    {"engines.dir", SETTING_TEXT, OF(engines_dir), "engines", 1, 4096,
-        "folder with one folder per engine, each with an engine.json"},
-    {"timezone", SETTING_TEXT, OF(timezone), "UTC", 1, 64,
-        "time zone of jobs that name none: what day it is for their variables"},
-    {"zoneinfo.dir", SETTING_TEXT, OF(zoneinfo_dir), "/usr/share/zoneinfo", 1, 4096,
-        "folder with the system's time zones (the package tzdata), read at start"},
-    {"submission.max_bytes", SETTING_SIZE, OF(submission_max_bytes), "1m", 1024, 8 * 1024 * 1024,
-        "most bytes of one submission"},
-    {"derived.max_bytes", SETTING_SIZE, OF(derived_max_bytes), "8m", 4096, 10 * 1024 * 1024,
-        "most bytes of what a submission becomes"},
-    {"limits.queue_timeout", SETTING_MS, OF(limits.queue_timeout_ms), "0", 0, 366LL * 24 * 3600 * 1000,
-        "how long a job may wait for its start, where it does not say; 0: no limit"},
-    {"limits.run_timeout", SETTING_MS, OF(limits.run_timeout_ms), "24h", 1, 366LL * 24 * 3600 * 1000,
-        "how long a job may run, where it does not say"},
-    {"limits.max_log_bytes", SETTING_SIZE, OF(limits.max_log_bytes), "16m", 1, 1LL << 40,
-        "bytes kept of a job's log, where it does not say"},
-    {"limits.max_result_rows", SETTING_INT, OF(limits.max_result_rows), "1000000", 1, 1LL << 40,
-        "rows kept of a result, where the job does not say"},
-    {"most.queue_timeout", SETTING_MS, OF(most.queue_timeout_ms), "8784h", 1, 366LL * 24 * 3600 * 1000,
-        "the longest queue timeout that a job may ask for"},
-    {"most.run_timeout", SETTING_MS, OF(most.run_timeout_ms), "8784h", 1, 366LL * 24 * 3600 * 1000,
-        "the longest run timeout that a job may ask for"},
-    {"most.max_log_bytes", SETTING_SIZE, OF(most.max_log_bytes), "1g", 1, 1LL << 40,
-        "the largest log that a job may ask for"},
-    {"most.max_result_rows", SETTING_INT, OF(most.max_result_rows), "1000000000", 1, 1LL << 40,
-        "the most result rows that a job may ask for"},
-    {"retry.backoff", SETTING_MS, OF(backoff_ms), "1s", 0, 86400000,
-        "pause before the second try, where the job does not say"},
-    {"retry.max_backoff", SETTING_MS, OF(max_backoff_ms), "5m", 0, 86400000,
-        "longest pause between tries, where the job does not say"},
+    CONVERT_SETTINGS(struct converter_settings, convert),
     SETTING_END,
 };
 
 enum { LOAD_MS = 1000 }; /* patience for limits and defaults, each: a batch may wait */
 
 struct converter {
-    struct engine_list *engines;
-    struct zones *zones;
+    struct convert_world world;
     struct limits *limits; /* the present snapshots */
     struct defaults *defaults;
     struct convert_rules rules;
@@ -65,35 +35,15 @@ struct converter {
 bool converter_open(struct stage_world *w, void **self, struct error *e)
 {
     const struct converter_settings *s = w->settings;
-    struct engine_list *engines = engine_list_open(s->engines_dir, e);
-
-    if (engines == NULL)
-        return false;
-    struct zones *zones = zones_open(s->zoneinfo_dir, e);
-    if (zones == NULL || zones_find(zones, bytes_of(s->timezone)) == NULL) {
-        if (zones != NULL)
-            error_set(
-                e, "bad_setting", "timezone=%s: there is no such zone in %s", s->timezone, s->zoneinfo_dir);
-        zones_close(zones);
-        engine_list_close(engines);
-        return false;
-    }
     struct converter *c = calloc(1, sizeof(*c));
+
     if (c == NULL)
         log_fatal("out_of_memory", "what=converter");
-    c->engines = engines;
-    c->zones = zones;
-    c->rules = (struct convert_rules){.engines = engines,
-        .submission_max_bytes = s->submission_max_bytes,
-        .derived_max_bytes = s->derived_max_bytes,
-        .zones = zones,
-        .timezone = s->timezone,
-        .limits = s->limits,
-        .most = s->most,
-        .retry = {.max_attempts = 1,
-            .backoff_ms = s->backoff_ms,
-            .max_backoff_ms = s->max_backoff_ms,
-            .on_lost = ON_LOST_RETRY}};
+    if (!convert_world_open(&c->world, &s->convert, e)) {
+        free(c);
+        return false;
+    }
+    c->rules = c->world.rules;
     *self = c;
     return true;
 }
@@ -102,8 +52,7 @@ void converter_close(void *self)
 {
     struct converter *c = self;
 
-    engine_list_close(c->engines);
-    zones_close(c->zones);
+    convert_world_release(&c->world);
     limits_free(c->limits);
     defaults_free(c->defaults);
     free(c);

@@ -7,14 +7,12 @@
 #define MILLRACE_CONVERTER_CONVERTER_H
 
 #include "converter/convert.h"
+#include "converter/convert_world.h"
 #include "core/stage.h"
 
 struct converter_settings {
     struct stage_settings stage; /* first */
-    const char *engines_dir, *zoneinfo_dir, *timezone;
-    int64_t submission_max_bytes, derived_max_bytes;
-    struct job_limits limits, most;
-    int64_t backoff_ms, max_backoff_ms;
+    struct convert_settings convert;
 };
 extern const struct setting converter_settings_table[];
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "converter/decimal.h"
+#include "converter/told.h"
 #include "converter/variables_private.h"
 #include "core/job.h"
 
@@ -101,6 +102,27 @@ static struct bytes shown(struct arena *a, const struct expression *e)
 
 /* ---- values ---- */
 
+static bool value_text(const struct filling *f, const struct variable *variable, struct buf *out)
+{
+    if (variable->builtin != NULL)
+        return builtin_value(variable->builtin, variable->std, &f->v->world, 0, out);
+    buf_add_bytes(out, variable->text);
+    return true;
+}
+
+/* For dry runs: this variable is used. */
+static void tell_use(const struct filling *f, struct bytes name, const struct variable *variable)
+{
+    struct buf value;
+
+    if (f->v->in.told == NULL)
+        return;
+    buf_init(&value);
+    if (value_text(f, variable, &value))
+        told_use(f->v->in.told, name, buf_bytes(&value), f->v->arena);
+    buf_release(&value);
+}
+
 static enum expression_end wrong(const struct filling *f, const char *why)
 {
     struct arena *a = f->v->arena;
@@ -108,14 +130,6 @@ static enum expression_end wrong(const struct filling *f, const char *why)
     variables_refuse(f->v, f->place, "bad_variable",
         arena_printf(a, "%.*s: %s", BYTES_ARG(shown(a, f->e)), why), f->problem);
     return EXPRESSION_WRONG;
-}
-
-static bool value_text(const struct filling *f, const struct variable *variable, struct buf *out)
-{
-    if (variable->builtin != NULL)
-        return builtin_value(variable->builtin, variable->std, &f->v->world, 0, out);
-    buf_add_bytes(out, variable->text);
-    return true;
 }
 
 static enum expression_end date_sum(const struct filling *f, const struct variable *left, struct bytes right)
@@ -195,6 +209,7 @@ static enum expression_end fill_sum(const struct filling *f, const struct variab
     if (!variables_find(f->v, f->e->right, &other))
         return memchr(f->e->right.data, '-', f->e->right.len) != NULL ? EXPRESSION_STAYS
                                                                       : sum(f, left, f->e->right);
+    tell_use(f, f->e->right, &other);
     buf_init(&value);
     enum expression_end end = value_text(f, &other, &value)
                                   ? sum(f, left, buf_bytes(&value))
@@ -215,6 +230,7 @@ enum expression_end expression_fill(struct variables *v, struct bytes text, size
     bool is_name = read_name(text, at, &e, &after);
     if (is_name && variables_find(v, e.name, &variable)) {
         *end = after;
+        tell_use(&f, e.name, &variable);
         return value_text(&f, &variable, out) ? EXPRESSION_VALUE
                                               : wrong(&f, "this leads out of the years 1 to 9999");
     }
@@ -224,6 +240,8 @@ enum expression_end expression_fill(struct variables *v, struct bytes text, size
         if (variables_find(v, e.name, &variable)) {
             enum expression_end done = fill_sum(&f, &variable);
             *end = done == EXPRESSION_VALUE ? after : *end;
+            if (done == EXPRESSION_VALUE)
+                tell_use(&f, e.name, &variable);
             return done;
         }
         written = e;
@@ -231,6 +249,7 @@ enum expression_end expression_fill(struct variables *v, struct bytes text, size
     } else if (!is_name) {
         return EXPRESSION_STAYS;
     }
+    told_leave(v->in.told, written.name, v->arena);
     size_t name_at = (size_t)(written.name.data - text.data);
     if (!variables_is_likely(v, written.name, written.op, written.right) ||
         !variables_warns(v, bytes_slice(text, name_at, written_end - name_at)))

@@ -10,6 +10,7 @@
 #include "converter/dangers.h"
 #include "converter/row_limit.h"
 #include "converter/split.h"
+#include "converter/told.h"
 #include "converter/variables.h"
 #include "converter/verbs.h"
 
@@ -118,6 +119,9 @@ static bool refuse_findings(struct making *m)
 {
     int64_t statement = m->problem->statement;
     struct buf all;
+
+    if (m->rules->told != NULL)
+        m->rules->told->findings = m->findings;
 
     buf_init(&all);
     for (size_t i = 0; i < m->findings.count; i++) {
@@ -237,7 +241,8 @@ bool statements_add(const struct convert_rules *rules, struct job *j, const stru
         .zone = zone != NULL ? zone : zone_of_utc,
         .submitted_at = j->submitted_at != NO_INT ? j->submitted_at : now,
         .max_bytes = *left_bytes,
-        .first_line = p->first_line};
+        .first_line = p->first_line,
+        .told = rules->told};
     struct making m = {.rules = rules,
         .piece = p,
         .language = language_of(p->code_type),

@@ -8,6 +8,7 @@
 
 #include "converter/finding.h"
 #include "converter/patterns.h"
+#include "converter/told.h"
 #include "converter/variables_private.h"
 #include "core/clock.h"
 
@@ -26,6 +27,8 @@ bool variables_refuse(const struct variables *v, size_t at, const char *code, st
 
     problem->code = code;
     find_place(v, at, &problem->line, &column);
+    if (v->in.told != NULL)
+        v->in.told->column = column;
     problem->message = arena_printf(v->arena, "line %lld, column %lld: %.*s", (long long)problem->line,
         (long long)column, BYTES_ARG(text));
     return false;

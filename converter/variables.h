@@ -21,6 +21,7 @@
 #define VARIABLE_WARNINGS_MAX 20
 
 struct variables;
+struct told;
 
 struct variables_input {
     struct bytes code, code_type;
@@ -30,6 +31,7 @@ struct variables_input {
     int64_t submitted_at; /* UTC ms */
     size_t max_bytes;     /* of all texts that variables_replace makes */
     int64_t first_line;   /* of the code in the user's text; 0 is 1 */
+    struct told *told;    /* gets names and values (told.h); NULL: nobody asks */
 };
 
 /* Why a job is refused. */

@@ -80,6 +80,16 @@ static void waiting_filter(struct bytes selector, bson_t *filter)
     bson_append_document_end(filter, &in);
 }
 
+bool admit_waiting(struct store *s, struct bytes selector, int64_t most, int64_t patience_ms,
+    int64_t *waiting, struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER;
+    waiting_filter(selector, &filter);
+    bool ok = store_count_most(s, "jobs", &filter, most, waiting, patience_ms, e);
+    bson_destroy(&filter);
+    return ok;
+}
+
 /* One count for each selector that an open item names. */
 static bool count_waiting(struct admit_batch *b, struct admit_count *counts, size_t *count, struct error *e)
 {
@@ -91,13 +101,9 @@ static bool count_waiting(struct admit_batch *b, struct admit_count *counts, siz
                 counts[(*count)++] = (struct admit_count){.selector = l->selector, .max = l->max};
         }
     for (size_t i = 0; i < *count; i++) {
-        bson_t filter = BSON_INITIALIZER;
         /* More than that changes nothing: then none of ours is let in. */
         int64_t most = counts[i].max + (int64_t)b->count + 1;
-        waiting_filter(counts[i].selector, &filter);
-        bool ok = store_count_most(b->store, "jobs", &filter, most, &counts[i].waiting, b->patience_ms, e);
-        bson_destroy(&filter);
-        if (!ok)
+        if (!admit_waiting(b->store, counts[i].selector, most, b->patience_ms, &counts[i].waiting, e))
             return false;
     }
     return true;

@@ -65,6 +65,10 @@ bool admit_judge(struct admit_batch *b, struct error *e);
 bool admit_forget(
     struct store *s, const char *id, struct bytes claim, int64_t patience_ms, bool *gone, struct error *e);
 
+/* How many jobs of a selector wait; counted up to `most`. */
+bool admit_waiting(struct store *s, struct bytes selector, int64_t most, int64_t patience_ms,
+    int64_t *waiting, struct error *e);
+
 /* How many wait by this selector, ours among them. Pure: who is let in. An item over one limit keeps its place in the others: it is
  * only gone when it is deleted. */
 struct admit_count {

@@ -13,6 +13,14 @@
 
 #define AGAIN_MS 200 /* after a read that failed */
 
+/* One reading. */
+struct page {
+    struct book_page shown; /* first: book_give_back gets it */
+    struct limits *limits;
+    struct defaults *defaults;
+    int holders; /* the book, and whoever works with it */
+};
+
 struct book {
     struct store *store;
     int64_t patience_ms;
@@ -20,7 +28,7 @@ struct book {
     pthread_mutex_t lock;
     pthread_cond_t wake, known;
     /* under lock */
-    struct limits *limits;         /* NULL: nothing was read yet */
+    struct page *page;             /* NULL: nothing was read yet */
     int64_t wanted, reading, read; /* changes: told of, before the read under way, known */
     bool stopping;
 };
@@ -39,22 +47,53 @@ static bool pause_for(struct book *b, int64_t ms)
     return go_on;
 }
 
+static void page_free(struct page *p)
+{
+    if (!p)
+        return;
+    limits_free(p->limits);
+    defaults_free(p->defaults);
+    free(p);
+}
+
+/* Under the lock. NULL, or the page that nobody holds any more. */
+static struct page *let_go(struct page *p)
+{
+    return p && --p->holders == 0 ? p : NULL;
+}
+
+static struct page *page_read(struct book *b, struct error *e)
+{
+    struct page *p = calloc(1, sizeof *p);
+    if (!p)
+        log_fatal("no_memory", "bytes=%zu", sizeof *p);
+    p->holders = 1;
+    p->limits = limits_load(b->store, b->patience_ms, e);
+    p->defaults = p->limits ? defaults_load(b->store, b->patience_ms, e) : NULL;
+    if (p->defaults) {
+        p->shown = (struct book_page){p->limits, p->defaults};
+        return p;
+    }
+    page_free(p);
+    return NULL;
+}
+
 static bool read_anew(struct book *b)
 {
     struct error e;
     error_clear(&e);
-    struct limits *fresh = limits_load(b->store, b->patience_ms, &e);
+    struct page *fresh = page_read(b, &e);
     if (!fresh) {
         log_debug("limits_not_read", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
         return false;
     }
     pthread_mutex_lock(&b->lock);
-    struct limits *old = b->limits;
-    b->limits = fresh;
+    struct page *unused = let_go(b->page);
+    b->page = fresh;
     b->read = b->reading;
     pthread_cond_broadcast(&b->known);
     pthread_mutex_unlock(&b->lock);
-    limits_free(old);
+    page_free(unused);
     return true;
 }
 
@@ -84,21 +123,46 @@ static const struct strings *copy_strings(const struct strings *from, struct are
     return to;
 }
 
-bool book_find(struct book *b, struct bytes group, struct arena *a, struct limits_effective *out)
+/* Under the lock. NULL: nothing was read in time. */
+static struct page *first_page(struct book *b)
 {
     const struct timespec until = clock_after(CLOCK_MONOTONIC, b->patience_ms);
-    pthread_mutex_lock(&b->lock);
-    while (!b->limits && !b->stopping && pthread_cond_timedwait(&b->known, &b->lock, &until) == 0) {
+    while (!b->page && !b->stopping && pthread_cond_timedwait(&b->known, &b->lock, &until) == 0) {
     }
-    bool known = b->limits != NULL;
-    if (known) {
-        limits_find_group(b->limits, group, out);
+    return b->page;
+}
+
+const struct book_page *book_hold(struct book *b)
+{
+    pthread_mutex_lock(&b->lock);
+    struct page *p = first_page(b);
+    if (p)
+        p->holders++;
+    pthread_mutex_unlock(&b->lock);
+    return p ? &p->shown : NULL;
+}
+
+void book_give_back(struct book *b, const struct book_page *page)
+{
+    struct page *p = (struct page *)(uintptr_t)page;
+    pthread_mutex_lock(&b->lock);
+    struct page *unused = let_go(p);
+    pthread_mutex_unlock(&b->lock);
+    page_free(unused);
+}
+
+bool book_find(struct book *b, struct bytes group, struct arena *a, struct limits_effective *out)
+{
+    pthread_mutex_lock(&b->lock);
+    const struct page *page = first_page(b);
+    if (page) {
+        limits_find_group(page->limits, group, out);
         copy_counts(out->shared, out->shared_count, a);
         copy_counts(out->queued, out->queued_count, a);
         out->engines = copy_strings(out->engines, a);
     }
     pthread_mutex_unlock(&b->lock);
-    return known;
+    return page != NULL;
 }
 
 void book_changed(struct book *b)
@@ -114,7 +178,7 @@ void book_changed(struct book *b)
 
 static void release(struct book *b)
 {
-    limits_free(b->limits);
+    page_free(b->page);
     pthread_mutex_destroy(&b->lock);
     pthread_cond_destroy(&b->wake);
     pthread_cond_destroy(&b->known);

@@ -6,6 +6,7 @@
 
 #include "converter/variables.h"
 #include "core/defaults.h"
+#include "ingest/ingest.h"
 #include "ingest/selected.h"
 #include "ingest/wish.h"
 
@@ -35,7 +36,11 @@ static void check(const void *record, struct arena *a, struct field_problems *pr
     check_variables(record, a, problems);
 }
 
-/* Only converters use them: nobody here has to hear of a change. */
+static void changed(struct ingest *in)
+{
+    book_changed(in->book);
+}
+
 static const struct selected_kind defaults = {.collection = "defaults",
     .none = "defaults for",
     .wanted =
@@ -47,7 +52,8 @@ static const struct selected_kind defaults = {.collection = "defaults",
     .at = offsetof(struct job_default, at),
     .selector_is_valid = selector_is_valid,
     .from_bson = from_bson,
-    .check = check};
+    .check = check,
+    .changed = changed};
 
 void defaults_get(void *ingest, struct http_request *r)
 {

@@ -31,23 +31,24 @@
 const struct setting ingest_settings_table[] = {
     {"http.port", SETTING_INT, offsetof(struct ingest_settings, stage.http_port), "8420", 0, 65535,
         "port of REST, /metrics and /healthz"},
-    {"engines.dir", SETTING_TEXT, AT(engines_dir), "engines", 1, 4096, "folder of the engines' manifests"},
     {"results.dir", SETTING_TEXT, AT(results_dir), "var/results", 1, 4096, "folder of the result store"},
-    {"submission.max_bytes", SETTING_SIZE, AT(submission_max_bytes), "1m", 1024, 8 * 1024 * 1024,
-        "largest submission; larger ones are refused (413)"},
     {"ack_timeout", SETTING_MS, AT(ack_timeout_ms), "10s", 100, 300000,
         "wait for Kafka's acknowledgement; after that 503 unknown_outcome"},
     {"store_patience", SETTING_MS, AT(store_patience_ms), "3s", 100, 60000,
         "wait for the document store; after that 503 store_away"},
     {"sweep_after", SETTING_MS, AT(sweep_after_ms), "60s", 100, 3600000,
         "a stub without an event is produced again after this, then after 2, 4, ... times as long"},
+    /* What decides about a dry run, as in converter and planner: give all three the same. */
+    CONVERT_SETTINGS(struct ingest_settings, convert),
+    PLAN_SETTINGS(struct ingest_settings, plan),
     SETTING_END,
 };
 
 const struct http_route ingest_routes[] = {
     {"POST", "/v1/jobs", HTTP_WORKER, post_jobs, BODY_MOST,
-        "Submit a job (JSON), or many (NDJSON, at most 10,000 lines)",
-        "202, 207, 400, 409, 413, 415, 422, 429, 503"},
+        "Submit a job (JSON), or many (NDJSON, at most 10,000 lines); dry_run=true: only tell what would "
+        "come of one",
+        "200, 202, 207, 400, 409, 413, 415, 422, 429, 503"},
     {"GET", "/v1/jobs", HTTP_WORKER, query_jobs, 0,
         "The newest jobs first. Filters: creator, user, group, engine, name, state, label, since, until; "
         "limit, "
@@ -146,10 +147,13 @@ bool ingest_open(struct stage_world *w, void **self, struct error *e)
     *self = in;
     meters_register();
     pen_init(&in->pen, w->codec);
-    in->engines = engine_list_open(in->settings->engines_dir, e);
-    if (!in->engines)
+    pen_init(&in->scale, codec_new(NULL));
+    const struct convert_settings *rules = &in->settings->convert;
+    if (!convert_world_open(&in->convert, rules, e) ||
+        !plan_world_open(&in->plan, &in->settings->plan, rules->derived_max_bytes, e))
         return false;
-    in->rules = (struct submit_rules){in->settings->submission_max_bytes, fit, in->engines, has};
+    in->rules = (struct submit_rules){rules->submission_max_bytes, fit, in->convert.engines, has};
+    in->alive = alive_open(w->store, in->settings->store_patience_ms);
     in->book = book_open(w->store, in->settings->store_patience_ms, e);
     if (!in->book)
         return false;
@@ -197,7 +201,11 @@ void ingest_close(void *self)
     sweep_close(in->sweep);
     intake_close(in->intake);
     book_close(in->book);
-    engine_list_close(in->engines);
+    alive_close(in->alive);
+    plan_world_release(&in->plan);
+    convert_world_release(&in->convert);
+    codec_free(in->scale.codec);
+    pen_release(&in->scale);
     pen_release(&in->pen);
     free(in);
 }

@@ -6,18 +6,20 @@
 #ifndef MILLRACE_INGEST_INGEST_H
 #define MILLRACE_INGEST_INGEST_H
 
-#include "core/engine_list.h"
+#include "converter/convert_world.h"
 #include "core/stage.h"
+#include "ingest/alive.h"
 #include "ingest/book.h"
 #include "ingest/intake.h"
 #include "ingest/meters.h"
 #include "ingest/sweep.h"
+#include "planner/plan_world.h"
 
 struct ingest_settings {
-    struct stage_settings stage; /* first: stage_main fills it */
-    const char *engines_dir;
+    struct stage_settings stage;     /* first: stage_main fills it */
+    struct convert_settings convert; /* as the converter's */
+    struct plan_settings plan;       /* as the planner's */
     const char *results_dir;
-    int64_t submission_max_bytes;
     int64_t ack_timeout_ms;
     int64_t store_patience_ms;
     int64_t sweep_after_ms;
@@ -26,10 +28,13 @@ struct ingest_settings {
 struct ingest {
     const struct ingest_settings *settings;
     struct stage_world *world;
-    struct engine_list *engines;
+    struct convert_world convert;
+    struct plan_world plan;
     struct submit_rules rules;
     struct pen pen;
     struct book *book;
+    struct alive *alive;
+    struct pen scale; /* weighs records that are not sent: knows no schema registry */
     struct intake *intake;
     struct sweep *sweep;
 };

@@ -41,8 +41,7 @@ static int64_t silent_ms(const bson_t *doc, int64_t now)
     return now > renewed ? now - renewed : 0;
 }
 
-/* Its lease was ended, or nobody has looked yet, but it would have ended itself by now. */
-static bool is_dead(const bson_t *doc, int64_t now)
+bool instance_is_dead(const bson_t *doc, int64_t now)
 {
     return doc_flag(doc, "over") || silent_ms(doc, now) > doc_number(doc, "lease_ms", LEASE_MS);
 }
@@ -58,7 +57,7 @@ static bool instance_row(void *self, const bson_t *doc)
         (json_int_t)doc_number(doc, "pid", 0), "pool", answer_text(doc_text(doc, "pool")), "started_at",
         answer_time(doc_number(doc, "started_at", NO_INT)), "renewed_at", answer_time(renewed), "renewed_ms",
         renewed == NO_INT ? json_null() : json_integer(silent_ms(doc, l->now)), "state",
-        is_dead(doc, l->now) ? "dead" : "live", "over", doc_flag(doc, "over"), "running",
+        instance_is_dead(doc, l->now) ? "dead" : "live", "over", doc_flag(doc, "over"), "running",
         (json_int_t)json_integer_value(running), "drain", answer_order(drain_of(l->drains, id)));
     json_array_append_new(l->items, item);
     return true;
@@ -148,7 +147,7 @@ static bool find_live(struct ingest *in, struct http_request *r, struct bytes id
         return request_store_failed(r, &e);
     if (!found)
         return request_not_found(r, "instance", bytes_cut(id, 80));
-    bool over = doc_flag(&doc, "over"), dead = is_dead(&doc, clock_utc_ms());
+    bool over = doc_flag(&doc, "over"), dead = instance_is_dead(&doc, clock_utc_ms());
     bson_destroy(&doc);
     if (dead)
         http_problem(r, 409, "conflict",

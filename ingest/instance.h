@@ -13,9 +13,14 @@
 #ifndef MILLRACE_INGEST_INSTANCE_H
 #define MILLRACE_INGEST_INSTANCE_H
 
+#include <bson/bson.h>
+
 #include "core/http.h"
 
 void instances_get(void *ingest, struct http_request *r);
 void instance_drain(void *ingest, struct http_request *r);
+
+/* Of a document of `instances`: its lease was ended, or nobody has looked yet, but it would have ended itself by now (UTC ms). */
+bool instance_is_dead(const bson_t *doc, int64_t now);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "ingest/dry_run_post.h"
 #include "ingest/ingest.h"
 #include "ingest/request.h"
 
@@ -206,16 +207,21 @@ static void take_one(struct ingest *in, struct post *p)
 
 void post_jobs(void *ingest, struct http_request *r)
 {
-    static const char *const known[] = {NULL};
+    static const char *const known[] = {"dry_run", NULL};
     struct ingest *in = ingest;
+    bool dry_run;
     struct bytes type = request_media_type(http_arena(r), http_header(r, "Content-Type"));
     bool many = bytes_equal_text(type, "application/x-ndjson") || bytes_equal_text(type, "application/jsonl");
     if (!many && !request_is_json(type)) {
         (void)request_other_media_type(r, type, "application/json, or application/x-ndjson for many");
         return;
     }
-    if (!request_query_only(r, known))
+    if (!request_query_only(r, known) || !request_flag(r, "dry_run", &dry_run))
         return;
+    if (dry_run) {
+        dry_run_post(in, r, many);
+        return;
+    }
     struct post *p = arena_alloc(http_arena(r), sizeof *p);
     p->request = r;
     p->began_us = clock_boot_us();

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dry_run: see dry_run.h.
+ */
+#include "ingest/dry_run.h"
+
+#include "ingest/answer.h"
+
+/* ---- the way of a job ---- */
+
+/* Could a record of this job be over the limit? Only then it is made, to be weighed. */
+static bool may_be_large(const struct dry_run_rules *rules, const struct job *j, size_t text_bytes)
+{
+    enum { SLACK = 65536, NODE_BYTES = 512 };
+    size_t bytes = text_bytes + SLACK + j->nodes.count * NODE_BYTES;
+    for (size_t i = 0; i < j->statements.count; i++)
+        bytes += j->statements.items[i].text.len;
+    for (size_t i = 0; i < j->nodes.count; i++)
+        bytes += j->nodes.items[i].code.len;
+    return (int64_t)bytes > rules->convert.derived_max_bytes;
+}
+
+/* The size of its record if that is too large, else 0. */
+static size_t too_large(
+    const struct dry_run_rules *rules, const struct shape *s, const struct job *j, size_t text_bytes)
+{
+    size_t bytes = may_be_large(rules, j, text_bytes) ? rules->size(rules->self, s, j) : 0;
+    return (int64_t)bytes > rules->convert.derived_max_bytes ? bytes : 0;
+}
+
+static bool convert(
+    const struct dry_run_rules *rules, struct job *j, size_t text_bytes, int64_t now, struct arena *a)
+{
+    if (!convert_job(&rules->convert, j, text_bytes, now, a))
+        return false;
+    size_t bytes = too_large(rules, &shape_converted, j, text_bytes);
+    if (bytes > 0)
+        convert_refuse_size(&rules->convert, j, bytes, a);
+    return bytes == 0;
+}
+
+static bool plan(const struct dry_run_rules *rules, struct job *j, size_t text_bytes, struct arena *a)
+{
+    if (!plan_job(rules->plan, j, a))
+        return false;
+    size_t bytes = too_large(rules, &shape_planned, j, text_bytes);
+    if (bytes > 0)
+        plan_refuse_size(rules->plan, j, bytes, a);
+    return bytes == 0;
+}
+
+bool dry_run_make(const struct dry_run_rules *rules, struct bytes text, struct bytes key, int64_t now,
+    struct arena *a, struct dry_run *out)
+{
+    struct dry_run_rules mine = *rules;
+    struct job *j = &out->submission.job;
+    mine.convert.told = &out->told;
+    out->refusal = NULL;
+    out->told.used_count = out->told.left_count = 0;
+    out->told.problems.count = out->told.findings.count = 0;
+    out->told.more = false;
+    out->told.column = 0;
+    if (!submit_parse(rules->submit, text, key, a, &out->submission, &out->refusal))
+        return false;
+    submit_identify(&out->submission, now, BYTES_NONE, a);
+    return convert(&mine, j, text.len, now, a) && plan(&mine, j, text.len, a);
+}
+
+/* ---- the answer ---- */
+
+/* What the engine says may hold anything. */
+static json_t *text_json(struct bytes text)
+{
+    json_t *value = json_stringn(text.data ? text.data : "", text.len);
+    if (value)
+        return value;
+    struct buf repaired;
+    buf_init(&repaired);
+    shape_repair_text(text, &repaired);
+    value = json_stringn(repaired.data, repaired.len);
+    buf_release(&repaired);
+    return value;
+}
+
+static json_t *strings_json(const struct strings *list, json_t *to)
+{
+    for (size_t i = 0; i < list->count; i++)
+        json_array_append_new(to, text_json(list->items[i]));
+    return to;
+}
+
+static json_t *code_json(const struct job *j)
+{
+    json_t *code = json_array();
+    for (size_t i = 0; i < j->statements.count; i++) {
+        const struct job_statement *s = &j->statements.items[i];
+        json_array_append_new(code,
+            json_pack("{s:o, s:I, s:I, s:o}", "part", answer_text(s->part), "statement", (json_int_t)s->index,
+                "first_line", (json_int_t)s->first_line, "text", text_json(job_statement_text(j, s))));
+    }
+    return code;
+}
+
+static json_t *variables_json(const struct told *t)
+{
+    json_t *used = json_object(), *left = json_array();
+    for (size_t i = 0; i < t->used_count; i++)
+        json_object_setn_new(used, t->used[i].key.data, t->used[i].key.len, text_json(t->used[i].value));
+    for (size_t i = 0; i < t->left_count; i++)
+        json_array_append_new(left, text_json(t->left[i]));
+    json_t *variables = json_pack("{s:o, s:o}", "used", used, "left", left);
+    if (t->more)
+        json_object_set_new(variables, "more", json_true());
+    return variables;
+}
+
+static void add_number(json_t *object, const char *key, int64_t n, int64_t least)
+{
+    if (n != NO_INT && n >= least)
+        json_object_set_new(object, key, json_integer((json_int_t)n));
+}
+
+static json_t *problem_json(const struct field_problem *p)
+{
+    return json_pack(
+        "{s:o, s:s, s:o}", "field", text_json(p->field), "code", p->code, "detail", text_json(p->detail));
+}
+
+static json_t *finding_json(const struct finding *f)
+{
+    return json_pack("{s:s, s:o, s:o, s:I, s:I}", "code", "forbidden_code", "detail", text_json(f->message),
+        "rule", text_json(f->rule), "line", (json_int_t)f->line, "column", (json_int_t)f->column);
+}
+
+static json_t *error_json(const struct dry_run *d)
+{
+    const struct job_error *error = d->submission.job.error;
+    json_t *object =
+        json_pack("{s:o, s:o}", "code", text_json(error->code), "detail", text_json(error->message));
+    add_number(object, "line", error->line, 1);
+    if (error->line != NO_INT)
+        add_number(object, "column", d->told.column, 1);
+    add_number(object, "statement", error->statement, 0);
+    return object;
+}
+
+static json_t *errors_json(const struct dry_run *d)
+{
+    const struct field_problems *problems = d->refusal ? &d->refusal->problems : &d->told.problems;
+    json_t *errors = json_array();
+    for (size_t i = 0; i < problems->count; i++)
+        json_array_append_new(errors, problem_json(&problems->items[i]));
+    for (size_t i = 0; i < d->told.findings.count; i++)
+        json_array_append_new(errors, finding_json(&d->told.findings.items[i]));
+    if (json_array_size(errors) == 0 && d->submission.job.error)
+        json_array_append_new(errors, error_json(d));
+    return errors;
+}
+
+/* Without the leaves' code: `code` has it. */
+static json_t *plan_json(const struct job *j)
+{
+    size_t i;
+    json_t *node, *plan = shape_to_json(&shape_plan, j, SHAPE_COMPACT);
+    json_array_foreach(json_object_get(plan, "nodes"), i, node)
+    {
+        json_object_del(node, "code");
+    }
+    return plan;
+}
+
+static json_t *where_json(const struct job *j, int64_t executors)
+{
+    json_t *where = json_array();
+    for (size_t i = 0; i < j->nodes.count; i++) {
+        const struct job_node *n = &j->nodes.items[i];
+        if (n->children.count > 0)
+            continue;
+        json_array_append_new(
+            where, json_pack("{s:o, s:o, s:o, s:o, s:o}", "node", answer_text(n->id), "engine",
+                       answer_text(n->engine), "target", answer_text(n->target), "pool", answer_text(j->pool),
+                       "executors", executors == NO_INT ? json_null() : json_integer((json_int_t)executors)));
+    }
+    return where;
+}
+
+json_t *dry_run_json(const struct dry_run *d, const struct dry_run_world *w)
+{
+    const struct job *j = &d->submission.job;
+    bool accepted = !d->refusal && !j->error;
+    json_t *warnings = strings_json(&w->warnings, strings_json(&j->warnings, json_array()));
+    json_t *body = json_pack("{s:b, s:b}", "dry_run", true, "accepted", accepted);
+    json_object_set_new(body, "job", shape_to_json(&shape_submitted, j, SHAPE_EXTERNAL | SHAPE_COMPACT));
+    json_object_set_new(body, "code", code_json(j));
+    json_object_set_new(body, "variables", variables_json(&d->told));
+    json_object_set_new(body, "warnings", warnings);
+    json_object_set_new(body, "errors", errors_json(d));
+    json_object_set_new(body, "plan", accepted ? plan_json(j) : json_null());
+    json_object_set_new(body, "where", accepted ? where_json(j, w->executors) : json_array());
+    return body;
+}

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/pairs.h"
 #include "cli/show.h"
+#include "cli/show_dry_run.h"
 #include "cli/table.h"
 #include "cli/wait.h"
 
@@ -40,6 +41,8 @@ static const struct option own[] = {
     {'f', "file", "FILE", false, "read the code from a file"},
     {'k', "key", "KEY", false, "idempotency key: a repeat with the same key is the same job"},
     {'w', "wait", NULL, false, "wait for the end; the exit code tells it"},
+    {0, "dry-run", NULL, false,
+        "submit nothing; show what would run, where, with which values, or why it would be refused"},
     OPTION_END,
 };
 
@@ -222,17 +225,44 @@ static enum outcome send(const struct args *a, const json_t *job, bool as_json)
     return outcome;
 }
 
+/* A job that would be refused is answered with 422 and the same body. */
+static enum outcome send_dry(const struct args *a, const json_t *job, bool as_json)
+{
+    struct client *c = client_open(a);
+    struct reply reply;
+    enum outcome outcome = OUTCOME_DONE;
+    reply_init(&reply);
+    client_post(c, "/v1/jobs?dry_run=true", job, args_text(a, "key", NULL), &reply);
+    if (!json_is_true(json_object_get(reply.json, "dry_run"))) {
+        outcome = reply_explain(&reply);
+        outcome = outcome == OUTCOME_REFUSED ? OUTCOME_REJECTED : outcome;
+    } else {
+        as_json ? print_json(reply.json) : show_dry_run(reply.json);
+        if (!json_is_true(json_object_get(reply.json, "accepted")))
+            outcome = OUTCOME_REJECTED;
+    }
+    reply_release(&reply);
+    client_close(c);
+    return outcome;
+}
+
 static enum outcome submit(const struct args *a)
 {
-    bool as_json;
+    bool as_json, dry = args_flag(a, "dry-run");
     struct buf code;
     if (!args_output(a, &as_json))
         return OUTCOME_USAGE;
+    if (dry && args_flag(a, "wait")) {
+        complain("--wait: nothing runs in a dry run");
+        return OUTCOME_USAGE;
+    }
     json_t *job = json_object();
     buf_init(&code);
     enum outcome outcome = read_code(a, &code);
     if (outcome == OUTCOME_DONE)
-        outcome = build(a, buf_bytes(&code), job) ? send(a, job, as_json) : OUTCOME_USAGE;
+        outcome = !build(a, buf_bytes(&code), job) ? OUTCOME_USAGE
+                  : dry                            ? send_dry(a, job, as_json)
+                                                   : send(a, job, as_json);
     buf_release(&code);
     json_decref(job);
     return outcome;
@@ -246,7 +276,10 @@ const struct command command_submit = {
     .options = own,
     .asks_server = true,
     .run = submit,
-    .notes = "The id goes to stdout alone; with --wait the end is told on stderr, with --output json the "
-             "whole document on stdout.\n"
-             "Example: millrace submit -e sqlite 'select 1' --wait && echo it worked",
+    .notes =
+        "The id goes to stdout alone; with --wait the end is told on stderr, with --output json the "
+        "whole document on stdout.\n"
+        "With --dry-run: the plan as a tree, the code as it would run, variables and warnings; nothing is "
+        "stored or sent. A job that would be refused ends with exit code 5.\n"
+        "Example: millrace submit -e sqlite 'select 1' --wait && echo it worked",
 };

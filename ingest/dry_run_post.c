@@ -32,11 +32,11 @@ static void warn_of_queued(
     out->items = arena_array(a, limits->queued_count, sizeof *out->items);
     for (size_t i = 0; i < limits->queued_count; i++) {
         const struct limit_count *limit = &limits->queued[i];
-        int64_t waiting = 0;
+        int64_t waiting = 0, most = limit->max > 0 ? limit->max : 1;
         struct error e;
         error_clear(&e);
-        if (!admit_waiting(in->world->store, limit->selector, limit->max, in->settings->store_patience_ms,
-                &waiting, &e)) {
+        if (!admit_waiting(
+                in->world->store, limit->selector, most, in->settings->store_patience_ms, &waiting, &e)) {
             log_debug("dry_run_uncounted", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
             return;
         }

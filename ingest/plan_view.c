@@ -117,11 +117,16 @@ static bool is_over(const char *state)
     return *state && strcmp(state, "running") != 0 && strcmp(state, "retrying") != 0;
 }
 
-/* The job ended with this node's error, and no event of its own told so. */
+/* The job ended with this node's error, and no event of its own told so, or not why. */
 static void fail_by_job(const struct view *v, json_t *node)
 {
-    if (!v->error || !is(v->error, "node", text_of(node, "id")) || is_over(text_of(node, "state")))
+    if (!v->error || !is(v->error, "node", text_of(node, "id")) || json_object_get(node, "error"))
         return;
+    if (is_over(text_of(node, "state"))) {
+        if (is(node, "state", "failed"))
+            json_object_set(node, "error", v->error);
+        return;
+    }
     set_text(node, "state", "failed");
     json_object_set(node, "error", v->error);
     json_object_del(node, "next_at");

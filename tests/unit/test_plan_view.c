@@ -72,6 +72,10 @@ static const struct {
         "'state': 'failed', 'final': true, 'attempt': 1, " RAN ", " ERROR(", 'node': 'n3'") ", 'plan': " TREE(
             ROOT("sequence", ""), STATE("succeeded", ""), STATE("running", "")),
         "n1:failed@T9~T1<n2 n3> n2:succeeded@T2~T1/1 n3:failed@T9~T1xsql_error/1 "},
+    {"its own event told no error",
+        "'state': 'failed', 'final': true, 'attempt': 1, " RAN ", " ERROR(", 'node': 'n3'") ", 'plan': " TREE(
+            ROOT("sequence", ""), STATE("succeeded", ""), STATE("failed", "")),
+        "n1:failed@T9~T1<n2 n3> n2:succeeded@T2~T1/1 n3:failed@T2~T1xsql_error/1 "},
     {"what ran in an attempt that is over does not run, what finished has finished",
         "'state': 'running', 'attempt': 2, 'plan': " TREE(
             ROOT("sequence", STATE("running", "")), STATE("succeeded", ""), STATE("running", "")),

@@ -6,6 +6,7 @@ import uuid
 
 from . import avro
 
+SPEC = ["job_id", "creator", "user", "submitter", "engine", "code_type", "code", "limits", "retry"]
 LIMITS = {"queue_timeout_ms": 0, "run_timeout_ms": 60_000, "max_log_bytes": 1_000_000, "max_result_rows": 1000}
 RETRY = {"max_attempts": 1, "backoff_ms": 1000, "max_backoff_ms": 1000, "on_lost": "retry"}
 
@@ -43,6 +44,17 @@ def submit_planned(kafka, job):
 def submit(kafka, topic, record, job):
     kafka.produce(topic, avro.encode(record, job), f"{job['creator']}/{job['user']}", [("job", job["job_id"].encode())])
     return job["job_id"]
+
+
+def tell(kafka, job, phase, at=None, **more):
+    """An event of the job, as the stage that such events come from would send it."""
+    stage = {"accepted": "converter", "converted": "converter", "planned": "planner"}.get(phase, "executor")
+    told = {"spec": {k: v for k, v in job.items() if k in SPEC}} if phase == "accepted" else {}
+    told |= {"plan": {"pool": job["pool"], "nodes": job["nodes"]}} if phase == "planned" else {}
+    event = {"job_id": job["job_id"], "group": f"{job['creator']}/{job['user']}", "origin": job["origin"], "phase": phase,
+             "at": at or now_ms(), "stage": stage, "instance": "by-hand" if stage == "executor" else None,
+             "attempt": 1 if stage == "executor" else 0, **told, **more}
+    kafka.produce("jobs.events", avro.encode("JobEvent", event), event["group"], [("job", job["job_id"].encode())])
 
 
 def ring(kafka, kind, **about):

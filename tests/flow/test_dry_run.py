@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dry runs: what would come of a submission is told by the converter's and the planner's own code, nothing is written, and Kafka is not
+needed."""
+import json
+
+import httpx
+import pytest
+from confluent_kafka.admin import OffsetSpec
+
+from harness import avro
+from harness.wait import wait_for
+
+SETTINGS = {"MILLRACE_LIMITS_RUN_TIMEOUT": "2h", "MILLRACE_MOST_RUN_TIMEOUT": "3h", "MILLRACE_RETRY_BACKOFF": "7s",
+            "MILLRACE_TIMEZONE": "Pacific/Kiritimati", "MILLRACE_POOLS": "default,empty"}
+
+
+@pytest.fixture(scope="module")
+def stack_options():
+    return {"env": SETTINGS}
+
+
+@pytest.fixture
+def try_out(rest):
+    """(status, body) of a dry run."""
+    def post(job, **headers):
+        answer = rest.http.post("/v1/jobs", params={"dry_run": "true"}, json=job, headers=headers)
+        return answer.status_code, answer.json()
+
+    return post
+
+
+def written(stack):
+    """All that a submission could leave: documents, and records on any topic."""
+    topics = [stack.kafka.topic(n) for n in ("jobs.submitted", "jobs.converted", "jobs.planned", "jobs.events", "jobs.dead", "jobs.control")]
+    return ({name: stack.db[name].count_documents({}) for name in ("jobs", "job_events", "job_logs", "runs", "outcomes", "cancels")},
+            stack.kafka.offsets(topics, OffsetSpec.latest()))
+
+
+def test_a_job_that_would_run(stack, try_out, make):
+    before = written(stack)
+    code = "select ${n};\nselect '${day}', '${nobody}'"
+    status, body = try_out(make(code, engine="sqlite", variables={"n": 7, "day": "monday"}))
+    assert status == 200, body
+    assert (body["dry_run"], body["accepted"], body["errors"]) == (True, True, [])
+    assert [s["text"] for s in body["code"]] == ["select 7", "select 'monday', '${nobody}'"]
+    assert [(s["statement"], s["first_line"], s["part"]) for s in body["code"]] == [(0, 1, None), (1, 2, None)]
+    assert body["variables"] == {"used": {"n": "7", "day": "monday"}, "left": ["nobody"]}
+    assert body["warnings"] == ["${nobody} stays as it is: no variable is named nobody"]
+    assert body["plan"]["pool"] == "default" and body["plan"]["nodes"][0]["id"] == "n1"
+    leaves = [n["id"] for n in body["plan"]["nodes"] if n["kind"] == "exec"]
+    assert [w["node"] for w in body["where"]] == leaves
+    assert body["where"][0]["engine"] == "sqlite" and body["where"][0]["executors"] == 1
+    assert "job_id" not in body["job"] and body["job"]["code"] == code
+    assert written(stack) == before
+
+
+def test_it_is_what_comes_of_it(stack, rest, try_out, make):
+    """The converted job and the plan, field by field, with the settings of this stack."""
+    job = make("echo ${run_date_std-1} ${x}", variables={"x": "y"}, labels={"tier": "gold"}, retry={"max_attempts": 2})
+    reader = stack.kafka.reader("jobs.converted", from_end=True)
+    status, body = try_out(job)
+    assert status == 200, body
+    document = rest.run(job)
+    for field in ("conf", "variables", "labels", "limits", "retry", "engine", "code_type", "code"):
+        assert body["job"].get(field, {}) == document[field], field
+    assert (body["job"]["limits"]["run_timeout_ms"], body["job"]["retry"]["backoff_ms"]) == (7_200_000, 7000)
+    message = wait_for(reader.poll, 30, "the converted record", 0)
+    (statement,) = avro.decode("JobConverted", message.value())["statements"]
+    assert body["code"][0]["text"] == statement["text"]
+    told = {"state", "attempt", "try", "at", "started", "reason", "next_at", "error"}
+    planned = [{k: v for k, v in n.items() if k not in told | {"code"}} for n in document["plan"]["nodes"]]
+    assert body["plan"]["nodes"] == planned and body["plan"]["pool"] == document["plan"]["pool"]
+
+
+REFUSED = {
+    "by ingest": ({"engine": "nope"}, {"field": "engine", "code": "unknown_engine"}),
+    "by a setting that all have": ({"limits": {"run_timeout_ms": 3 * 3600_000 + 1}}, {"field": "limits.run_timeout_ms", "code": "bad_value"}),
+    "by the converter": ({"timezone": "Nowhere/Here"}, {"field": "timezone", "code": "unknown_timezone"}),
+    "by a variable": ({"code": "echo 1\necho ${n/0}", "variables": {"n": 5}}, {"code": "bad_variable", "line": 2, "column": 6}),
+    "by the planner": ({"labels": {"pool": "nowhere"}}, {"code": "unknown_pool"}),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_job_that_would_be_refused(stack, try_out, make, what):
+    before = written(stack)
+    changes, expected = REFUSED[what]
+    status, body = try_out({**make("echo hi"), **changes})
+    assert (status, body["dry_run"], body["accepted"], body["plan"], body["where"]) == (422, True, False, None, [])
+    (error,) = body["errors"]
+    assert expected.items() <= error.items() and error["detail"], error
+    assert written(stack) == before
+
+
+def test_what_is_no_submission_is_answered_as_always(rest, make):
+    for content, status in [(b"{", 400), (json.dumps(make("x", color=1)).encode(), 400), (b" " * 2_000_000, 413)]:
+        dry, wet = (rest.http.post("/v1/jobs" + query, content=content, headers={"content-type": "application/json"})
+                    for query in ("?dry_run=true", ""))
+        assert (dry.status_code, dry.json()["code"], dry.json().get("errors")) == (status, wet.json()["code"], wet.json().get("errors"))
+    many = rest.http.post("/v1/jobs?dry_run=true", content=b"{}\n{}", headers={"content-type": "application/x-ndjson"})
+    assert (many.status_code, many.json()["code"]) == (400, "bad_query") and "one job" in many.json()["detail"]
+    assert rest.http.post("/v1/jobs?dry_run=perhaps", json={}).status_code == 400
+    assert rest.http.post("/v1/jobs?dry_run=false", json=make("true")).status_code == 202
+
+
+def test_an_idempotency_key_is_not_used_up(rest, try_out, make):
+    status, body = try_out(make("echo one"), **{"Idempotency-Key": "the-key"})
+    assert status == 200, body
+    answer = rest.post(make("echo another"), key="the-key")
+    assert answer.status_code == 202 and "idempotent-replayed" not in answer.headers
+
+
+def test_limits_and_defaults_count_at_once(rest, try_out, make, user):
+    group = f"flow/{user}"
+    limit = {"forbidden_sql": ["drop"], "row_limit": 5}
+    assert rest.http.put(f"/v1/limits/{group}", json=limit).status_code == 200
+    assert rest.http.put(f"/v1/defaults/{group}", json={"variables": {"region": "north"}}).status_code == 200
+    status, body = try_out(make("select '${region}' from t", engine="sqlite"))
+    assert status == 200 and body["variables"]["used"] == {"region": "north"}, body
+    assert "'north'" in body["code"][0]["text"] and "limit 5" in body["code"][0]["text"].lower()
+    assert any("row limit" in w for w in body["warnings"])
+    status, body = try_out(make("select 1;\n drop table a;\ndrop table b", engine="sqlite"))
+    assert status == 422 and [(e["code"], e["rule"], e["line"], e["column"]) for e in body["errors"]] == [
+        ("forbidden_code", "drop", 2, 2), ("forbidden_code", "drop", 3, 1)]
+    assert rest.http.delete(f"/v1/limits/{group}").status_code == 200
+    assert try_out(make("drop table a", engine="sqlite"))[0] == 200
+
+
+def test_a_full_queue_is_told_and_refuses_nothing(rest, try_out, make, user):
+    assert rest.http.put(f"/v1/limits/flow/{user}", json={"max_queued": 0}).status_code == 200
+    status, body = try_out(make("echo hi"))
+    assert status == 200 and len(body["warnings"]) == 1 and "max_queued of flow/" in body["warnings"][0], body
+    assert rest.post(make("echo hi")).status_code == 429
+
+
+def test_a_pool_where_nobody_lives(try_out, make):
+    status, body = try_out(make("echo hi", labels={"pool": "empty"}))
+    assert status == 200 and body["where"] == [
+        {"node": "n1", "engine": "shell", "target": None, "pool": "empty", "executors": 0}], body
+
+
+def test_the_command_line(stack, user):
+    before = written(stack)
+    words = ["submit", "--dry-run", "-u", user, "-c", "flow", "-e", "sqlite", "--var", "n=7"]
+    shown = stack.cli(*words, "select ${n};\nselect '${nobody}'")
+    assert shown.returncode == 0, shown
+    lines = [" ".join(x.split()) for x in shown.stdout.splitlines()]
+    assert lines[0] == "it would run in pool default, where 1 executor lives"
+    assert lines[1].startswith("n1 ") and "exec sqlite" in shown.stdout
+    assert "1 select 7" in lines and "2 select '${nobody}'" in lines
+    assert "${n} 7" in lines and "${nobody} (stays as it is)" in lines
+    assert lines[-1] == "warning: ${nobody} stays as it is: no variable is named nobody"
+    refused = stack.cli(*words, "select ${n/0}")
+    assert (refused.returncode, refused.stdout) == (5, ""), refused
+    assert refused.stderr.splitlines()[0] == "millrace: the job would be refused" and "(bad_variable)" in refused.stderr
+    assert stack.cli.json(*words, "select 1")["accepted"] is True
+    assert stack.cli(*words, "--wait", "select 1").returncode == 2
+    assert stack.cli(*words, "--label", "a b=1", "select 1").returncode == 5
+    assert written(stack) == before
+
+
+def test_it_works_while_kafka_is_away(stack, servers, try_out, make):
+    before = stack.db["jobs"].count_documents({})
+    servers.kill("kafka")
+    try:
+        wait_for(lambda: stack["ingest"].probe("/readyz") == 503, 60, "ingest knows")
+        status, body = try_out(make("echo ${run_date}"))
+        assert status == 200 and body["accepted"] and body["where"][0]["executors"] == 1, body
+        assert httpx.post(stack["ingest"].url + "/v1/jobs", json=make("echo hi"), trust_env=False, timeout=30).status_code == 503
+        assert stack.db["jobs"].count_documents({}) == before
+    finally:
+        servers.start("kafka")
+    stack.wait_ready()

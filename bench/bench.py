@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "flow"))
 
 import converter  # noqa: E402
+import dry_run  # noqa: E402
 import floor  # noqa: E402
 import pipeline  # noqa: E402
 import tenants  # noqa: E402
@@ -48,6 +49,7 @@ def measure():
         "drain_cpu_us_per_job": p["drain"]["cpu_us_per_job"],
         "memory_idle": p["memory_idle"], "memory_after": p["memory_after"],
     }
+    found["dry_run_ms"] = {name: quantiles(times) for name, times in dry_run.measure(say).items()}
     found["tenants"] = tenants.measure(say)
     found["converter"] = converter.measure(say)
     found["times_floor_p50"] = round(found["millrace"]["final_ms"]["p50"] / found["floor"]["latency_ms"]["p50"], 1)
@@ -73,6 +75,7 @@ def table(found):
     for stage, idle in m["memory_idle"].items():
         after = m["memory_after"][stage]["rss_kb"]
         lines.append(f"{'  ' + stage:34} {idle['rss_kb'] / 1024:9.1f} {idle['own_kb'] / 1024:9.1f} {after / 1024:9.1f}")
+    lines += ["", *dry_run.lines(found["dry_run_ms"])]
     lines += ["", *tenants.lines(found["tenants"])]
     lines += ["", *converter.lines(found["converter"])]
     lines += ["", f"{found['machine']['cores']} cores, {found['machine']['cpu']}; load before: "

@@ -43,8 +43,8 @@ def newest(stack, **filters):
 @pytest.fixture(scope="module")
 def parts():
     found = blocks(FIRST, "sh")
-    assert len(found) == 3, "curl, the command line, kcat"
-    return dict(zip(["curl", "cli", "kcat"], found))
+    assert len(found) == 4, "curl, the command line, dry run and plan, kcat"
+    return dict(zip(["curl", "cli", "plan", "kcat"], found))
 
 
 def test_curl(stack, parts):
@@ -62,6 +62,18 @@ def test_the_command_line(stack, parts):
     assert "42" in shell(stack, lines[1].replace("JOB_ID", job_id))
     shell(stack, lines[2])
     shell(stack, lines[3].replace("JOB_ID", job_id))
+
+
+def test_dry_run_and_plan(stack, parts):
+    before = stack.db["jobs"].count_documents({})
+    dry, rest = here(stack, parts["plan"]).strip().split("\ncurl ")
+    curl, plan = rest.split("\nmillrace ")
+    shown = shell(stack, dry)
+    assert "select 6 * 7 as answer" in shown and "exec sqlite" in shown, shown
+    assert json.loads(shell(stack, "curl " + curl))["accepted"] is True
+    assert stack.db["jobs"].count_documents({}) == before
+    job = stack.rest.run({"creator": "demo", "user": "ann", "engine": "shell", "code": "true"})
+    assert "n1 exec shell" in shell(stack, "millrace " + plan.replace("JOB_ID", job["job_id"]))
 
 
 def test_kcat(stack, parts):

@@ -4,6 +4,10 @@
  */
 #include "ingest/dry_run.h"
 
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "core/json_text.h"
 #include "ingest/answer.h"
 
 /* ---- the way of a job ---- */
@@ -89,16 +93,45 @@ static json_t *strings_json(const struct strings *list, json_t *to)
     return to;
 }
 
-static json_t *code_json(const struct job *j)
+static int add_dumped(const char *text, size_t len, void *out)
 {
-    json_t *code = json_array();
+    buf_add(out, text, len);
+    return 0;
+}
+
+/* `,"name":value`; takes the value. */
+static void add_member(struct buf *out, const char *name, json_t *value)
+{
+    buf_printf(out, ",\"%s\":", name);
+    MUST(json_dump_callback(value, add_dumped, out, JSON_COMPACT | JSON_ENCODE_ANY) == 0);
+    json_decref(value);
+}
+
+/* Code makes most of an answer, and is written straight: as values of a tree it would cost more than the conversion. */
+static void add_job(struct buf *out, const struct job *j)
+{
+    struct job rest = *j;
+    rest.code = BYTES("");
+    json_t *object = shape_to_json(&shape_submitted, &rest, SHAPE_EXTERNAL | SHAPE_COMPACT);
+    json_object_del(object, "code");
+    add_member(out, "job", object);
+    out->len--; /* its closing brace */
+    json_text_field(out, "code", j->code.data ? j->code : BYTES(""));
+    buf_add_char(out, '}');
+}
+
+static void add_code(struct buf *out, const struct job *j)
+{
+    buf_add_text(out, ",\"code\":[");
     for (size_t i = 0; i < j->statements.count; i++) {
         const struct job_statement *s = &j->statements.items[i];
-        json_array_append_new(code,
-            json_pack("{s:o, s:I, s:I, s:o}", "part", answer_text(s->part), "statement", (json_int_t)s->index,
-                "first_line", (json_int_t)s->first_line, "text", text_json(job_statement_text(j, s))));
+        buf_printf(out, "%s{\"statement\":%lld,\"first_line\":%lld", i ? "," : "", (long long)s->index,
+            (long long)s->first_line);
+        json_text_field(out, "part", s->part);
+        json_text_field(out, "text", job_statement_text(j, s));
+        buf_add_char(out, '}');
     }
-    return code;
+    buf_add_char(out, ']');
 }
 
 static json_t *variables_json(const struct told *t)
@@ -160,12 +193,15 @@ static json_t *errors_json(const struct dry_run *d)
 /* Without the leaves' code: `code` has it. */
 static json_t *plan_json(const struct job *j)
 {
-    size_t i;
-    json_t *node, *plan = shape_to_json(&shape_plan, j, SHAPE_COMPACT);
-    json_array_foreach(json_object_get(plan, "nodes"), i, node)
-    {
-        json_object_del(node, "code");
+    struct job shown = *j;
+    shown.nodes.items = calloc(j->nodes.count + 1, sizeof *shown.nodes.items);
+    MUST(shown.nodes.items != NULL);
+    for (size_t i = 0; i < j->nodes.count; i++) {
+        shown.nodes.items[i] = j->nodes.items[i];
+        shown.nodes.items[i].code = BYTES_NONE;
     }
+    json_t *plan = shape_to_json(&shape_plan, &shown, SHAPE_COMPACT);
+    free(shown.nodes.items);
     return plan;
 }
 
@@ -184,18 +220,18 @@ static json_t *where_json(const struct job *j, int64_t executors)
     return where;
 }
 
-json_t *dry_run_json(const struct dry_run *d, const struct dry_run_world *w)
+void dry_run_write(const struct dry_run *d, const struct dry_run_world *w, struct buf *out)
 {
     const struct job *j = &d->submission.job;
     bool accepted = !d->refusal && !j->error;
     json_t *warnings = strings_json(&w->warnings, strings_json(&j->warnings, json_array()));
-    json_t *body = json_pack("{s:b, s:b}", "dry_run", true, "accepted", accepted);
-    json_object_set_new(body, "job", shape_to_json(&shape_submitted, j, SHAPE_EXTERNAL | SHAPE_COMPACT));
-    json_object_set_new(body, "code", code_json(j));
-    json_object_set_new(body, "variables", variables_json(&d->told));
-    json_object_set_new(body, "warnings", warnings);
-    json_object_set_new(body, "errors", errors_json(d));
-    json_object_set_new(body, "plan", accepted ? plan_json(j) : json_null());
-    json_object_set_new(body, "where", accepted ? where_json(j, w->executors) : json_array());
-    return body;
+    buf_printf(out, "{\"dry_run\":true,\"accepted\":%s", accepted ? "true" : "false");
+    add_job(out, j);
+    add_code(out, j);
+    add_member(out, "variables", variables_json(&d->told));
+    add_member(out, "warnings", warnings);
+    add_member(out, "errors", errors_json(d));
+    add_member(out, "plan", accepted ? plan_json(j) : json_null());
+    add_member(out, "where", accepted ? where_json(j, w->executors) : json_array());
+    buf_add_char(out, '}');
 }

@@ -7,8 +7,6 @@
 #ifndef MILLRACE_INGEST_DRY_RUN_H
 #define MILLRACE_INGEST_DRY_RUN_H
 
-#include <jansson.h>
-
 #include "converter/convert.h"
 #include "converter/told.h"
 #include "ingest/submit.h"
@@ -40,7 +38,7 @@ struct dry_run_world {
 };
 /* {"dry_run": true, "accepted", "job", "code": [{"part", "statement", "first_line", "text"}], "variables": {"used", "left"},
  * "warnings", "errors": [{"field", "code", "detail", "rule", "line", "column", "statement"}, each where it is known], "plan": null |
- * {"pool", "nodes", "cache"}, "where": [{"node", "engine", "target", "pool", "executors"}]}. New reference. */
-json_t *dry_run_json(const struct dry_run *d, const struct dry_run_world *w);
+ * {"pool", "nodes", "cache"}, "where": [{"node", "engine", "target", "pool", "executors"}]}. Appended to out. */
+void dry_run_write(const struct dry_run *d, const struct dry_run_world *w, struct buf *out);
 
 #endif

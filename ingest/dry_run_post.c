@@ -83,7 +83,11 @@ static void answer(struct ingest *in, struct http_request *r, const struct book_
         warn_of_queued(in, &limits, a, &world.warnings);
         world.executors = executors_of(in, d->submission.job.pool);
     }
-    http_answer_json(r, accepted ? 200 : 422, dry_run_json(d, &world));
+    struct buf body;
+    buf_init(&body);
+    dry_run_write(d, &world, &body);
+    http_answer(r, accepted ? 200 : 422, "application/json", buf_bytes(&body), NULL, 0);
+    buf_release(&body);
 }
 
 void dry_run_post(struct ingest *in, struct http_request *r, bool many)

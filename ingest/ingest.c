@@ -150,7 +150,7 @@ bool ingest_open(struct stage_world *w, void **self, struct error *e)
     pen_init(&in->scale, codec_new(NULL));
     const struct convert_settings *rules = &in->settings->convert;
     if (!convert_world_open(&in->convert, rules, e) ||
-        !plan_world_open(&in->plan, &in->settings->plan, rules->derived_max_bytes, e))
+        !plan_world_open(&in->plan, &in->settings->plan, in->convert.engines, rules->derived_max_bytes, e))
         return false;
     in->rules = (struct submit_rules){rules->submission_max_bytes, fit, in->convert.engines, has};
     in->alive = alive_open(w->store, in->settings->store_patience_ms);

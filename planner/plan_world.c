@@ -17,11 +17,12 @@ static bool add_pool(struct plan_world *w, const char *name, struct error *e)
     return true;
 }
 
-bool plan_world_open(
-    struct plan_world *w, const struct plan_settings *s, int64_t derived_max_bytes, struct error *e)
+bool plan_world_open(struct plan_world *w, const struct plan_settings *s, const struct engine_list *engines,
+    int64_t derived_max_bytes, struct error *e)
 {
     char *rest = NULL;
 
+    (void)engines;
     *w = (struct plan_world){.names = strdup(s->pools)};
     MUST(w->names != NULL);
     w->rules = (struct plan_rules){.pools = {w->pools, 0}, .derived_max_bytes = derived_max_bytes};

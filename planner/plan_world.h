@@ -7,6 +7,7 @@
 #define MILLRACE_PLANNER_PLAN_WORLD_H
 
 #include "core/config.h"
+#include "core/engine_list.h"
 #include "planner/plan.h"
 
 enum { PLAN_POOLS_MAX = 32 };
@@ -28,9 +29,10 @@ struct plan_world {
     struct bytes pools[PLAN_POOLS_MAX];
 };
 
-/* False: e says which setting is wrong, and why. The world stays where it is: its rules point into it. */
-bool plan_world_open(
-    struct plan_world *w, const struct plan_settings *s, int64_t derived_max_bytes, struct error *e);
+/* False: e says which setting is wrong, and why. The world stays where it is: its rules point into it. The engines (NULL: unknown) stay
+ * the caller's, and are there as long as the world; nothing in a plan depends on them yet. */
+bool plan_world_open(struct plan_world *w, const struct plan_settings *s, const struct engine_list *engines,
+    int64_t derived_max_bytes, struct error *e);
 /* One that was not opened (all zero) is fine. */
 void plan_world_release(struct plan_world *w);
 

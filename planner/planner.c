@@ -45,7 +45,7 @@ bool planner_open(struct stage_world *w, void **self, struct error *e)
 
     if (p == NULL)
         log_fatal("out_of_memory", "what=planner");
-    if (!plan_world_open(&p->world, &s->plan, s->derived_max_bytes, e)) {
+    if (!plan_world_open(&p->world, &s->plan, NULL, s->derived_max_bytes, e)) {
         free(p);
         return false;
     }

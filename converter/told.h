@@ -20,6 +20,8 @@ struct told {
     /* why it is refused; at most one of them */
     struct field_problems problems;
     struct findings findings;
+    struct bytes
+        part; /* of a job with parts: the one that the findings, or the error, are about; none: unknown */
     int64_t column; /* of the job's error, beside its line, in characters from 1; 0: none */
 };
 

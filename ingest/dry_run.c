@@ -81,6 +81,7 @@ bool dry_run_make(const struct dry_run_rules *rules, struct bytes text, struct b
     out->told.problems.count = out->told.findings.count = 0;
     out->told.more = false;
     out->told.column = 0;
+    out->told.part = BYTES_NONE;
     if (!submit_parse(rules->submit, text, key, a, &out->submission, &out->refusal))
         return false;
     identify(&out->submission, now, a);
@@ -176,6 +177,13 @@ static json_t *problem_json(const struct field_problem *p)
         "{s:o, s:s, s:o}", "field", text_json(p->field), "code", p->code, "detail", text_json(p->detail));
 }
 
+static json_t *with_part(json_t *error, const struct told *t)
+{
+    if (t->part.len > 0)
+        json_object_set_new(error, "part", text_json(t->part));
+    return error;
+}
+
 static json_t *finding_json(const struct finding *f)
 {
     return json_pack("{s:s, s:o, s:o, s:I, s:I}", "code", "forbidden_code", "detail", text_json(f->message),
@@ -191,7 +199,7 @@ static json_t *error_json(const struct dry_run *d)
     if (error->line != NO_INT)
         add_number(object, "column", d->told.column, 1);
     add_number(object, "statement", error->statement, 0);
-    return object;
+    return with_part(object, &d->told);
 }
 
 static json_t *errors_json(const struct dry_run *d)
@@ -201,7 +209,7 @@ static json_t *errors_json(const struct dry_run *d)
     for (size_t i = 0; i < problems->count; i++)
         json_array_append_new(errors, problem_json(&problems->items[i]));
     for (size_t i = 0; i < d->told.findings.count; i++)
-        json_array_append_new(errors, finding_json(&d->told.findings.items[i]));
+        json_array_append_new(errors, with_part(finding_json(&d->told.findings.items[i]), &d->told));
     if (json_array_size(errors) == 0 && d->submission.job.error)
         json_array_append_new(errors, error_json(d));
     return errors;

@@ -37,7 +37,7 @@ struct dry_run_world {
     int64_t executors; /* that live in the job's pool; NO_INT: unknown */
 };
 /* {"dry_run": true, "accepted", "job", "code": [{"part", "statement", "first_line", "text"}], "variables": {"used", "left"},
- * "warnings", "errors": [{"field", "code", "detail", "rule", "line", "column", "statement"}, each where it is known], "plan": null |
+ * "warnings", "errors": [{"field", "code", "detail", "rule", "part", "line", "column", "statement"}, each where it is known], "plan": null |
  * {"pool", "nodes", "cache"}, "where": [{"node", "engine", "target", "pool", "executors"}]}. Appended to out. */
 void dry_run_write(const struct dry_run *d, const struct dry_run_world *w, struct buf *out);
 

@@ -29,8 +29,8 @@ static const struct {
         {"dry_run true", "accepted true", "job.creator ide", "job.code_type shell",
             "job.retry.max_attempts 1", "job.job_id -", "code.0.text echo hi", "code.0.first_line 1",
             "plan.pool default", "plan.nodes.0.kind exec", "where.0.node n1", "where.0.executors 2"}},
-    {"and where", "{" WHO SQL "'target': 'main', 'code': 'select 1', 'labels': {'pool': 'fast'}}",
-        {"accepted true", "where.0.engine sqlite", "where.0.target main", "where.0.pool fast", "where.1 -",
+    {"and where", "{" WHO SQL "'code': 'select 1', 'labels': {'pool': 'fast'}}",
+        {"accepted true", "where.0.engine sqlite", "where.0.target null", "where.0.pool fast", "where.1 -",
             "errors.0 -", "warnings.0 it is busy", "warnings.1 -"}},
     {"statements with their values",
         "{" WHO SQL "'code': 'select ${a};\\nselect ${b}', 'variables': {'a': 1, 'b': 'x'}}",
@@ -114,8 +114,8 @@ static int set_up(void **state)
 {
     static struct bytes drop[] = {{"drop", 4}}, pools[] = {{"fast", 4}};
     static struct pair region[] = {{{"region", 6}, {"north", 5}}};
-    static struct plan_rules plan = {{pools, 1}, 100000};
-    static struct submit_rules submit = {SUBMISSION_MOST, fit, NULL, has};
+    static struct plan_rules plan = {.pools = {pools, 1}, .derived_max_bytes = 100000};
+    static struct submit_rules submit = {.max_bytes = SUBMISSION_MOST, .fit = fit, .has = has};
     struct limit limit;
     struct job_default fallback;
     struct error e;

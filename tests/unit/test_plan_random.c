@@ -214,19 +214,52 @@ static bool is_leaf_of(const struct job *j, size_t n, struct bytes part)
     return j->nodes.items[n].children.count == 0 && is_of_part(&j->nodes.items[n], part);
 }
 
-/* All leaves of a part come before all of one that is after it, or they are one session. */
+static const struct job_part *part_of(const struct job *j, struct bytes id)
+{
+    const struct job_part *p = job_part_find(j, id);
+
+    assert_non_null(p);
+    return p;
+}
+
+/* Does the part say so, or one that it is after? */
+static bool is_wanted_before(const struct job *j, struct bytes first, const struct job_part *p)
+{
+    for (size_t i = 0; i < p->after.count; i++)
+        if (bytes_equal(p->after.items[i], first) ||
+            is_wanted_before(j, first, part_of(j, p->after.items[i])))
+            return true;
+    return false;
+}
+
+/* Of parts in two nodes: all leaves of one come before all of the other exactly where the job wants it so. A node of several parts wants
+ * what its first does. */
+static const char *check_pair(const struct job *j, size_t a, size_t b)
+{
+    const struct job_node *first = &j->nodes.items[a], *second = &j->nodes.items[b];
+    struct bytes last_of_first = bytes_slice(first->part, first->part.len - 1, 1);
+    struct bytes first_of_second = bytes_slice(second->part, 0, 1);
+    bool wanted = is_wanted_before(j, last_of_first, part_of(j, first_of_second));
+
+    if (wanted == is_before(j, &j->nodes.items[0], a, b))
+        return NULL;
+    return wanted ? "a part before one that it is after" : "a part that waits for nothing";
+}
+
 static const char *check_order(const struct job *j)
 {
-    for (size_t i = 0; i < j->parts.count; i++) {
-        const struct job_part *p = &j->parts.items[i];
-        for (size_t k = 0; k < p->after.count; k++)
-            for (size_t a = 0; a < j->nodes.count; a++)
-                for (size_t b = 0; b < j->nodes.count; b++)
-                    if (a != b && is_leaf_of(j, a, p->after.items[k]) && is_leaf_of(j, b, p->id) &&
-                        !is_before(j, &j->nodes.items[0], a, b))
-                        return "a part before one that it is after";
+    const char *wrong = NULL;
+
+    for (size_t a = 0; a < j->nodes.count; a++) {
+        const struct job_node *first = &j->nodes.items[a];
+        for (size_t b = 0; b < j->nodes.count && !wrong; b++) {
+            const struct job_node *second = &j->nodes.items[b];
+            bool two = first->part.len > 0 && second->part.len > 0 && !bytes_equal(first->part, second->part);
+            if (two && first->children.count == 0 && second->children.count == 0)
+                wrong = check_pair(j, a, b);
+        }
     }
-    return NULL;
+    return wrong;
 }
 
 static bool is_blank(const struct job *j, const struct job_statement *s)

@@ -106,6 +106,21 @@ static bool fill_part(struct tree *t, struct unit *u, const struct job_part *p)
     return add_places(t, u, p->strategy != NULL ? p->strategy : j->strategy, own);
 }
 
+/* Of what a unit has, with numbers that lie in its code: sums of them are safe then. */
+static bool check_statements(const struct tree *t, const struct unit *u)
+{
+    int64_t len = (int64_t)u->code.len;
+
+    for (size_t i = 0; i < u->count; i++) {
+        const struct job_statement *s = &u->statements[i];
+        if (s->offset < 0 || s->offset > len || s->length < 0 || s->length > len - s->offset)
+            return plan_refuse(t->job, "plan_error",
+                arena_printf(t->arena, "statement %lld does not lie in the code", (long long)s->index),
+                t->arena);
+    }
+    return true;
+}
+
 /* ---- names of units ---- */
 
 static int by_name(const void *a, const void *b)
@@ -277,7 +292,12 @@ bool tree_make(struct tree *t)
 {
     t->units = (struct units){NULL, 0};
     t->apart = bytes_equal_text(plan_pair_value(&t->job->conf, "session"), "statement");
-    return t->job->parts.count == 0 ? make_whole(t) : make_parts(t);
+    if (!(t->job->parts.count == 0 ? make_whole(t) : make_parts(t)))
+        return false;
+    for (size_t i = 0; i < t->units.count; i++)
+        if (!check_statements(t, t->units.items[i]))
+            return false;
+    return true;
 }
 
 /* ---- for the passes ---- */
@@ -323,8 +343,6 @@ struct bytes unit_statement_text(const struct unit *u, const struct job_statemen
 {
     if (s->text.data != NULL)
         return s->text;
-    if (s->offset < 0 || s->length < 0)
-        return bytes_slice(u->code, 0, 0);
     return bytes_slice(u->code, (size_t)s->offset, (size_t)s->length);
 }
 

@@ -25,7 +25,7 @@ struct unit {
     struct bytes code_type;
     struct bytes code; /* where its statements stand */
     bool own_code;     /* that is its part's, not the job's */
-    const struct job_statement *statements;
+    const struct job_statement *statements; /* they lie in the code */
     size_t count;
     struct bytes strategy;        /* race, all or fallback; counts where there are several places */
     struct engine_target *places; /* at least one; no target: the engine's default */

@@ -300,6 +300,32 @@ static void statements_must_lie_with_their_part(void **state)
     arena_release(&a);
 }
 
+static void statements_must_lie_in_the_code(void **state)
+{
+    static const struct {
+        int64_t offset, length;
+        bool good;
+    } rows[] = {{0, 8, true}, {8, 0, true}, {4, 4, true}, {-1, 2, false}, {0, -1, false}, {0, 9, false},
+        {9, 0, false}, {4, 5, false}, {INT64_MAX, INT64_MAX, false}, {2, INT64_MAX, false},
+        {INT64_MIN, INT64_MIN, false}};
+    const struct plan_rules rules = {.engines = world.engines};
+    const struct test_job row = {.statements = 2};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena a;
+        struct job j;
+        arena_init(&a);
+        make_job(&j, &row, &a);
+        j.statements.items[1].offset = rows[i].offset;
+        j.statements.items[1].length = rows[i].length;
+        if (plan_job(&rules, &j, &a) != rows[i].good)
+            fail_msg("%lld, %lld: %s", (long long)rows[i].offset, (long long)rows[i].length,
+                plan_world_text(&j, &a));
+        arena_release(&a);
+    }
+}
+
 static void a_leaf_says_how_it_runs(void **state)
 {
     static const struct test_job rows[] = {
@@ -368,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_changed_statement_is_in_the_code_of_its_session),
         cmocka_unit_test(empty_statements_are_no_nodes),
         cmocka_unit_test(statements_must_lie_with_their_part),
+        cmocka_unit_test(statements_must_lie_in_the_code),
         cmocka_unit_test(a_leaf_says_how_it_runs),
         cmocka_unit_test(a_plan_that_is_too_large_goes_without_its_code),
     };

@@ -38,25 +38,30 @@ static void drop_blank(struct tree *t, struct unit *u, size_t left)
     u->count = count;
 }
 
+static bool is_all_blank(const struct tree *t)
+{
+    for (size_t i = 0; i < t->units.count; i++)
+        if (count_blank(t->units.items[i]) < t->units.items[i]->count)
+            return false;
+    return true;
+}
+
+/* Where all there is is blank, what an engine makes of it is its own affair. */
 static bool drop_empty(struct tree *t)
 {
-    size_t gone = 0;
+    bool keep_blank = is_all_blank(t), gone = false;
 
     for (size_t i = 0; i < t->units.count; i++) {
         struct unit *u = t->units.items[i];
-        size_t blank = count_blank(u);
+        size_t blank = keep_blank ? 0 : count_blank(u);
         if (blank == u->count) {
-            u->gone = true;
+            u->gone = gone = true;
             u->instead = u->after;
-            gone++;
         } else if (blank > 0 && t->apart) {
             drop_blank(t, u, u->count - blank);
         }
     }
-    if (gone == t->units.count)
-        return plan_refuse(
-            t->job, "empty_code", BYTES("there is nothing to run: all that is there is empty"), t->arena);
-    if (gone > 0)
+    if (gone)
         tree_settle(t);
     return true;
 }
@@ -208,8 +213,8 @@ static const struct {
     bool (*run)(struct tree *t);
 } passes[] = {
     {{"drop_empty",
-         "parts and nodes without anything to run are taken out; who waits for one waits for those that it "
-         "waits for"},
+         "parts and nodes without anything to run are taken out, where something is left; who waits for one "
+         "waits for those that it waits for"},
         drop_empty},
     {{"route", "a part that names no target gets that of the label `target`, or of the setting `routes`"},
         route_targets},

@@ -111,10 +111,9 @@ static inline void plan_world_job(struct job *j, struct arena *a, size_t stateme
     j->limits.max_result_rows = 1000;
     j->statements.items = arena_array(a, statements + 1, sizeof(*j->statements.items));
     j->statements.count = statements;
-    char *code = arena_alloc(a, statements * 4 + 1);
+    char *code = arena_alloc(a, statements * 4 + 5);
     for (size_t i = 0; i < statements; i++) {
-        memcpy(code + i * 4, "s0;\n", 4);
-        code[i * 4 + 1] = (char)('0' + i % 10);
+        snprintf(code + i * 4, 5, "s%zu;\n", i % 10);
         j->statements.items[i] = (struct job_statement){
             .index = (int64_t)i, .offset = (int64_t)i * 4, .length = 2, .first_line = (int64_t)i + 1};
     }
@@ -139,7 +138,7 @@ static inline void plan_world_show_leaf(const struct job_node *n, struct buf *ou
     buf_printf(out, "#%lld", (long long)n->statement);
     if (n->code.data)
         buf_add_char(out, '=');
-    for (size_t i = 0; i < n->code.len; i++)
+    for (size_t i = 0; n->code.data && i < n->code.len; i++)
         buf_add_char(out, n->code.data[i] == '\n' ? '/' : n->code.data[i]);
 }
 

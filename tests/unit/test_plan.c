@@ -275,8 +275,30 @@ static void empty_statements_are_no_nodes(void **state)
     assert_true(plan_job(&rules, &j, &a));
     assert_string_equal(plan_world_text(&j, &a), "sequence(postgres#0 postgres#2)");
     j.statements.items[0].text = j.statements.items[2].text = BYTES("");
-    assert_false(plan_job(&rules, &j, &a));
-    assert_string_equal(plan_world_text(&j, &a), "empty_code");
+    assert_true(plan_job(&rules, &j, &a));
+    assert_string_equal(plan_world_text(&j, &a), "sequence(postgres#0 postgres#1 postgres#2)");
+    arena_release(&a);
+}
+
+/* Where there is nothing else, the engine may have something to say to it. */
+static void an_empty_statement_alone_runs(void **state)
+{
+    const struct plan_rules rules = {.engines = world.engines};
+    const struct test_job alone = {.statements = 1};
+    const struct test_job parts = {.parts = {{.id = "a"}, {.id = "b", .statements = -1}, {.id = "c"}}};
+    struct arena a;
+    struct job j;
+
+    (void)state;
+    arena_init(&a);
+    make_job(&j, &alone, &a);
+    j.statements.items[0].text = BYTES("");
+    assert_true(plan_job(&rules, &j, &a));
+    assert_string_equal(plan_world_text(&j, &a), "postgres#0");
+    make_job(&j, &parts, &a);
+    j.statements.items[0].text = j.statements.items[1].text = BYTES(" ");
+    assert_true(plan_job(&rules, &j, &a));
+    assert_string_equal(plan_world_text(&j, &a), "all(a:postgres#0 c:postgres#1)");
     arena_release(&a);
 }
 
@@ -393,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_job_gets_its_tree),
         cmocka_unit_test(a_changed_statement_is_in_the_code_of_its_session),
         cmocka_unit_test(empty_statements_are_no_nodes),
+        cmocka_unit_test(an_empty_statement_alone_runs),
         cmocka_unit_test(statements_must_lie_with_their_part),
         cmocka_unit_test(statements_must_lie_in_the_code),
         cmocka_unit_test(a_leaf_says_how_it_runs),

@@ -55,6 +55,9 @@ const struct setting executor_settings_table[] = {
     }
 #define ENDED(outcome)                                                                                       \
     COUNTER("millrace_executor_ended_total", "outcome=\"" outcome "\"", "jobs ended, by outcome")
+#define CACHE(outcome)                                                                                       \
+    COUNTER("millrace_executor_cache_lookups_total", "outcome=\"" outcome "\"",                              \
+        "jobs with the label cache that looked for earlier results, by what came of it")
 struct metric executor_metrics[EXECUTOR_METRICS] = {
     [M_STARTED] = COUNTER("millrace_executor_started_total", NULL, "jobs started"),
     [M_SUCCEEDED] = ENDED("succeeded"),
@@ -83,6 +86,11 @@ struct metric executor_metrics[EXECUTOR_METRICS] = {
     [M_LOG_BYTES] = COUNTER("millrace_executor_log_bytes_total", NULL, "log text sent"),
     [M_TURN_SECONDS] =
         SECONDS("millrace_executor_turn_seconds", "one turn of the loop; cancels and leases wait for it"),
+    [M_CACHE_HITS] = CACHE("hit"),
+    [M_CACHE_MISSES] = CACHE("miss"),
+    [M_CACHE_UNANSWERED] = CACHE("unanswered"),
+    [M_CACHE_UNKEPT] = COUNTER("millrace_executor_cache_unkept_total", NULL,
+        "results of jobs with the label cache that could not be kept: too large, or MongoDB did not answer"),
 };
 
 void executor_metrics_of_rules(const struct rules_counts *c)

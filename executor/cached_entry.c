@@ -103,7 +103,7 @@ static bool take_result(
     shape_from_bson(&shape_result, &one, a, out);
     if (out->n < 0 || out->bytes < 0 || !out->kind.len || !is_of_group(out->path, group))
         return error_set(
-            e, "cached_damaged", "a result lacks its number or kind, or its path is not its group's");
+            e, "cached_damaged", "a result has no number or kind, or its path is not its group's");
     return true;
 }
 

@@ -134,9 +134,10 @@ static const struct {
     {"a result without a size, whose file must be empty then",
         "{" HEAD ",\"results\":[{\"n\":0,\"kind\":\"table\",\"path\":\"2026-01-01/flow/ann/j/1/0-a.avro\"}]}",
         true},
-    {"a result without a number",
-        "{" HEAD
-        ",\"results\":[{\"kind\":\"table\",\"bytes\":1,\"path\":\"2026-01-01/flow/ann/j/1/0-a.avro\"}]}",
+    {"a result without a kind", "{" HEAD ",\"results\":[{\"n\":0,\"path\":\"2026-01-01/flow/ann/j/1/a\"}]}",
+        false},
+    {"a result with a negative number",
+        "{" HEAD ",\"results\":[{\"n\":-1,\"kind\":\"text\",\"path\":\"2026-01-01/flow/ann/j/1/a\"}]}",
         false},
     {"a good result and a bad one",
         "{" HEAD ",\"results\":[" RESULT("2026-01-01/flow/ann/j/1/0-a.avro") ",7]}", false},

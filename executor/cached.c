@@ -320,11 +320,15 @@ static void keep_list_free(struct keep_list *keeps)
 static void keep_done(struct request *request)
 {
     struct keep_batch *b = (struct keep_batch *)request;
-    if (!b->ok)
-        metric_add(&executor_metrics[M_CACHE_UNKEPT], (int64_t)b->count);
+    struct cached *c = b->c;
+    if (!b->ok) { /* those behind them would only wait as long for nothing */
+        metric_add(&executor_metrics[M_CACHE_UNKEPT], (int64_t)(b->count + c->keep_count));
+        keep_list_free(&c->keeps);
+        c->keep_count = 0;
+    }
     keep_list_free(&b->keeps);
     b->busy = false;
-    keep_ask(b->c);
+    keep_ask(c);
 }
 
 /* Only over an older one: an upsert whose guard fails is a duplicate, and stays undone. */

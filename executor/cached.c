@@ -161,8 +161,6 @@ static void look_done(struct request *request)
     struct cached *c = b->c;
     struct look_list answered = TAILQ_HEAD_INITIALIZER(answered);
     TAILQ_CONCAT(&answered, &b->looks, entry);
-    b->busy = false;
-    look_ask(c);
     while (!TAILQ_EMPTY(&answered)) {
         struct cached_look *l = TAILQ_FIRST(&answered);
         TAILQ_REMOVE(&answered, l, entry);
@@ -176,6 +174,8 @@ static void look_done(struct request *request)
         count_answer(b, l);
         running_go_on(l->r); /* which frees it */
     }
+    b->busy = false;
+    look_ask(c);
 }
 
 static void conclude(struct running *r, const struct cached_look *l)

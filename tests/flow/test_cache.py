@@ -177,6 +177,28 @@ def test_jobs_of_a_group_keep_their_order(stack, user, key, effects):
     assert finished == sorted(finished)
 
 
+def test_many_at_once_are_each_served_with_their_own(stack, user, effects):
+    """More than one batch of look-ups and of writes."""
+    groups, repeats = 100, 3
+    keys = [uuid.uuid4().hex for _ in range(groups)]
+
+    def submit_all(times):
+        return [[submit_planned(stack.kafka, cached_job(f"{user}.{n}", key, f"echo {n} >> {effects}")) for _ in range(times)]
+                for n, key in enumerate(keys)]
+
+    firsts = [ids[0] for ids in submit_all(1)]
+    wait_for(lambda: stack.db["cached"].count_documents({"_id": {"$in": keys}}) == groups, LIMIT_S, "all are kept")
+    later = submit_all(repeats)
+    for job_id in (j for ids in later for j in ids):
+        assert stack.rest.end_of(job_id)["state"] == "succeeded"
+    told = {}
+    for _, e in stack.kafka.events():
+        if e["phase"] == "succeeded":
+            told.setdefault(e["job_id"], []).append(e["cached_from"])
+    assert [[told[j] for j in ids] for ids in later] == [[[first]] * repeats for first in firsts]
+    assert sorted(map(int, lines(effects))) == list(range(groups))
+
+
 # ---- what is not served ----
 
 def make_old(stack, key):

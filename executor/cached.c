@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cached: see the header. Look-ups and writes are two batches, of which the clerk has at most one each. */
+/* cached: see the header. Its life, and the look-ups; what is kept: cached_keep.c. */
 #include "executor/cached.h"
 
 #include <stdlib.h>
@@ -9,13 +9,10 @@
 #include "core/log.h"
 #include "core/shape_bson.h"
 #include "executor/cached_entry.h"
+#include "executor/cached_private.h"
 #include "executor/running.h"
 
-#define COLLECTION "cached"
 #define LOOK_MS 2000 /* then the job runs */
-#define KEEP_MS 5000 /* then its results are not kept */
-#define BATCH 64     /* documents of 256 KiB: the store's answer stays below 16 MiB */
-#define KEEPS_MAX 1000
 
 /* A job that waits. Owned by the job, and while the clerk has it, by the batch: a job that goes on meanwhile leaves it behind. */
 struct cached_look {
@@ -28,38 +25,6 @@ struct cached_look {
     bool hit;
     struct cached_entry found; /* with hit */
     TAILQ_ENTRY(cached_look) entry;
-};
-TAILQ_HEAD(look_list, cached_look);
-
-struct keep {
-    bson_t *filter, *doc;
-    STAILQ_ENTRY(keep) entry;
-};
-STAILQ_HEAD(keep_list, keep);
-
-struct look_batch {
-    struct request request;
-    struct cached *c;
-    struct look_list looks;
-    bool busy, ok;
-};
-
-struct keep_batch {
-    struct request request;
-    struct cached *c;
-    struct keep_list keeps;
-    size_t count;
-    bool busy, ok;
-};
-
-struct cached {
-    struct executor *x;
-    struct clerk *clerk;   /* NULL: stopped */
-    struct look_list open; /* not asked yet */
-    struct keep_list keeps;
-    size_t keep_count;
-    struct look_batch look;
-    struct keep_batch keep;
 };
 
 /* ---- looking: in the clerk's thread ---- */
@@ -120,7 +85,7 @@ static void look_work(struct request *request)
     const struct store_reader reader = {look_row, NULL, b};
     struct error e;
     bson_t opts = BSON_INITIALIZER, *filter = filter_of(&b->looks);
-    b->ok = store_find(b->c->x->ledger.store, COLLECTION, filter, &opts, &reader, LOOK_MS, &e);
+    b->ok = store_find(b->c->x->ledger.store, CACHED_COLLECTION, filter, &opts, &reader, LOOK_MS, &e);
     if (!b->ok)
         log_warn("cached_unanswered", "code=%s error=%s", e.code, log_quote(bytes_of(e.text)));
     bson_destroy(filter);
@@ -140,7 +105,7 @@ static void look_ask(struct cached *c)
     struct look_batch *b = &c->look;
     if (b->busy || !c->clerk || TAILQ_EMPTY(&c->open))
         return;
-    for (size_t n = 0; n < BATCH && !TAILQ_EMPTY(&c->open); n++) {
+    for (size_t n = 0; n < CACHED_BATCH && !TAILQ_EMPTY(&c->open); n++) {
         struct cached_look *l = TAILQ_FIRST(&c->open);
         TAILQ_REMOVE(&c->open, l, entry);
         TAILQ_INSERT_TAIL(&b->looks, l, entry);
@@ -269,108 +234,6 @@ int64_t cached_serve(struct cached *c, int64_t now_boot)
     return asked < open ? asked : open;
 }
 
-/* ---- keeping ---- */
-
-static void keep_free(struct keep *k)
-{
-    bson_destroy(k->filter);
-    bson_destroy(k->doc);
-    free(k);
-}
-
-static void keep_work(struct request *request)
-{
-    struct keep_batch *b = (struct keep_batch *)request;
-    struct store_write writes[BATCH];
-    struct keep *k;
-    struct error e;
-    size_t n = 0;
-    STAILQ_FOREACH (k, &b->keeps, entry)
-        writes[n++] =
-            (struct store_write){.filter = k->filter, .update = k->doc, .replace = true, .upsert = true};
-    int64_t matched;
-    b->ok = store_write(b->c->x->ledger.store, COLLECTION, writes, n, &matched, KEEP_MS, &e);
-    if (!b->ok)
-        log_warn("cached_unkept", "results=%zu code=%s error=%s", n, e.code, log_quote(bytes_of(e.text)));
-}
-
-static void keep_ask(struct cached *c)
-{
-    struct keep_batch *b = &c->keep;
-    if (b->busy || !c->clerk || STAILQ_EMPTY(&c->keeps))
-        return;
-    for (b->count = 0; b->count < BATCH && !STAILQ_EMPTY(&c->keeps); b->count++, c->keep_count--) {
-        struct keep *k = STAILQ_FIRST(&c->keeps);
-        STAILQ_REMOVE_HEAD(&c->keeps, entry);
-        STAILQ_INSERT_TAIL(&b->keeps, k, entry);
-    }
-    b->busy = true;
-    clerk_ask(c->clerk, &b->request);
-}
-
-static void keep_list_free(struct keep_list *keeps)
-{
-    while (!STAILQ_EMPTY(keeps)) {
-        struct keep *k = STAILQ_FIRST(keeps);
-        STAILQ_REMOVE_HEAD(keeps, entry);
-        keep_free(k);
-    }
-}
-
-static void keep_done(struct request *request)
-{
-    struct keep_batch *b = (struct keep_batch *)request;
-    struct cached *c = b->c;
-    if (!b->ok) { /* those behind them would only wait as long for nothing */
-        metric_add(&executor_metrics[M_CACHE_UNKEPT], (int64_t)(b->count + c->keep_count));
-        keep_list_free(&c->keeps);
-        c->keep_count = 0;
-    }
-    keep_list_free(&b->keeps);
-    b->busy = false;
-    keep_ask(c);
-}
-
-/* Only over an older one: an upsert whose guard fails is a duplicate, and stays undone. */
-static bson_t *guard_of(const struct cached_entry *entry)
-{
-    bson_t *filter = bson_new(), at;
-    bson_add_text(filter, "_id", entry->key);
-    bson_append_document_begin(filter, "at", -1, &at);
-    BSON_APPEND_DATE_TIME(&at, "$lt", entry->at);
-    bson_append_document_end(filter, &at);
-    return filter;
-}
-
-static void keep_entry(struct cached *c, const struct cached_entry *entry, int64_t ttl_ms)
-{
-    struct keep *k = calloc(1, sizeof *k);
-    if (!k)
-        log_fatal("out_of_memory", "what=cached_keep");
-    k->filter = guard_of(entry);
-    k->doc = cached_entry_to_bson(entry, ttl_ms);
-    if (k->doc->len > CACHED_ENTRY_BYTES_MAX || c->keep_count >= KEEPS_MAX) {
-        log_info("cached_unkept", "job=%.*s bytes=%u reason=%s", BYTES_ARG(entry->job), k->doc->len,
-            c->keep_count >= KEEPS_MAX ? "store_away" : "too_large");
-        metric_add(&executor_metrics[M_CACHE_UNKEPT], 1);
-        keep_free(k);
-        return;
-    }
-    STAILQ_INSERT_TAIL(&c->keeps, k, entry);
-    c->keep_count++;
-    keep_ask(c);
-}
-
-void cached_keep(const struct running *r)
-{
-    if (!r->over || r->report.phase != PHASE_SUCCEEDED || r->cached_from.len ||
-        !cached_key_is_valid(r->job.cache))
-        return;
-    const struct cached_entry entry = {
-        r->job.cache->key, r->job.job_id, r->group, r->ended_at, r->exit_code, r->results, r->result_count};
-    keep_entry(r->x->cached, &entry, r->job.cache->ttl_ms);
-}
-
 /* ---- life ---- */
 
 struct cached *cached_new(struct executor *x)
@@ -381,12 +244,10 @@ struct cached *cached_new(struct executor *x)
     c->x = x;
     c->clerk = clerk_new(x->desk, "cached");
     TAILQ_INIT(&c->open);
-    STAILQ_INIT(&c->keeps);
     TAILQ_INIT(&c->look.looks);
-    STAILQ_INIT(&c->keep.keeps);
-    c->look.c = c->keep.c = c;
+    c->look.c = c;
     c->look.request = (struct request){.work = look_work, .done = look_done};
-    c->keep.request = (struct request){.work = keep_work, .done = keep_done};
+    cached_keep_init(c);
     return c;
 }
 
@@ -412,6 +273,6 @@ void cached_free(struct cached *c)
         TAILQ_REMOVE(&c->open, l, entry);
         look_free(l);
     }
-    keep_list_free(&c->keeps);
+    (void)cached_keep_drop(c);
     free(c);
 }

@@ -8,7 +8,7 @@
  *   world.c      what the rules ask of the world         announce.c  events: from what the rules tell to the framed record
  *   running.c    one job that runs                       outgoing.c  records out
  *   nodes.c      its plan, node by node                  clerk.c     threads for what blocks
- *   cached.c     earlier results instead of a run
+ *   cached.c     earlier results instead of a run (cached_keep.c)
  *   lock.c       neighbours on this host
  *
  * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger; a sixth

@@ -52,6 +52,7 @@ enum executor_metric {
     M_REQUEUED,
     M_RENEWALS,
     M_RESENT,
+    M_PARTITIONS,
     M_RUNNING,
     M_GROUPS,
     M_READY,

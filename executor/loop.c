@@ -152,7 +152,12 @@ static void take_bells(struct executor *x)
 
 static void show_figures(struct executor *x)
 {
-    struct scheduler_figures f = scheduler_figures(rules_scheduler(x->rules));
+    const struct scheduler *s = rules_scheduler(x->rules);
+    struct scheduler_figures f = scheduler_figures(s);
+    int64_t owned = 0;
+    for (int32_t i = 0; i < scheduler_partitions(s); i++)
+        owned += scheduler_owns(s, i);
+    metric_set(&executor_metrics[M_PARTITIONS], owned);
     metric_set(&executor_metrics[M_RUNNING], (int64_t)f.tasks);
     metric_set(&executor_metrics[M_GROUPS], (int64_t)f.groups);
     metric_set(&executor_metrics[M_READY], (int64_t)f.ready);

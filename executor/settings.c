@@ -77,6 +77,7 @@ struct metric executor_metrics[EXECUTOR_METRICS] = {
         "millrace_executor_requeued_total", NULL, "own runs put back (drained, held, forgotten starts)"),
     [M_RENEWALS] = COUNTER("millrace_executor_renewals_total", NULL, "lease renewals acknowledged"),
     [M_RESENT] = COUNTER("millrace_executor_resent_total", NULL, "outcomes whose events were sent again"),
+    [M_PARTITIONS] = GAUGE("millrace_executor_partitions", "partitions of its pool's topic that it owns"),
     [M_RUNNING] = GAUGE("millrace_executor_running", "jobs that hold a slot"),
     [M_GROUPS] = GAUGE("millrace_executor_groups", "groups in memory"),
     [M_READY] = GAUGE("millrace_executor_ready_groups", "groups that wait for a slot"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans as they travel: JobConverted in; JobPlanned on its pool's topic, the event, and the document out. The group is held, so that nothing of
-it starts: what is looked at is the planner's work alone. The planner has manifests of its own, with a group of equals."""
+it starts (but for one test): what is looked at is the planner's work alone. The planner has manifests of its own, with a group of equals."""
 import collections
 import json
 import os
@@ -181,6 +181,22 @@ def test_equal_jobs_have_one_key_for_cached_results(plan):
     others = [plan(**cached)[1], plan("select 2", **cached, target="warehouse")[1], plan(**cached, target="warehouse", variables={"a": "1"})[1]]
     assert len({k["cache"]["key"] for k in others} | {keys[0]["key"]}) == 4
     assert plan(target="warehouse")[1]["cache"] is None
+
+
+def test_a_job_with_the_label_cache_runs_once(stack, rest, make, user):
+    """By REST through all stages; the names of the two jobs differ, their work does not."""
+    effects = stack.folder / f"effects-{user}"
+    code = f"echo ran >> {effects}"
+    first = rest.run(make(code, labels={"cache": "1h"}, name="first"))
+    key = first["plan"]["cache"]["key"]
+    wait_for(lambda: stack.db["cached"].find_one({"_id": key, "job": first["job_id"]}), 30, "the results are kept")
+    second = rest.run(make(code, labels={"cache": "1h", "more": "labels"}, name="second"))
+    assert (first["state"], second["state"]) == ("succeeded", "succeeded") and second["plan"]["cache"]["key"] == key
+    assert effects.read_text() == "ran\n"
+    told = [e["cached_from"] for _, e in stack.kafka.events() if e["job_id"] == second["job_id"] and e["phase"] == "succeeded"]
+    assert told == [first["job_id"]]
+    assert rest.run(make(code + " # changed", labels={"cache": "1h"}))["plan"]["cache"]["key"] != key
+    assert effects.read_text() == "ran\n" * 2
 
 
 WRONG = [

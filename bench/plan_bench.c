@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "core/codec.h"
-#include "planner/rules.h"
+#include "planner/plan_world.h"
 
 enum { SMALL_BYTES = 300, LARGE_BYTES = 50 * 1024, BATCH = 50 };
 

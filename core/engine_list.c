@@ -276,7 +276,7 @@ void engine_list_close(struct engine_list *l)
 
 const struct engine_info *engine_list_find(const struct engine_list *l, struct bytes name)
 {
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; l && i < l->count; i++)
         if (bytes_equal_text(name, l->items[i].name))
             return &l->items[i];
     return NULL;

@@ -51,7 +51,7 @@ struct engine_list;
 struct engine_list *engine_list_open(const char *engines_dir, struct error *e);
 void engine_list_close(struct engine_list *l);
 const struct engine_info *engine_list_find(
-    const struct engine_list *l, struct bytes name); /* NULL: unknown */
+    const struct engine_list *l, struct bytes name); /* NULL: unknown, as all are in no list */
 size_t engine_list_count(const struct engine_list *l);
 const struct engine_info *engine_list_at(const struct engine_list *l, size_t index);
 bool engine_info_accepts(const struct engine_info *i, struct bytes code_type);

@@ -33,7 +33,7 @@ struct plan_routes {
 struct plan_rules {
     struct strings pools; /* that have executors; "default" is always one of them */
     int64_t derived_max_bytes;
-    const struct engine_list *engines;
+    const struct engine_list *engines; /* NULL: nothing is known of engines and their targets */
     struct plan_routes routes;
 };
 

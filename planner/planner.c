@@ -14,7 +14,7 @@ const struct setting planner_settings_table[] = {
     {"http.port", SETTING_INT, OF(stage.http_port), "8422", 0, 65535, "port of /metrics, /healthz, ..."},
     {"engines.dir", SETTING_TEXT, OF(engines_dir), "engines", 1, 4096,
         "folder with one folder per engine, each with an engine.json: their targets"},
-    PLAN_SETTINGS(OF(plan)),
+    PLAN_SETTINGS(struct planner_settings, plan),
     {"derived.max_bytes", SETTING_SIZE, OF(derived_max_bytes), "8m", 4096, 10 * 1024 * 1024,
         "most bytes of what a submission becomes"},
     SETTING_END,
@@ -24,10 +24,9 @@ static const char *const fixed_outputs[] = {"jobs.events", "jobs.dead", "jobs.pl
 enum { FIXED_OUTPUTS = sizeof(fixed_outputs) / sizeof(fixed_outputs[0]) };
 
 struct planner {
-    struct plan_rules rules;
+    struct plan_world world;
     struct engine_list *engines;
-    struct arena arena;                 /* what the rules point to */
-    const char *topics[PLAN_POOLS_MAX]; /* of rules.pools.items[i] */
+    const char *topics[PLAN_POOLS_MAX]; /* of world.rules.pools.items[i]; in the world's arena */
     const char *outputs[FIXED_OUTPUTS + PLAN_POOLS_MAX + 1];
 };
 
@@ -48,8 +47,8 @@ static void name_outputs(struct planner *p)
 
     for (size_t i = 0; i < FIXED_OUTPUTS; i++)
         p->outputs[outputs++] = fixed_outputs[i];
-    for (size_t i = 0; i < p->rules.pools.count; i++) {
-        p->topics[i] = topic_of(p->rules.pools.items[i], &p->arena);
+    for (size_t i = 0; i < p->world.rules.pools.count; i++) {
+        p->topics[i] = topic_of(p->world.rules.pools.items[i], &p->world.arena);
         if (strcmp(p->topics[i], "jobs.planned") != 0)
             p->outputs[outputs++] = p->topics[i];
     }
@@ -62,10 +61,8 @@ bool planner_open(struct stage_world *w, void **self, struct error *e)
 
     if (p == NULL)
         log_fatal("out_of_memory", "what=planner");
-    arena_init(&p->arena);
-    p->rules.derived_max_bytes = s->derived_max_bytes;
     p->engines = engine_list_open(s->engines_dir, e);
-    if (p->engines == NULL || !plan_rules_read(&s->plan, p->engines, &p->arena, &p->rules, e)) {
+    if (p->engines == NULL || !plan_world_open(&p->world, &s->plan, p->engines, s->derived_max_bytes, e)) {
         planner_close(p);
         return false;
     }
@@ -80,7 +77,7 @@ void planner_close(void *self)
     struct planner *p = self;
 
     engine_list_close(p->engines);
-    arena_release(&p->arena);
+    plan_world_release(&p->world);
     free(p);
 }
 
@@ -88,8 +85,8 @@ void planner_close(void *self)
 
 static const char *topic_for(const struct planner *p, const struct job *j)
 {
-    for (size_t i = 0; i < p->rules.pools.count; i++) {
-        if (bytes_equal(p->rules.pools.items[i], j->pool))
+    for (size_t i = 0; i < p->world.rules.pools.count; i++) {
+        if (bytes_equal(p->world.rules.pools.items[i], j->pool))
             return p->topics[i];
     }
     return "jobs.planned";
@@ -128,11 +125,11 @@ enum step_verdict planner_step(void *self, struct step_record *r, struct outbox 
         return STEP_REJECT;
     }
     struct bytes group = job_group(r->arena, j);
-    if (plan_job(&p->rules, j, r->arena)) {
+    if (plan_job(&p->world.rules, j, r->arena)) {
         j->times.planned = r->now;
-        size_t bytes = may_be_large(&p->rules, r, j) ? outbox_encoded_size(out, &shape_planned, j) : 0;
-        if ((int64_t)bytes > p->rules.derived_max_bytes)
-            plan_refuse_size(&p->rules, j, bytes, r->arena);
+        size_t bytes = may_be_large(&p->world.rules, r, j) ? outbox_encoded_size(out, &shape_planned, j) : 0;
+        if ((int64_t)bytes > p->world.rules.derived_max_bytes)
+            plan_refuse_size(&p->world.rules, j, bytes, r->arena);
     }
     if (j->error == NULL)
         send_event(r, j, group, out);

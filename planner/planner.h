@@ -6,7 +6,7 @@
 #define MILLRACE_PLANNER_PLANNER_H
 
 #include "core/stage.h"
-#include "planner/rules.h"
+#include "planner/plan_world.h"
 
 struct planner_settings {
     struct stage_settings stage; /* first */

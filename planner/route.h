@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * route: where a job goes by its labels. The job's own word comes first: its label pool and its targets, then its label target; then
- * the rows of the setting routes (rules.h), the first that fits.
+ * the rows of the setting routes (plan_world.h), the first that fits.
  */
 #ifndef MILLRACE_PLANNER_ROUTE_H
 #define MILLRACE_PLANNER_ROUTE_H

@@ -23,8 +23,8 @@ struct units {
 struct unit {
     struct bytes name; /* id of its part, "a+b" where several are one session; none: the job has no parts */
     struct bytes code_type;
-    struct bytes code; /* where its statements stand */
-    bool own_code;     /* that is its part's, not the job's */
+    struct bytes code;                      /* where its statements stand */
+    bool own_code;                          /* that is its part's, not the job's */
     const struct job_statement *statements; /* they lie in the code */
     size_t count;
     struct bytes strategy;        /* race, all or fallback; counts where there are several places */

@@ -5,18 +5,18 @@
  */
 /* LIBS: plan */
 #define _XOPEN_SOURCE 700 /* mkdtemp */
-#include "planner/rules.h"
-#include "tests/unit/plan_world.h"
+#include "planner/plan_world.h"
+#include "tests/unit/plan_case.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct plan_world world;
+static struct plan_case world;
 static struct plan_rules rules;
 static struct arena settings;
 
 static void leave(void)
 {
-    plan_world_close(&world);
+    plan_case_close(&world);
     arena_release(&settings);
 }
 
@@ -26,7 +26,7 @@ static void enter(void)
         "default,fast", "team=x pool/fast target/postgres@lake; tier=gold target/free@f"};
     struct error e;
 
-    MUST(plan_world_open(&world));
+    MUST(plan_case_open(&world));
     arena_init(&settings);
     MUST(plan_rules_read(&s, world.engines, &settings, &rules, &e));
     MUST(atexit(leave) == 0);

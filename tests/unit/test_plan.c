@@ -9,12 +9,12 @@
 
 #include <cmocka.h>
 
-#include "plan_world.h"
-#include "planner/rules.h"
+#include "plan_case.h"
+#include "planner/plan_world.h"
 
 enum { PARTS = 6 };
 
-static struct plan_world world;
+static struct plan_case world;
 
 struct test_part {
     const char *id, *after; /* "a,b" */
@@ -195,8 +195,8 @@ static void add_parts(struct job *j, const struct test_part *parts, struct arena
             .engine = bytes_of(parts[i].engine),
             .target = bytes_of(parts[i].target),
             .code = BYTES(""),
-            .after = plan_world_list(parts[i].after, a),
-            .strategy = plan_world_strategy(parts[i].strategy, a)};
+            .after = plan_case_list(parts[i].after, a),
+            .strategy = plan_case_strategy(parts[i].strategy, a)};
         for (size_t k = 0; k < count; k++)
             j->statements.items[at + k].part = p->id;
         if (parts[i].own_code)
@@ -211,9 +211,9 @@ static void make_job(struct job *j, const struct test_job *t, struct arena *a)
 
     for (size_t i = 0; i < PARTS && t->parts[i].id; i++)
         statements = (i ? statements : 0) + statements_of(t->parts[i].statements);
-    plan_world_job(j, a, statements);
+    plan_case_job(j, a, statements);
     j->target = bytes_of(t->target);
-    j->strategy = plan_world_strategy(t->strategy, a);
+    j->strategy = plan_case_strategy(t->strategy, a);
     if (t->node_attempts)
         j->retry.node_attempts = t->node_attempts;
     if (t->conf) {
@@ -235,7 +235,7 @@ static void a_job_gets_its_tree(void **state)
         arena_init(&a);
         make_job(&j, &shapes[i], &a);
         bool planned = plan_job(&rules, &j, &a);
-        const char *plan = plan_world_text(&j, &a);
+        const char *plan = plan_case_text(&j, &a);
         if (strcmp(plan, shapes[i].plan) != 0 || planned != (j.error == NULL))
             fail_msg("%s: expected %s, got %s (%.*s)", shapes[i].name, shapes[i].plan, plan,
                 BYTES_ARG(j.error ? j.error->message : BYTES_NONE));
@@ -257,7 +257,7 @@ static void a_changed_statement_is_in_the_code_of_its_session(void **state)
     make_job(&j, &row, &a);
     j.statements.items[1].text = BYTES("changed");
     assert_true(plan_job(&rules, &j, &a));
-    assert_string_equal(plan_world_text(&j, &a), "postgres#0=s0;/changed;/s2");
+    assert_string_equal(plan_case_text(&j, &a), "postgres#0=s0;/changed;/s2");
     arena_release(&a);
 }
 
@@ -273,10 +273,10 @@ static void empty_statements_are_no_nodes(void **state)
     make_job(&j, &row, &a);
     j.statements.items[1].text = BYTES(" \n");
     assert_true(plan_job(&rules, &j, &a));
-    assert_string_equal(plan_world_text(&j, &a), "sequence(postgres#0 postgres#2)");
+    assert_string_equal(plan_case_text(&j, &a), "sequence(postgres#0 postgres#2)");
     j.statements.items[0].text = j.statements.items[2].text = BYTES("");
     assert_true(plan_job(&rules, &j, &a));
-    assert_string_equal(plan_world_text(&j, &a), "sequence(postgres#0 postgres#1 postgres#2)");
+    assert_string_equal(plan_case_text(&j, &a), "sequence(postgres#0 postgres#1 postgres#2)");
     arena_release(&a);
 }
 
@@ -294,11 +294,11 @@ static void an_empty_statement_alone_runs(void **state)
     make_job(&j, &alone, &a);
     j.statements.items[0].text = BYTES("");
     assert_true(plan_job(&rules, &j, &a));
-    assert_string_equal(plan_world_text(&j, &a), "postgres#0");
+    assert_string_equal(plan_case_text(&j, &a), "postgres#0");
     make_job(&j, &parts, &a);
     j.statements.items[0].text = j.statements.items[1].text = BYTES(" ");
     assert_true(plan_job(&rules, &j, &a));
-    assert_string_equal(plan_world_text(&j, &a), "all(a:postgres#0 c:postgres#1)");
+    assert_string_equal(plan_case_text(&j, &a), "all(a:postgres#0 c:postgres#1)");
     arena_release(&a);
 }
 
@@ -314,11 +314,11 @@ static void statements_must_lie_with_their_part(void **state)
     make_job(&j, &row, &a);
     j.statements.items[2].part = BYTES("a");
     assert_false(plan_job(&rules, &j, &a));
-    assert_string_equal(plan_world_text(&j, &a), "bad_parts");
+    assert_string_equal(plan_case_text(&j, &a), "bad_parts");
     j.error = NULL;
     j.statements.items[2].part = BYTES("nobody");
     assert_false(plan_job(&rules, &j, &a));
-    assert_string_equal(plan_world_text(&j, &a), "bad_parts");
+    assert_string_equal(plan_case_text(&j, &a), "bad_parts");
     arena_release(&a);
 }
 
@@ -343,7 +343,7 @@ static void statements_must_lie_in_the_code(void **state)
         j.statements.items[1].length = rows[i].length;
         if (plan_job(&rules, &j, &a) != rows[i].good)
             fail_msg("%lld, %lld: %s", (long long)rows[i].offset, (long long)rows[i].length,
-                plan_world_text(&j, &a));
+                plan_case_text(&j, &a));
         arena_release(&a);
     }
 }
@@ -399,13 +399,13 @@ static void a_plan_that_is_too_large_goes_without_its_code(void **state)
 static int setup(void **state)
 {
     (void)state;
-    return plan_world_open(&world) ? 0 : -1;
+    return plan_case_open(&world) ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    plan_world_close(&world);
+    plan_case_close(&world);
     return 0;
 }
 

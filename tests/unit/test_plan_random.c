@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
-#include "plan_world.h"
-#include "planner/rules.h"
+#include "plan_case.h"
+#include "planner/plan_world.h"
 
 enum { JOBS = 10000, PARTS = 6, STATEMENTS = 40, NODES = 400 };
 
-static struct plan_world world;
+static struct plan_case world;
 
 /* ---- random jobs ---- */
 
@@ -45,7 +45,7 @@ static void give_part(
     *p = (struct job_part){.id = bytes_of(ids[i]),
         .engine = bytes_of(engines[below(r, 4)]),
         .target = bytes_of(targets[below(r, 4)]),
-        .strategy = plan_world_strategy(strategies[below(r, 9)], a),
+        .strategy = plan_case_strategy(strategies[below(r, 9)], a),
         .after = {arena_array(a, count + 1, sizeof(struct bytes)), 0}};
     for (size_t k = 0; k < count; k++) /* of the same rank neither waits: no circle */
         if (rank[k] < rank[i] && below(r, 3) == 0)
@@ -68,9 +68,9 @@ static void make_job(struct random *r, struct job *j, struct arena *a)
         rank[i] = below(r, 3) ? i : below(r, 2 * PARTS);
         statements += counts[i] = random_statements(r);
     }
-    plan_world_job(j, a, parts ? statements : random_statements(r));
+    plan_case_job(j, a, parts ? statements : random_statements(r));
     j->target = bytes_of(targets[below(r, 4)]);
-    j->strategy = plan_world_strategy(strategies[below(r, 9)], a);
+    j->strategy = plan_case_strategy(strategies[below(r, 9)], a);
     j->retry.node_attempts = below(r, 4) ? NO_INT : 3;
     j->job_id = arena_printf(a, "%zu", below(r, 1000));
     if (below(r, 3) == 0) {
@@ -125,7 +125,7 @@ static const char *check_kind(const struct job_node *n)
 /* Children of a node may name each other in `after`, those before them only. */
 static const char *check_after(struct checked *c, const struct job_node *parent, size_t child)
 {
-    const struct job_node *n = plan_world_node(c->job, parent->children.items[child]);
+    const struct job_node *n = plan_case_node(c->job, parent->children.items[child]);
 
     if (n->after.count > 0 && !bytes_equal_text(parent->kind, "all"))
         return "after, below what is no all";
@@ -149,7 +149,7 @@ static void walk(struct checked *c, const struct job_node *n)
         c->wrong = "not a tree, or not numbered depth first";
     const char *wrong = c->wrong ? c->wrong : check_kind(n);
     for (size_t i = 0; i < n->children.count && !wrong; i++) {
-        const struct job_node *child = plan_world_node(c->job, n->children.items[i]);
+        const struct job_node *child = plan_case_node(c->job, n->children.items[i]);
         if (!child)
             wrong = "a child that there is not";
         else if (!(wrong = check_after(c, n, i)))
@@ -164,7 +164,7 @@ static bool is_below(const struct job *j, const struct job_node *at, size_t n)
     if (&j->nodes.items[n] == at)
         return true;
     for (size_t i = 0; i < at->children.count; i++)
-        if (is_below(j, plan_world_node(j, at->children.items[i]), n))
+        if (is_below(j, plan_case_node(j, at->children.items[i]), n))
             return true;
     return false;
 }
@@ -172,7 +172,7 @@ static bool is_below(const struct job *j, const struct job_node *at, size_t n)
 static bool comes_after(const struct job *j, const struct job_node *child, const struct job_node *other)
 {
     for (size_t i = 0; i < child->after.count; i++) {
-        const struct job_node *before = plan_world_node(j, child->after.items[i]);
+        const struct job_node *before = plan_case_node(j, child->after.items[i]);
         if (before == other || comes_after(j, before, other))
             return true;
     }
@@ -185,14 +185,14 @@ static bool is_before(const struct job *j, const struct job_node *at, size_t a, 
     size_t of_a = SIZE_MAX, of_b = SIZE_MAX;
 
     for (size_t i = 0; i < at->children.count; i++) {
-        const struct job_node *child = plan_world_node(j, at->children.items[i]);
+        const struct job_node *child = plan_case_node(j, at->children.items[i]);
         of_a = is_below(j, child, a) ? i : of_a;
         of_b = is_below(j, child, b) ? i : of_b;
     }
     if (of_a == SIZE_MAX || of_b == SIZE_MAX)
         return false;
-    const struct job_node *child_a = plan_world_node(j, at->children.items[of_a]);
-    const struct job_node *child_b = plan_world_node(j, at->children.items[of_b]);
+    const struct job_node *child_a = plan_case_node(j, at->children.items[of_a]);
+    const struct job_node *child_b = plan_case_node(j, at->children.items[of_b]);
     if (of_a == of_b)
         return is_before(j, child_a, a, b);
     if (bytes_equal_text(at->kind, "sequence"))
@@ -332,10 +332,10 @@ static void every_plan_is_a_tree_in_the_parts_order(void **state)
         make_job(&r, &j, &a);
         bool planned = plan_job(&rules, &j, &a);
         if (planned != (j.statements.count > 0))
-            fail_msg("job %zu: %s", i, plan_world_text(&j, &a));
+            fail_msg("job %zu: %s", i, plan_case_text(&j, &a));
         const char *wrong = planned ? check_plan(&j) : NULL;
         if (wrong)
-            fail_msg("job %zu: %s: %s", i, wrong, plan_world_text(&j, &a));
+            fail_msg("job %zu: %s: %s", i, wrong, plan_case_text(&j, &a));
         refused += planned ? 0 : 1;
         for (size_t n = 0; planned && n < 5; n++)
             kinds[n] += bytes_equal_text(j.nodes.items[0].kind, names[n]) ? 1 : 0;
@@ -352,13 +352,13 @@ static void every_plan_is_a_tree_in_the_parts_order(void **state)
 static int setup(void **state)
 {
     (void)state;
-    return plan_world_open(&world) ? 0 : -1;
+    return plan_case_open(&world) ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    plan_world_close(&world);
+    plan_case_close(&world);
     return 0;
 }
 

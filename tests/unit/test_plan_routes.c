@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "plan_world.h"
-#include "planner/rules.h"
+#include "plan_case.h"
+#include "planner/plan_world.h"
 
-static struct plan_world world;
+static struct plan_case world;
 
 static bool read_rules(
     const char *pools, const char *routes, struct arena *a, struct plan_rules *out, struct error *e)
@@ -199,15 +199,15 @@ static void jobs_go_by_labels_and_routes(void **state)
         struct job_error refused = {.code = bytes_of(goals[i].refused)};
         arena_init(&a);
         assert_true(read_rules("default,fast,gold", routes, &a, &rules, &e));
-        plan_world_job(&j, &a, goals[i].part_engine ? 2 : 1);
+        plan_case_job(&j, &a, goals[i].part_engine ? 2 : 1);
         j.labels = labels_of(goals[i].labels, &a);
         j.target = bytes_of(goals[i].target);
-        j.strategy = plan_world_strategy(goals[i].strategy, &a);
+        j.strategy = plan_case_strategy(goals[i].strategy, &a);
         j.error = goals[i].refused ? &refused : NULL;
         if (goals[i].part_engine)
             add_two_parts(&j, goals[i].part_engine, &a);
         plan_job(&rules, &j, &a);
-        const char *plan = plan_world_text(&j, &a);
+        const char *plan = plan_case_text(&j, &a);
         if (strcmp(plan, goals[i].plan) != 0 || !bytes_equal_text(j.pool, goals[i].pool))
             fail_msg("%s: expected %s on %s, got %s on %.*s", goals[i].name, goals[i].plan, goals[i].pool,
                 plan, BYTES_ARG(j.pool));
@@ -233,7 +233,7 @@ static void equals_share_the_jobs_by_weight(void **state)
     arena_init(&job_arena);
     assert_true(read_rules("default", "", &a, &rules, &e));
     for (unsigned i = 0; i < JOBS; i++) {
-        plan_world_job(&j, &job_arena, 1);
+        plan_case_job(&j, &job_arena, 1);
         j.job_id = arena_printf(&job_arena, "019a0000-0000-7000-8000-%012x", i);
         j.target = BYTES("warehouse");
         assert_true(plan_job(&rules, &j, &job_arena));
@@ -358,11 +358,11 @@ static void more_rows(struct job *j, struct arena *a)
 }
 static void race(struct job *j, struct arena *a)
 {
-    j->strategy = plan_world_strategy("race lake,w1", a);
+    j->strategy = plan_case_strategy("race lake,w1", a);
 }
 static void fallback(struct job *j, struct arena *a)
 {
-    j->strategy = plan_world_strategy("fallback lake,w1", a);
+    j->strategy = plan_case_strategy("fallback lake,w1", a);
 }
 static void parts(struct job *j, struct arena *a)
 {
@@ -371,7 +371,7 @@ static void parts(struct job *j, struct arena *a)
 static void parts_in_order(struct job *j, struct arena *a)
 {
     add_two_parts(j, "postgres", a);
-    j->parts.items[1].after = plan_world_list("a", a);
+    j->parts.items[1].after = plan_case_list("a", a);
 }
 
 static const struct change changes[] = {
@@ -408,7 +408,7 @@ static struct bytes key_after(const struct change *c, struct arena *a)
     struct job j;
 
     assert_true(read_rules("default", "", a, &rules, &e));
-    plan_world_job(&j, a, 2);
+    plan_case_job(&j, a, 2);
     j.labels = labels_of(cached, a);
     j.variables = (struct pairs){arena_array(a, 2, sizeof(struct pair)), 2};
     j.variables.items[0] = (struct pair){BYTES("a"), BYTES("1")};
@@ -453,7 +453,7 @@ static void equals_have_one_key(void **state)
     assert_true(read_rules("default", "", &a, &rules, &e));
     for (unsigned i = 0; i < 100; i++) {
         struct job j;
-        plan_world_job(&j, &a, 1);
+        plan_case_job(&j, &a, 1);
         j.labels = labels_of(cached, &a);
         j.job_id = arena_printf(&a, "%u", i);
         j.target = BYTES("warehouse");
@@ -483,7 +483,7 @@ static void only_a_duration_means_a_cache(void **state)
         struct job j;
         arena_init(&a);
         assert_true(read_rules("default", "", &a, &rules, &e));
-        plan_world_job(&j, &a, 1);
+        plan_case_job(&j, &a, 1);
         j.labels = labels_of(labels, &a);
         assert_true(plan_job(&rules, &j, &a));
         if ((j.cache != NULL) != (rows[i].ttl_ms > 0) || (j.cache && j.cache->ttl_ms != rows[i].ttl_ms))
@@ -495,13 +495,13 @@ static void only_a_duration_means_a_cache(void **state)
 static int setup(void **state)
 {
     (void)state;
-    return plan_world_open(&world) ? 0 : -1;
+    return plan_case_open(&world) ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    plan_world_close(&world);
+    plan_case_close(&world);
     return 0;
 }
 

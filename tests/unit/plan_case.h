@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan_world: what tests of the planner share: engines with targets, jobs from a few words, and a plan as one line of text.
+ * plan_case: what tests of the planner share: engines with targets, jobs from a few words, and a plan as one line of text.
  *
  * A leaf is written [part:]engine[@target]#statement[=code], an inner node kind(child child), a node that comes after others ...<n2,n3>.
  */
-#ifndef MILLRACE_TESTS_PLAN_WORLD_H
-#define MILLRACE_TESTS_PLAN_WORLD_H
+#ifndef MILLRACE_TESTS_PLAN_CASE_H
+#define MILLRACE_TESTS_PLAN_CASE_H
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,14 +15,14 @@
 
 #include "planner/plan.h"
 
-struct plan_world {
+struct plan_case {
     char dir[64];
     struct engine_list *engines;
 };
 
 static const struct {
     const char *engine, *more;
-} plan_world_engines[] = {
+} plan_case_engines[] = {
     {"postgres",
         "\"code_types\":[\"sql\"],\"targets\":{\"lake\":{},\"warehouse\":{\"any_of\":{\"w1\":3,\"w2\":1}},"
         "\"equal\":{\"any_of\":{\"w1\":1}}}"},
@@ -30,14 +30,14 @@ static const struct {
     {"free", "\"code_types\":[\"sql\"]"},
 };
 
-static inline void plan_world_path(
-    const struct plan_world *w, const char *engine, const char *file, char out[200])
+static inline void plan_case_path(
+    const struct plan_case *w, const char *engine, const char *file, char out[200])
 {
     snprintf(out, 200, "%s/%s%s", w->dir, engine, file);
 }
 
 /* False: the folder cannot be made. */
-static inline bool plan_world_open(struct plan_world *w)
+static inline bool plan_case_open(struct plan_case *w)
 {
     struct error e;
     char path[200];
@@ -45,37 +45,37 @@ static inline bool plan_world_open(struct plan_world *w)
     strcpy(w->dir, "/tmp/plan-engines-XXXXXX");
     if (!mkdtemp(w->dir))
         return false;
-    for (size_t i = 0; i < sizeof(plan_world_engines) / sizeof(plan_world_engines[0]); i++) {
-        plan_world_path(w, plan_world_engines[i].engine, "", path);
+    for (size_t i = 0; i < sizeof(plan_case_engines) / sizeof(plan_case_engines[0]); i++) {
+        plan_case_path(w, plan_case_engines[i].engine, "", path);
         mkdir(path, 0700);
-        plan_world_path(w, plan_world_engines[i].engine, "/engine.json", path);
+        plan_case_path(w, plan_case_engines[i].engine, "/engine.json", path);
         FILE *out = fopen(path, "w");
         if (!out)
             return false;
-        fprintf(out, "{\"engine\":\"%s\",\"command\":[\"sh\"],%s}", plan_world_engines[i].engine,
-            plan_world_engines[i].more);
+        fprintf(out, "{\"engine\":\"%s\",\"command\":[\"sh\"],%s}", plan_case_engines[i].engine,
+            plan_case_engines[i].more);
         fclose(out);
     }
     w->engines = engine_list_open(w->dir, &e);
     return w->engines != NULL;
 }
 
-static inline void plan_world_close(struct plan_world *w)
+static inline void plan_case_close(struct plan_case *w)
 {
     char path[200];
 
     engine_list_close(w->engines);
-    for (size_t i = 0; i < sizeof(plan_world_engines) / sizeof(plan_world_engines[0]); i++) {
-        plan_world_path(w, plan_world_engines[i].engine, "/engine.json", path);
+    for (size_t i = 0; i < sizeof(plan_case_engines) / sizeof(plan_case_engines[0]); i++) {
+        plan_case_path(w, plan_case_engines[i].engine, "/engine.json", path);
         unlink(path);
-        plan_world_path(w, plan_world_engines[i].engine, "", path);
+        plan_case_path(w, plan_case_engines[i].engine, "", path);
         rmdir(path);
     }
     rmdir(w->dir);
 }
 
 /* "a,b" */
-static inline struct strings plan_world_list(const char *text, struct arena *a)
+static inline struct strings plan_case_list(const char *text, struct arena *a)
 {
     struct strings list = {arena_array(a, text ? strlen(text) + 1 : 1, sizeof(struct bytes)), 0};
 
@@ -88,19 +88,19 @@ static inline struct strings plan_world_list(const char *text, struct arena *a)
 }
 
 /* "race w1,lake" */
-static inline struct job_strategy *plan_world_strategy(const char *text, struct arena *a)
+static inline struct job_strategy *plan_case_strategy(const char *text, struct arena *a)
 {
     if (!text)
         return NULL;
     size_t len = strcspn(text, " ");
     struct job_strategy *s = arena_alloc(a, sizeof *s);
     s->kind = arena_copy(a, (struct bytes){text, len});
-    s->targets = plan_world_list(text[len] ? text + len + 1 : "", a);
+    s->targets = plan_case_list(text[len] ? text + len + 1 : "", a);
     return s;
 }
 
 /* A job of Ann's for postgres, with so many statements: "s0;\ns1;\n". */
-static inline void plan_world_job(struct job *j, struct arena *a, size_t statements)
+static inline void plan_case_job(struct job *j, struct arena *a, size_t statements)
 {
     shape_clear(&shape_planned, j);
     j->job_id = BYTES("019a0000-0000-7000-8000-000000000001");
@@ -120,7 +120,7 @@ static inline void plan_world_job(struct job *j, struct arena *a, size_t stateme
     j->code = (struct bytes){code, statements * 4};
 }
 
-static inline const struct job_node *plan_world_node(const struct job *j, struct bytes id)
+static inline const struct job_node *plan_case_node(const struct job *j, struct bytes id)
 {
     for (size_t i = 0; i < j->nodes.count; i++)
         if (bytes_equal(j->nodes.items[i].id, id))
@@ -128,7 +128,7 @@ static inline const struct job_node *plan_world_node(const struct job *j, struct
     return NULL;
 }
 
-static inline void plan_world_show_leaf(const struct job_node *n, struct buf *out)
+static inline void plan_case_show_leaf(const struct job_node *n, struct buf *out)
 {
     if (n->part.data)
         buf_printf(out, "%.*s:", BYTES_ARG(n->part));
@@ -142,17 +142,17 @@ static inline void plan_world_show_leaf(const struct job_node *n, struct buf *ou
         buf_add_char(out, n->code.data[i] == '\n' ? '/' : n->code.data[i]);
 }
 
-static inline void plan_world_show(const struct job *j, const struct job_node *n, struct buf *out)
+static inline void plan_case_show(const struct job *j, const struct job_node *n, struct buf *out)
 {
     if (bytes_equal_text(n->kind, "exec"))
-        plan_world_show_leaf(n, out);
+        plan_case_show_leaf(n, out);
     else
         buf_printf(out, "%.*s(", BYTES_ARG(n->kind));
     for (size_t i = 0; i < n->children.count; i++) {
-        const struct job_node *child = plan_world_node(j, n->children.items[i]);
+        const struct job_node *child = plan_case_node(j, n->children.items[i]);
         buf_add_text(out, i ? " " : "");
         if (child)
-            plan_world_show(j, child, out);
+            plan_case_show(j, child, out);
         else
             buf_add_text(out, "NONE");
     }
@@ -164,7 +164,7 @@ static inline void plan_world_show(const struct job *j, const struct job_node *n
 }
 
 /* The plan, or the code of the refusal. */
-static inline const char *plan_world_text(const struct job *j, struct arena *a)
+static inline const char *plan_case_text(const struct job *j, struct arena *a)
 {
     struct buf out;
 
@@ -172,7 +172,7 @@ static inline const char *plan_world_text(const struct job *j, struct arena *a)
         return arena_text(a, j->error->code);
     buf_init(&out);
     if (j->nodes.count)
-        plan_world_show(j, &j->nodes.items[0], &out);
+        plan_case_show(j, &j->nodes.items[0], &out);
     const char *text = arena_text(a, buf_bytes(&out));
     buf_release(&out);
     return text;

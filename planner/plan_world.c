@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules: see rules.h.
+ * plan_world: see plan_world.h.
  */
-#include "planner/rules.h"
+#include "planner/plan_world.h"
 
 #include <string.h>
 
@@ -168,4 +168,21 @@ bool plan_rules_read(const struct plan_settings *s, const struct engine_list *en
     out->engines = engines;
     return read_pools(bytes_of(s->pools), a, &out->pools, e) &&
            read_routes(arena_copy(a, bytes_of(s->routes)), &r);
+}
+
+bool plan_world_open(struct plan_world *w, const struct plan_settings *s, const struct engine_list *engines,
+    int64_t derived_max_bytes, struct error *e)
+{
+    *w = (struct plan_world){.rules = {.derived_max_bytes = derived_max_bytes}};
+    arena_init(&w->arena);
+    if (plan_rules_read(s, engines, &w->arena, &w->rules, e))
+        return true;
+    plan_world_release(w);
+    return false;
+}
+
+void plan_world_release(struct plan_world *w)
+{
+    arena_release(&w->arena);
+    *w = (struct plan_world){.rules = {.derived_max_bytes = 0}};
 }

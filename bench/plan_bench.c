@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plan-bench: how many jobs a second one core plans: a JobConverted is decoded, planned, and encoded as a JobPlanned and as the event
- * that tells of it, as the planner does; and how many it plans alone, without reading and writing records. Of 300 bytes and of 50 KB of code in 50 and 500 statements, and of parts and strategies. In
- * processor time, so that others on the machine count less.
+ * that tells of it, as the planner does; and how many it plans alone, without reading and writing records. Of 300 bytes and of 50 KB of
+ * code in 50 and 500 statements, and of parts and strategies. In processor time, so that others on the machine count less.
  *     plan-bench [SECONDS for each row]
  */
 #include <stdio.h>

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "core/duration.h"
+
 /* ---- states ---- */
 
 static const struct {
@@ -140,6 +142,15 @@ struct bytes job_statement_text(const struct job *j, const struct job_statement 
     return bytes_slice(code, (size_t)s->offset, (size_t)s->length);
 }
 
+bool job_cache_ttl(const struct job *j, int64_t *ms)
+{
+    *ms = NO_INT;
+    for (size_t i = 0; i < j->labels.count; i++)
+        if (bytes_equal_text(j->labels.items[i].key, "cache"))
+            return duration_parse(j->labels.items[i].value, ms) && *ms >= 1 && *ms <= JOB_CACHE_MAX_MS;
+    return true;
+}
+
 #define NAME_MAX_LEN 64
 #define KEY_MAX_LEN 255
 
@@ -173,6 +184,11 @@ bool job_variable_name_is_valid(struct bytes name)
 {
     return name.len > 0 && name.len <= JOB_VARIABLE_BYTES &&
            (is_letter(name.data[0]) || name.data[0] == '_') && all_are(name, "_.-");
+}
+
+bool job_part_id_is_valid(struct bytes id)
+{
+    return id.len > 0 && id.len <= NAME_MAX_LEN && all_are(id, "_.-");
 }
 
 bool job_key_is_valid(struct bytes key)

@@ -151,7 +151,7 @@ static size_t next_left(const struct graph *g, const size_t *waits, size_t part)
 
 static void check_circles(struct graph *g)
 {
-    size_t left, part = 0, shown = 0;
+    size_t left, part = 0, least, shown = 0;
     const size_t *waits = take_away(g, &left);
     struct bytes names;
 
@@ -159,20 +159,20 @@ static void check_circles(struct graph *g)
         return;
     while (waits[part] == 0)
         part++;
-    /* Going on from part to part for so long ends in a circle. */
+    /* Going on from part to part for so long ends in a circle. It is told from its first part on. */
     for (size_t i = 0; i < left; i++)
         part = next_left(g, waits, part);
-    names = g->parts[part].id;
-    for (size_t at = next_left(g, waits, part);; at = next_left(g, waits, at)) {
-        shown++;
-        if (shown <= CYCLE_SHOWN || at == part)
-            names = arena_printf(g->arena, "%.*s%s after %.*s", BYTES_ARG(names),
-                shown > CYCLE_SHOWN + 1 ? " after ..." : "", BYTES_ARG(g->parts[at].id));
-        if (at == part)
-            break;
+    least = part;
+    for (size_t at = next_left(g, waits, part); at != part; at = next_left(g, waits, at))
+        least = at < least ? at : least;
+    names = g->parts[least].id;
+    for (size_t at = next_left(g, waits, least); at != least; at = next_left(g, waits, at)) {
+        if (++shown <= CYCLE_SHOWN)
+            names = arena_printf(g->arena, "%.*s after %.*s", BYTES_ARG(names), BYTES_ARG(g->parts[at].id));
     }
-    tell(g, part, PART_GRAPH_CIRCLE, "bad_parts",
-        arena_printf(g->arena, "parts wait for each other: %.*s", BYTES_ARG(names)));
+    tell(g, least, PART_GRAPH_CIRCLE, "bad_parts",
+        arena_printf(g->arena, "parts wait for each other: %.*s%s after %.*s", BYTES_ARG(names),
+            shown > CYCLE_SHOWN ? " after ..." : "", BYTES_ARG(g->parts[least].id)));
 }
 
 bool part_graph_check(

@@ -30,10 +30,14 @@ struct making {
     struct statements_problem *problem;
 };
 
-/* "part a, line 3: ..." */
+/* "part a, line 3: ...", "part a: ..." where the text begins with no place. */
 static struct bytes with_part(struct arena *a, struct bytes part, struct bytes text)
 {
-    return part.len == 0 ? text : arena_printf(a, "part %.*s, %.*s", BYTES_ARG(part), BYTES_ARG(text));
+    bool has_place = bytes_starts_with(text, "line ") || bytes_starts_with(text, "code: ");
+
+    if (part.len == 0)
+        return text;
+    return arena_printf(a, "part %.*s%s %.*s", BYTES_ARG(part), has_place ? "," : ":", BYTES_ARG(text));
 }
 
 static void warn(struct statements *s, struct bytes part, struct bytes text)

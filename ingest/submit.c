@@ -315,6 +315,15 @@ static bool take_key(struct check *c, struct bytes header_key)
     return bytes_is_utf8(header_key);
 }
 
+/* With parts, a client may leave out what they all have. */
+static void complete_parts(json_t *object)
+{
+    static const char *const fields[] = {"engine", "code"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (json_array_size(json_object_get(object, "parts")) > 0 && !json_object_get(object, fields[i]))
+            json_object_set_new(object, fields[i], json_string(""));
+}
+
 static const struct refusal *check_all(const struct submit_rules *rules, json_t *object,
     struct bytes header_key, struct arena *a, struct job *job)
 {
@@ -322,6 +331,7 @@ static const struct refusal *check_all(const struct submit_rules *rules, json_t 
         refusal_make(a, 422, "invalid", BYTES("the submission can't be accepted as it is; see errors"));
     struct check c = {rules, a, job, &why->problems};
     synonyms_complete(object);
+    complete_parts(object);
     bool readable = shape_from_json(&shape_submitted, object, SHAPE_STRICT, a, job, &why->problems);
 
     readable = take_key(&c, header_key) && readable && why->problems.count == 0;

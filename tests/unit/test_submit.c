@@ -154,9 +154,8 @@ static const struct {
              "\"targets\":[\"t\",\"u\"]}}]"),
         422, "invalid", "parts[0].strategy.targets[1]:unknown_target"},
     {"a job whose parts have engines needs none, nor code",
-        "{" WHO
-        "\"engine\":\"\",\"code\":\"\",\"parts\":[{\"id\":\"a\",\"engine\":\"noop\",\"code\":\"x\"}]}",
-        0, NULL, ""},
+        "{" WHO "\"parts\":[{\"id\":\"a\",\"engine\":\"noop\",\"code\":\"x\"}]}", 0, NULL, ""},
+    {"a list without parts is none", "{" WHO "\"parts\":[]}", 400, "invalid", "engine:missing code:missing"},
 };
 
 static void told(const struct refusal *why, struct buf *out)

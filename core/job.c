@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#include "core/duration.h"
-
 /* ---- states ---- */
 
 static const struct {
@@ -140,15 +138,6 @@ struct bytes job_statement_text(const struct job *j, const struct job_statement 
     if (s->offset < 0 || s->length < 0)
         return bytes_slice(code, 0, 0);
     return bytes_slice(code, (size_t)s->offset, (size_t)s->length);
-}
-
-bool job_cache_ttl(const struct job *j, int64_t *ms)
-{
-    *ms = NO_INT;
-    for (size_t i = 0; i < j->labels.count; i++)
-        if (bytes_equal_text(j->labels.items[i].key, "cache"))
-            return duration_parse(j->labels.items[i].value, ms) && *ms >= 1 && *ms <= JOB_CACHE_MAX_MS;
-    return true;
 }
 
 #define NAME_MAX_LEN 64

@@ -13,7 +13,7 @@
 #include "converter/variables.h"
 #include "converter/verbs.h"
 
-enum { LIMIT_WARNINGS_MAX = 20, WARNINGS_MAX = 100, FIRST_ROOM = 8 };
+enum { LIMIT_WARNINGS_MAX = 20, WARNINGS_MAX = 100 };
 
 /* A piece that is made into statements. */
 struct making {
@@ -42,6 +42,8 @@ static struct bytes with_part(struct arena *a, struct bytes part, struct bytes t
 
 static void warn(struct statements *s, struct bytes part, struct bytes text)
 {
+    if (s->warnings.items == NULL)
+        s->warnings.items = arena_array(s->arena, WARNINGS_MAX + 1, sizeof(*s->warnings.items));
     if (s->warnings.count < WARNINGS_MAX)
         s->warnings.items[s->warnings.count++] = with_part(s->arena, part, text);
     else
@@ -215,14 +217,17 @@ static bool make(struct making *m, struct job_statement *s)
 }
 
 /* Room doubles, so that many small pieces cost no more than a large one. */
-static void append(struct statements *s, const struct job_statement *items, size_t count)
+static void append(struct statements *s, struct job_statement *items, size_t count)
 {
     struct job *j = s->job;
 
+    if (j->statements.count == 0) {
+        j->statements.items = items;
+        j->statements.count = s->room = count;
+        return;
+    }
     if (j->statements.count + count > s->room) {
-        s->room = s->room > 0 ? 2 * s->room : FIRST_ROOM;
-        if (s->room < j->statements.count + count)
-            s->room = j->statements.count + count;
+        s->room = 2 * (j->statements.count + count);
         struct job_statement *all = arena_array(s->arena, s->room, sizeof(*all));
         if (j->statements.count > 0)
             memcpy(all, j->statements.items, j->statements.count * sizeof(*all));
@@ -305,7 +310,6 @@ void statements_begin(struct statements *s, const struct convert_rules *rules, s
     size_t left_bytes, struct arena *a)
 {
     *s = (struct statements){.rules = rules, .job = j, .now = now, .left_bytes = left_bytes, .arena = a};
-    s->warnings.items = arena_array(a, WARNINGS_MAX + 1, sizeof(*s->warnings.items));
     checks_limits(rules, j, &s->group);
     j->statements.count = 0;
 }
@@ -313,11 +317,10 @@ void statements_begin(struct statements *s, const struct convert_rules *rules, s
 void statements_end(struct statements *s)
 {
     struct job *j = s->job;
+    if (s->warnings.count == 0)
+        return;
     size_t more = s->warnings.count + (s->warnings.items[WARNINGS_MAX].data != NULL ? 1 : 0);
     struct strings all = {arena_array(s->arena, j->warnings.count + more, sizeof(*all.items)), 0};
-
-    if (more == 0)
-        return;
     for (size_t i = 0; i < j->warnings.count; i++)
         all.items[all.count++] = j->warnings.items[i];
     for (size_t i = 0; i < more; i++)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs of several parts and strategies, up to where they would run: what is refused by REST at once and by Kafka as a rejected job, and
 what the converter makes of the others."""
+import json
+import re
+import textwrap
 import time
 
 import pytest
 
-from harness import avro
+from harness import avro, settings
 from harness.wait import wait_for
 
 FALLBACK = {"kind": "fallback", "targets": ["sqlite@", "noop@"]}
@@ -131,6 +134,25 @@ def test_parts_are_completed_and_become_statements(converted, job):
     assert [(s["part"], s["index"], s["first_line"], s["text"]) for s in done["statements"]] == [
         ("a", 0, 2, None), ("a", 1, 3, "select 'xw'"), ("b", 2, 1, "echo w"), ("c", 3, 1, None)]
     assert done["retry"]["node_attempts"] == 1
+
+
+def examples_of(page):
+    """The JSON and SQL of an indented block each."""
+    text = (settings.ROOT / "docs" / page).read_text()
+    return [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", text, re.M)]
+
+
+def test_the_examples_of_the_docs_are_taken(converted, make, user):
+    blocks = examples_of("code.md")
+    job = next(json.loads(b) for b in blocks if b.startswith("{") and '"parts"' in b)
+    done = converted({"code": "", **job, "user": user}, "docs-parts")
+    assert done["error"] is None
+    assert [(s["part"], s["text"] or "") for s in done["statements"]] == [
+        ("load", "create table t as select '2026-11-25' as day"), ("report", ""), ("tell", "echo 2026-11-25 is done")]
+    sql = next(b for b in blocks if "--@part report after=main,p2" in b)
+    done = converted(make(sql.replace("postgres@warehouse", "sqlite"), engine="sqlite"), "docs-lines")
+    assert done["error"] is None
+    assert [(p["id"], p["after"]) for p in done["parts"]] == [("main", []), ("p2", ["main"]), ("report", ["main", "p2"])]
 
 
 def test_a_text_is_cut_by_its_lines(converted, make):

@@ -17,7 +17,8 @@
 #include "core/retry.h"
 #include "core/strategy.h"
 
-#define SHOWN_MAX 80 /* bytes of what came, in details */
+#define SHOWN_MAX 80    /* bytes of what came, in details */
+#define ENGINES_SEEN 32 /* of one job; what more it names counts nothing for its settings */
 
 /* ---- refusals ---- */
 
@@ -131,28 +132,61 @@ static void check_target(struct check *c, struct bytes field, struct bytes engin
     buf_release(&hint);
 }
 
-/* Does any engine of the job take this setting? */
-static bool takes_conf(struct check *c, struct bytes name, struct buf *hint)
+/* The engines that a job names, each once. */
+struct engines_used {
+    struct bytes names[ENGINES_SEEN];
+    size_t count;
+};
+
+static void use_engine(struct engines_used *used, struct bytes name)
 {
-    const struct job *j = c->job;
-    bool takes = j->engine.len > 0 && c->rules->has(c->rules->self, j->engine, ENGINE_CONF, name, hint);
-    for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX && !takes; i++) {
-        struct bytes engine = j->parts.items[i].engine;
-        takes = engine.len > 0 && c->rules->has(c->rules->self, engine, ENGINE_CONF, name, hint);
+    for (size_t i = 0; i < used->count; i++)
+        if (bytes_equal(used->names[i], name))
+            return;
+    if (name.len > 0 && used->count < ENGINES_SEEN)
+        used->names[used->count++] = name;
+}
+
+static void use_strategy(struct engines_used *used, const struct job_strategy *s)
+{
+    struct strategy_target target;
+    for (size_t i = 0; s && i < s->targets.count && i < STRATEGY_TARGETS_MAX; i++)
+        if (strategy_target_parse(s->targets.items[i], BYTES_NONE, &target))
+            use_engine(used, target.engine);
+}
+
+static struct engines_used engines_of(const struct job *j)
+{
+    struct engines_used used = {.count = 0};
+    use_engine(&used, j->engine);
+    use_strategy(&used, j->strategy);
+    for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++) {
+        use_engine(&used, j->parts.items[i].engine);
+        use_strategy(&used, j->parts.items[i].strategy);
     }
+    return used;
+}
+
+/* Does any engine of the job take this setting? */
+static bool takes_conf(struct check *c, const struct engines_used *used, struct bytes name, struct buf *hint)
+{
+    bool takes = false;
+    for (size_t i = 0; i < used->count && !takes; i++)
+        takes = c->rules->has(c->rules->self, used->names[i], ENGINE_CONF, name, hint);
     return takes;
 }
 
 static void check_conf(struct check *c)
 {
     const struct job *j = c->job;
-    if (j->engine.len == 0 && j->parts.count == 0)
+    const struct engines_used used = engines_of(j);
+    if (used.count == 0)
         return; /* told already: which settings there are depends on the engine */
     for (size_t i = 0; i < j->conf.count; i++) {
         struct buf hint;
         struct bytes name = bytes_cut(j->conf.items[i].key, SHOWN_MAX);
         buf_init(&hint);
-        if (!takes_conf(c, j->conf.items[i].key, &hint))
+        if (!takes_conf(c, &used, j->conf.items[i].key, &hint))
             problem(c, arena_printf(c->arena, "conf.%.*s", BYTES_ARG(name)), "unknown_field",
                 arena_printf(
                     c->arena, "the engine has no such setting; known: %.*s", BYTES_ARG(buf_bytes(&hint))));

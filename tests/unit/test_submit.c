@@ -100,6 +100,10 @@ static const struct {
     {"a setting is right when one of the job's engines has it",
         WITH("\"conf\":{\"S\":\"1\"},\"parts\":[{\"id\":\"a\",\"engine\":\"shell\",\"code\":\"x\"}]"), 0,
         NULL, ""},
+    {"a setting is right when an engine of a strategy has it",
+        "{" WHO "\"engine\":\"shell\",\"code\":\"x\",\"conf\":{\"S\":\"1\"},\"strategy\":{\"kind\":\"race\","
+        "\"targets\":[\"noop@\"]}}",
+        0, NULL, ""},
     {"the target of a part is its engine's",
         WITH("\"parts\":[{\"id\":\"a\",\"engine\":\"shell\",\"target\":\"u\",\"code\":\"x\"}]"), 422,
         "invalid", "parts[0].target:unknown_target"},

@@ -103,10 +103,12 @@ static bool takes_type(struct checking *c, size_t part, struct bytes field, cons
 static void check_part_engine(struct checking *c, size_t i)
 {
     const struct job_part *part = &c->job->parts.items[i];
-    struct bytes field = field_of(c, i, "engine");
     struct fill_unit unit;
 
+    if (part->engine.len == 0 && part->code_type.len == 0 && c->job->engine.len > 0)
+        return;
     fill_unit(c->rules, c->job, part, &unit);
+    struct bytes field = field_of(c, i, "engine");
     if (unit.engine.len == 0) {
         tell(c, i, field, "missing", BYTES("the name of an engine; the job has none either"));
         return;
@@ -115,7 +117,7 @@ static void check_part_engine(struct checking *c, size_t i)
     const struct engine_info *engine = part->engine.len > 0
                                            ? find_engine(c, i, field, part->engine)
                                            : engine_list_find(c->rules->engines, unit.engine);
-    if (engine != NULL && (part->engine.len > 0 || part->code_type.len > 0))
+    if (engine != NULL)
         takes_type(c, i, c->cut == NULL ? field_of(c, i, "code_type") : field, engine, unit.code_type);
 }
 
@@ -141,8 +143,6 @@ static void check_target(
 {
     const struct engine_info *engine = engine_list_find(c->rules->engines, engine_name);
 
-    if (target.len == 0)
-        return;
     if (!job_name_is_valid(target)) {
         tell(c, part, field, "bad_name", BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -"));
     } else if (engine != NULL && !engine_info_has_target(engine, target)) {
@@ -161,8 +161,9 @@ void check_targets(struct checking *c)
         check_target(c, NO_PART, BYTES("target"), j->engine, j->target);
     for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++) {
         const struct job_part *part = &j->parts.items[i];
-        check_target(
-            c, i, field_of(c, i, "target"), part->engine.len > 0 ? part->engine : j->engine, part->target);
+        struct bytes engine = part->engine.len > 0 ? part->engine : j->engine;
+        if (part->target.len > 0)
+            check_target(c, i, field_of(c, i, "target"), engine, part->target);
     }
 }
 
@@ -203,7 +204,7 @@ static bool check_strategy_target(
     if (!strategy_target_parse(text, unit->engine, &target) || target.engine.len == 0)
         return true; /* told already */
     const struct engine_info *engine = find_engine(c, part, field, target.engine);
-    if (engine != NULL && takes_type(c, part, field, engine, unit->code_type))
+    if (engine != NULL && takes_type(c, part, field, engine, unit->code_type) && target.target.len > 0)
         check_target(c, part, field, target.engine, target.target);
     return c->problems->count == before;
 }
@@ -244,7 +245,8 @@ void check_strategies(struct checking *c)
                    strategy_check(j->strategy, BYTES("strategy"), j->engine, c->arena, c->problems);
 
     for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++)
-        check_part_strategy(c, i, &is_fine);
+        if (is_fine || j->parts.items[i].strategy != NULL)
+            check_part_strategy(c, i, &is_fine);
     if (j->parts.count > 0 || !is_fine)
         return;
     fill_unit(c->rules, j, NULL, &unit);

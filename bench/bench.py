@@ -14,6 +14,7 @@ import converter  # noqa: E402
 import dry_run  # noqa: E402
 import floor  # noqa: E402
 import pipeline  # noqa: E402
+import planner  # noqa: E402
 import tenants  # noqa: E402
 from harness import settings  # noqa: E402
 
@@ -52,6 +53,7 @@ def measure():
     found["dry_run_ms"] = {name: quantiles(times) for name, times in dry_run.measure(say).items()}
     found["tenants"] = tenants.measure(say)
     found["converter"] = converter.measure(say)
+    found["planner"] = planner.measure(say)
     found["times_floor_p50"] = round(found["millrace"]["final_ms"]["p50"] / found["floor"]["latency_ms"]["p50"], 1)
     return found
 
@@ -78,6 +80,7 @@ def table(found):
     lines += ["", *dry_run.lines(found["dry_run_ms"])]
     lines += ["", *tenants.lines(found["tenants"])]
     lines += ["", *converter.lines(found["converter"])]
+    lines += ["", *planner.lines(found["planner"])]
     lines += ["", f"{found['machine']['cores']} cores, {found['machine']['cpu']}; load before: "
               f"{found['machine']['load_before']:.1f}"]
     return "\n".join(lines)

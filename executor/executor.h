@@ -8,10 +8,11 @@
  *   world.c      what the rules ask of the world         announce.c  events: from what the rules tell to the framed record
  *   running.c    one job that runs                       outgoing.c  records out
  *   nodes.c      its plan, node by node                  clerk.c     threads for what blocks
+ *   cached.c     earlier results instead of a run (cached_keep.c)
  *   lock.c       neighbours on this host
  *
  * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger; a sixth
- * buries neighbours.
+ * buries neighbours, a seventh asks for earlier results.
  */
 #ifndef MILLRACE_EXECUTOR_EXECUTOR_H
 #define MILLRACE_EXECUTOR_EXECUTOR_H
@@ -51,6 +52,7 @@ enum executor_metric {
     M_REQUEUED,
     M_RENEWALS,
     M_RESENT,
+    M_PARTITIONS,
     M_RUNNING,
     M_GROUPS,
     M_READY,
@@ -59,12 +61,17 @@ enum executor_metric {
     M_RUN_SECONDS,
     M_LOG_BYTES,
     M_TURN_SECONDS,
+    M_CACHE_HITS,
+    M_CACHE_MISSES,
+    M_CACHE_UNANSWERED,
+    M_CACHE_UNKEPT,
     EXECUTOR_METRICS
 };
 extern struct metric executor_metrics[EXECUTOR_METRICS];
 /* Those that the rules count. */
 void executor_metrics_of_rules(const struct rules_counts *c);
 
+struct cached;
 struct neighbours;
 struct outgoing;
 struct records;
@@ -84,6 +91,7 @@ struct executor {
     struct consumer *consumer, *control;
     struct desk *desk;
     struct clerk *clerks[ASK_LANES], *burier;
+    struct cached *cached;
     struct neighbours *neighbours;
     struct records *records;
     struct outgoing *outgoing;
@@ -121,7 +129,7 @@ void running_node_kept(struct running *r, bool still_ours);
 void running_free(struct running *r);
 /* Everything was killed: those that no engine has end as well. */
 void running_kill_all(struct executor *x);
-/* Sends logs that are due, looks again for what waits for the registry. Returns the boot ms of its next turn. */
+/* Sends logs that are due, looks again for what waits for the registry or the cache. Returns the boot ms of its next turn. */
 int64_t running_serve(struct executor *x, int64_t now_boot);
 extern const struct engine_events running_engine_events;
 

@@ -12,6 +12,8 @@
 #define OF(member) offsetof(struct planner_settings, member)
 const struct setting planner_settings_table[] = {
     {"http.port", SETTING_INT, OF(stage.http_port), "8422", 0, 65535, "port of /metrics, /healthz, ..."},
+    {"engines.dir", SETTING_TEXT, OF(engines_dir), "engines", 1, 4096,
+        "folder with one folder per engine, each with an engine.json: their targets"},
     PLAN_SETTINGS(struct planner_settings, plan),
     {"derived.max_bytes", SETTING_SIZE, OF(derived_max_bytes), "8m", 4096, 10 * 1024 * 1024,
         "most bytes of what a submission becomes"},
@@ -23,39 +25,48 @@ enum { FIXED_OUTPUTS = sizeof(fixed_outputs) / sizeof(fixed_outputs[0]) };
 
 struct planner {
     struct plan_world world;
-    char *topics[PLAN_POOLS_MAX]; /* of world.pools[i]; owned */
+    struct engine_list *engines;
+    const char *topics[PLAN_POOLS_MAX]; /* of world.rules.pools.items[i]; in the world's arena */
     const char *outputs[FIXED_OUTPUTS + PLAN_POOLS_MAX + 1];
 };
 
-static char *topic_of(const char *pool)
+static const char *topic_of(struct bytes pool, struct arena *a)
 {
     struct buf name;
 
     buf_init(&name);
-    bus_planned_topic(pool, &name);
-    buf_add_char(&name, '\0');
-    return name.data; /* handed over */
+    bus_planned_topic(arena_text(a, pool), &name);
+    const char *topic = arena_text(a, buf_bytes(&name));
+    buf_release(&name);
+    return topic;
+}
+
+static void name_outputs(struct planner *p)
+{
+    size_t outputs = 0;
+
+    for (size_t i = 0; i < FIXED_OUTPUTS; i++)
+        p->outputs[outputs++] = fixed_outputs[i];
+    for (size_t i = 0; i < p->world.rules.pools.count; i++) {
+        p->topics[i] = topic_of(p->world.rules.pools.items[i], &p->world.arena);
+        if (strcmp(p->topics[i], "jobs.planned") != 0)
+            p->outputs[outputs++] = p->topics[i];
+    }
 }
 
 bool planner_open(struct stage_world *w, void **self, struct error *e)
 {
     const struct planner_settings *s = w->settings;
     struct planner *p = calloc(1, sizeof(*p));
-    size_t outputs = 0;
 
     if (p == NULL)
         log_fatal("out_of_memory", "what=planner");
-    if (!plan_world_open(&p->world, &s->plan, NULL, s->derived_max_bytes, e)) {
-        free(p);
+    p->engines = engine_list_open(s->engines_dir, e);
+    if (p->engines == NULL || !plan_world_open(&p->world, &s->plan, p->engines, s->derived_max_bytes, e)) {
+        planner_close(p);
         return false;
     }
-    for (size_t i = 0; i < FIXED_OUTPUTS; i++)
-        p->outputs[outputs++] = fixed_outputs[i];
-    for (size_t i = 0; i < p->world.rules.pools.count; i++) {
-        p->topics[i] = topic_of(p->world.pools[i].data);
-        if (strcmp(p->topics[i], "jobs.planned") != 0)
-            p->outputs[outputs++] = p->topics[i];
-    }
+    name_outputs(p);
     w->outputs = p->outputs;
     *self = p;
     return true;
@@ -65,8 +76,7 @@ void planner_close(void *self)
 {
     struct planner *p = self;
 
-    for (size_t i = 0; i < p->world.rules.pools.count; i++)
-        free(p->topics[i]);
+    engine_list_close(p->engines);
     plan_world_release(&p->world);
     free(p);
 }
@@ -98,13 +108,11 @@ static void send_event(const struct step_record *r, struct job *j, struct bytes 
     outbox_send(out, "jobs.events", group, j->job_id, j->trace, &shape_event, &event);
 }
 
-/* A plan adds nodes, which are small against the code that they refer to. */
 static bool may_be_large(const struct plan_rules *rules, const struct step_record *r, const struct job *j)
 {
-    enum { SLACK = 65536, NODE_BYTES = 512 };
-    size_t bytes = r->raw->value.len + SLACK + j->nodes.count * NODE_BYTES;
+    enum { SLACK = 65536 };
 
-    return (int64_t)bytes > rules->derived_max_bytes;
+    return (int64_t)(r->raw->value.len + SLACK + plan_bytes(j)) > rules->derived_max_bytes;
 }
 
 enum step_verdict planner_step(void *self, struct step_record *r, struct outbox *out, struct error *e)

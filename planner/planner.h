@@ -10,6 +10,7 @@
 
 struct planner_settings {
     struct stage_settings stage; /* first */
+    const char *engines_dir;
     struct plan_settings plan;
     int64_t derived_max_bytes;
 };

@@ -2,11 +2,12 @@
 """Dry runs: what would come of a submission is told by the converter's and the planner's own code, nothing is written, and Kafka is not
 needed."""
 import json
+import shutil
 
 import httpx
 import pytest
 
-from harness import avro
+from harness import avro, settings
 from harness.wait import wait_for
 
 SETTINGS = {"MILLRACE_LIMITS_RUN_TIMEOUT": "2h", "MILLRACE_MOST_RUN_TIMEOUT": "3h", "MILLRACE_RETRY_BACKOFF": "7s",
@@ -14,8 +15,14 @@ SETTINGS = {"MILLRACE_LIMITS_RUN_TIMEOUT": "2h", "MILLRACE_MOST_RUN_TIMEOUT": "3
 
 
 @pytest.fixture(scope="module")
-def stack_options():
-    return {"env": SETTINGS}
+def stack_options(tmp_path_factory):
+    """Engines as they are, but sqlite has targets."""
+    engines = tmp_path_factory.mktemp("engines")
+    for manifest in (settings.BUILD / "engines").glob("*/engine.json"):
+        shutil.copytree(manifest.parent, engines / manifest.parent.name, ignore=shutil.ignore_patterns("CMakeFiles"))
+    told = json.loads((engines / "sqlite" / "engine.json").read_text())
+    (engines / "sqlite" / "engine.json").write_text(json.dumps({**told, "targets": ["left", "right"]}))
+    return {"env": {**SETTINGS, "MILLRACE_ENGINES_DIR": str(engines)}}
 
 
 @pytest.fixture
@@ -55,22 +62,42 @@ def test_a_job_that_would_run(nothing_written, try_out, make):
     assert "job_id" not in body["job"] and body["job"]["code"] == code
 
 
-def test_it_is_what_comes_of_it(stack, rest, try_out, make):
+def planned_of(reader, job_id):
+    message = reader.poll()
+    record = avro.decode("JobPlanned", message.value()) if message is not None else None
+    return record if record and record["job_id"] == job_id else None
+
+
+JOBS = {
+    "plain": {"code": "echo ${run_date_std-1} ${x}", "labels": {"tier": "gold"}, "retry": {"max_attempts": 2}},
+    "statements": {"engine": "sqlite", "code": "select 1;\nselect '${x}'", "labels": {"cache": "10m"}},
+    "parts": {"parts": [{"id": "load", "code": "echo ${x}", "engine": "shell"}, {"id": "look", "code": "select 2", "after": ["load"]},
+                        {"id": "count", "code": "select 3", "after": ["load"]}], "engine": "sqlite", "code": ""},
+    "race": {"code": "select '${x}'", "engine": "sqlite", "strategy": {"kind": "race", "targets": ["left", "sqlite@right"]}},
+}
+
+
+@pytest.mark.parametrize("what", JOBS)
+def test_it_is_what_comes_of_it(stack, rest, try_out, make, what):
     """The converted job and the plan, field by field, with the settings of this stack."""
-    job = make("echo ${run_date_std-1} ${x}", variables={"x": "y"}, labels={"tier": "gold"}, retry={"max_attempts": 2})
-    reader = stack.kafka.reader("jobs.converted", from_end=True)
+    job = {**make("x", variables={"x": "y"}), **JOBS[what]}
+    reader = stack.kafka.reader("jobs.planned", from_end=True)
     status, body = try_out(job)
     assert status == 200, body
-    document = rest.run(job)
-    for field in ("conf", "variables", "labels", "limits", "retry", "engine", "code_type", "code"):
-        assert body["job"].get(field, {}) == document[field], field
+    job_id = rest.submit(job)
+    record = wait_for(lambda: planned_of(reader, job_id), 30, "the job is planned", 0)
+    for field in ("conf", "variables", "labels", "limits", "retry", "engine", "code_type", "code", "name"):
+        expected = {k: v for k, v in record[field].items() if v not in (None, [])} if isinstance(record[field], dict) else record[field]
+        assert body["job"].get(field, type(expected)()) == expected, field
     assert (body["job"]["limits"]["run_timeout_ms"], body["job"]["retry"]["backoff_ms"]) == (7_200_000, 7000)
-    message = wait_for(reader.poll, 30, "the converted record", 0)
-    (statement,) = avro.decode("JobConverted", message.value())["statements"]
-    assert body["code"][0]["text"] == statement["text"]
-    told = {"state", "attempt", "try", "at", "started", "reason", "next_at", "error"}
-    planned = [{k: v for k, v in n.items() if k not in told | {"code"}} for n in document["plan"]["nodes"]]
-    assert body["plan"]["nodes"] == planned and body["plan"]["pool"] == document["plan"]["pool"]
+    assert [(s["index"], s["part"], s["first_line"]) for s in record["statements"]] == [
+        (s["statement"], s["part"], s["first_line"]) for s in body["code"]]
+    for ran, told in zip(record["statements"], body["code"]):
+        assert ran["text"] in (None, told["text"])
+    shown = [{k: v for k, v in n.items() if k != "code" and v not in (None, [])} for n in record["nodes"]]
+    assert body["plan"]["nodes"] == shown
+    assert (body["plan"]["pool"], body["plan"].get("cache")) == (record["pool"], record["cache"])
+    assert body["warnings"] == record["warnings"]
 
 
 REFUSED = {

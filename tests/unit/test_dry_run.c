@@ -65,13 +65,13 @@ static const struct {
             "errors.0.rule drop", "errors.1.line 3", "errors.1.column 1", "errors.2 -"}},
     {"parts with what is between them",
         "{" WHO SQL "'parts': [{'id': 'a', 'engine': 'shell', 'code': 'echo ${x}'}, {'id': 'b', 'code': "
-                    "'select 2', 'after': ['a']}], 'variables': {'x': 'y'}}",
+        "'select 2', 'after': ['a']}], 'variables': {'x': 'y'}}",
         {"accepted true", "code.0.part a", "code.0.text echo y", "code.1.part b", "code.1.statement 1",
             "plan.nodes.0.kind sequence", "plan.nodes.1.part a", "where.0.engine shell",
             "where.1.engine sqlite", "where.1.node n3"}},
     {"an error tells its part",
         "{" WHO SQL "'parts': [{'id': 'a', 'code': 'select 1'}, {'id': 'b', 'code': 'select ${n/0}'}], "
-                    "'variables': {'n': 4}}",
+        "'variables': {'n': 4}}",
         {"accepted false", "errors.0.code bad_variable", "errors.0.part b", "errors.0.line 1",
             "errors.0.column 8"}},
     {"and so does a finding",

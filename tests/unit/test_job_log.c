@@ -52,10 +52,10 @@ static void lines_of_one_level_share_a_chunk(void **state)
     struct sent s;
     struct job_log_writer w;
     begin(&s, &w, 0);
-    job_log_add(&w, BYTES("stdout"), BYTES("a\n"));
-    job_log_add(&w, BYTES("stdout"), BYTES("b\n"));
-    job_log_add(&w, BYTES("stderr"), BYTES("c\n"));
-    job_log_add(&w, BYTES("stdout"), BYTES("d\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("a\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("b\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stderr"), BYTES("c\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("d\n"));
     job_log_close(&w);
     assert_int_equal(s.chunks, 3);
     assert_string_equal(s.levels, "oeo");
@@ -78,7 +78,7 @@ static void chunks_are_at_most_64_kib_and_nothing_is_lost(void **state)
     for (size_t i = 0; i < 200000; i++)
         buf_add_text(&text, "\xc3\xa4"); /* one line longer than a chunk, of two-byte characters */
     buf_add_char(&text, '\n');
-    job_log_add(&w, BYTES("stdout"), buf_bytes(&text));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), buf_bytes(&text));
     job_log_close(&w);
     assert_true(s.largest <= JOB_LOG_CHUNK);
     assert_true(bytes_equal(buf_bytes(&text), buf_bytes(&s.text)));
@@ -97,7 +97,7 @@ static void over_the_limit_both_ends_are_kept_and_the_gap_is_told(void **state)
         struct buf line;
         buf_init(&line);
         buf_printf(&line, "line %d\n", i);
-        job_log_add(&w, BYTES("stdout"), buf_bytes(&line));
+        job_log_add(&w, BYTES_NONE, BYTES("stdout"), buf_bytes(&line));
         job_log_flush(&w);
         buf_release(&line);
     }
@@ -120,7 +120,7 @@ static void a_log_that_just_fits_is_whole(void **state)
     struct job_log_writer w;
     begin(&s, &w, 100);
     for (int i = 0; i < 10; i++) {
-        job_log_add(&w, BYTES("stdout"), BYTES("123456789\n"));
+        job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("123456789\n"));
         job_log_flush(&w);
     }
     job_log_close(&w);
@@ -135,10 +135,10 @@ static void an_unknown_level_is_info_and_an_empty_log_is_no_chunk(void **state)
     struct sent s;
     struct job_log_writer w;
     begin(&s, &w, 0);
-    job_log_add(&w, BYTES("stdout"), BYTES(""));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES(""));
     job_log_close(&w);
     assert_int_equal(s.chunks, 0);
-    job_log_add(&w, BYTES("shout"), BYTES("x\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("shout"), BYTES("x\n"));
     job_log_close(&w);
     assert_string_equal(s.levels, "o");
     end(&s, &w);

@@ -228,7 +228,7 @@ static void log_failure(struct running *r, const struct leaf *l)
                 BYTES_ARG(n->node->id), (long long)n->try, (long long)n->node->retry,
                 BYTES_ARG(l->error.code), BYTES_ARG(bytes_cut(l->error.message, MESSAGE_MAX)),
                 clock_text(l->next_at, text)));
-    else if (n->state == WALK_FAILED && !r->nodes.walk.nodes[0].closing)
+    else if (l->at == r->nodes.recorded && n->state == WALK_FAILED)
         running_line(r, "warn",
             arena_printf(&r->memory, "node %.*s failed (%.*s: %.*s), the job goes on", BYTES_ARG(n->node->id),
                 BYTES_ARG(l->error.code), BYTES_ARG(bytes_cut(l->error.message, MESSAGE_MAX))));

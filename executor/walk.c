@@ -283,6 +283,7 @@ size_t walk_start(struct walk *w, int64_t now)
     if (!n)
         return WALK_NONE;
     n->try++;
+    n->retryable = false; /* that was the try before */
     for (struct walk_node *p = n; p; p = parent_of(w, p)) {
         p->live++;
         if (p == n || p->state == WALK_WAITING)
@@ -301,13 +302,14 @@ void walk_ended(struct walk *w, size_t leaf, enum walk_end end, int64_t next_at)
     struct walk_node *n = &w->nodes[leaf];
     forget_news(w);
     MUST(n->kind == WALK_EXEC && n->state == WALK_RUNNING);
+    enum walk_state record = walk_to_record(w, leaf, end);
+    w->failures = w->failures || record == WALK_FAILED || record == WALK_RETRYING;
     for (struct walk_node *p = n; p; p = parent_of(w, p))
         p->live--;
     n->retryable = end == WALK_END_RETRYABLE;
     if (is_retried(n, end)) {
         n->next_at = next_at;
         w->napping++;
-        w->failures = true;
         set_state(w, n, WALK_RETRYING);
         return;
     }
@@ -315,9 +317,9 @@ void walk_ended(struct walk *w, size_t leaf, enum walk_end end, int64_t next_at)
         set_state(w, n, WALK_SUCCEEDED);
     else
         set_state(w, n, n->closing ? WALK_CANCELLED : WALK_FAILED);
+    n->closing = true;
     rise(w, n);
     take_turns(w);
-    w->failures = w->failures || (n->state == WALK_FAILED && !w->nodes[0].closing && leaf != 0);
 }
 
 void walk_stop(struct walk *w)

@@ -18,6 +18,7 @@
  * Takeover: what must survive this process is told by walk_to_record, before walk_ended acts on it; walk_open takes that back. An attempt
  * that failed after any failure was recorded (`failures`) is followed by a record that the root failed: failures and retries up to that
  * attempt are forgotten then, so the next attempt begins them anew and keeps only what succeeded.
+ * Where two children of a race succeeded before it was decided, a takeover may choose the other one.
  *
  * Nodes are known by their index: depth first, the root is 0, so leaves in ascending order are in the plan's order.
  */

@@ -17,8 +17,8 @@
 #include "tests/unit/walk_reference.h"
 
 #define NODES_MAX 6
-#define AFTER_NODES_MAX 5 /* trees up to this size are tried with every `after` */
-#define RETRY_NODES_MAX 4 /* and with leaves that may be tried twice */
+#define AFTER_NODES_MAX 6 /* trees up to this size are tried with every `after` */
+#define RETRY_NODES_MAX 5 /* and with leaves that may be tried twice */
 
 /* ---- a tree as a plan ---- */
 

@@ -88,37 +88,44 @@ static bool adopt(struct reading *r, const struct job_node *n, struct bytes id, 
 
 /* ---- after ---- */
 
-static bool find_sibling(
-    const struct reading *r, const struct walk_node *p, const struct job_node *n, struct bytes id, size_t *at)
+/* WALK_NONE: it is none of p's children. */
+static size_t find_sibling(const struct reading *r, const struct walk_node *p, struct bytes id)
 {
     const struct job_node *other = node_of(r, id);
-    if (!other || r->parent[number_of(r, other)] != p->node)
-        return bad(r, n, "its `after` names no sibling:", id);
-    *at = walk_find(r->w, id);
+    return other && r->parent[number_of(r, other)] == p->node ? walk_find(r->w, id) : WALK_NONE;
+}
+
+static bool count_dependents(const struct reading *r, const struct walk_node *p, size_t *counts)
+{
+    struct walk_node *nodes = r->w->nodes;
+    for (size_t c = 0; c < p->child_count; c++) {
+        struct walk_node *n = &nodes[p->children[c]];
+        n->waits = n->node->after.count;
+        for (size_t i = 0; i < n->waits; i++) {
+            size_t at = find_sibling(r, p, n->node->after.items[i]);
+            if (at == WALK_NONE)
+                return bad(r, n->node, "its `after` names no sibling:", n->node->after.items[i]);
+            counts[nodes[at].place]++;
+        }
+    }
     return true;
 }
 
-/* Who waits for whom becomes: who is waited for by whom. Twice: first to count. */
-static bool read_after(struct reading *r, const struct walk_node *p)
+/* Who waits for whom becomes: who is waited for by whom. */
+static bool read_after(const struct reading *r, const struct walk_node *p)
 {
     struct walk_node *nodes = r->w->nodes;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t c = 0; c < p->child_count; c++) {
-            struct walk_node *n = &nodes[p->children[c]];
-            for (size_t i = 0; i < n->node->after.count; i++) {
-                size_t at;
-                if (!find_sibling(r, p, n->node, n->node->after.items[i], &at))
-                    return false;
-                if (pass == 1)
-                    nodes[at].dependents[nodes[at].dependent_count++] = p->children[c];
-                else
-                    nodes[at].waits++; /* borrowed as the count of its dependents */
-            }
-        }
-        for (size_t c = 0; pass == 0 && c < p->child_count; c++) {
-            struct walk_node *n = &nodes[p->children[c]];
-            n->dependents = arena_array(r->a, n->waits, sizeof *n->dependents);
-            n->waits = n->node->after.count;
+    size_t *counts = arena_array(r->a, p->child_count, sizeof *counts); /* by place */
+    if (!count_dependents(r, p, counts))
+        return false;
+    for (size_t c = 0; c < p->child_count; c++)
+        nodes[p->children[c]].dependents = arena_array(r->a, counts[c], sizeof(size_t));
+    for (size_t c = 0; c < p->child_count; c++) {
+        const struct walk_node *n = &nodes[p->children[c]];
+        for (size_t i = 0; i < n->waits; i++) {
+            size_t at = find_sibling(r, p, n->node->after.items[i]);
+            MUST(at != WALK_NONE);
+            nodes[at].dependents[nodes[at].dependent_count++] = p->children[c];
         }
     }
     return true;
@@ -128,21 +135,21 @@ static bool read_after(struct reading *r, const struct walk_node *p)
 static bool check_circles(const struct reading *r, const struct walk_node *p)
 {
     const struct walk_node *nodes = r->w->nodes;
-    size_t *waits = arena_array(r->a, r->w->count, sizeof *waits);
-    size_t *free_ones = arena_array(r->a, p->child_count, sizeof *free_ones), count = 0;
+    size_t *waits = arena_array(r->a, p->child_count, sizeof *waits); /* by place */
+    size_t *out = arena_array(r->a, p->child_count, sizeof *out), count = 0;
     for (size_t c = 0; c < p->child_count; c++) {
-        waits[p->children[c]] = nodes[p->children[c]].waits;
-        if (waits[p->children[c]] == 0)
-            free_ones[count++] = p->children[c];
+        waits[c] = nodes[p->children[c]].waits;
+        if (waits[c] == 0)
+            out[count++] = p->children[c];
     }
     for (size_t i = 0; i < count; i++) {
-        const struct walk_node *n = &nodes[free_ones[i]];
+        const struct walk_node *n = &nodes[out[i]];
         for (size_t d = 0; d < n->dependent_count; d++)
-            if (--waits[n->dependents[d]] == 0)
-                free_ones[count++] = n->dependents[d];
+            if (--waits[nodes[n->dependents[d]].place] == 0)
+                out[count++] = n->dependents[d];
     }
     for (size_t c = 0; c < p->child_count; c++)
-        if (waits[p->children[c]] > 0)
+        if (waits[c] > 0)
             return bad(
                 r, nodes[p->children[c]].node, "it waits for itself by way of its `after`", BYTES_NONE);
     return true;

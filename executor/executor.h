@@ -6,7 +6,7 @@
  *   loop.c       opening, the epoll loop, the end        records.c   Kafka's records in, offsets out
  *   join.c       entering the pool                       settings.c  settings and metrics
  *   world.c      what the rules ask of the world         announce.c  events: from what the rules tell to the framed record
- *   running.c    one job that runs                       outgoing.c  records out
+ *   running*.c   one job that runs                       outgoing.c  records out
  *   nodes.c      its plan on the way                     clerk.c     threads for what blocks
  *   leaf.c       one leaf of it, at the engines          lock.c      neighbours on this host
  *   node_event.c what is told and recorded of nodes

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * running: one job that runs here: its life, its log, its end. It lives from the launch until the rules say that it is gone: its end is
+ * running: one job that runs here: its life and its end. It lives from the launch until the rules say that it is gone: its end is
  * known to the ledger, or another has closed it.
  */
 #include "executor/running.h"
@@ -12,10 +12,8 @@
 #include "core/log.h"
 #include "core/retry.h"
 #include "executor/announce.h"
-#include "executor/outgoing.h"
 #include "executor/retry.h"
 
-#define FLUSH_EVERY_MS 100
 #define REGISTRY_EVERY_MS 1000
 #define REASON_MAX 500
 
@@ -45,6 +43,13 @@ static void maybe_over(struct running *r)
         return;
     r->over = true;
     rules_over(r->x->rules, r->task, &r->report);
+}
+
+void running_delivered(struct running *r)
+{
+    r->delivered++;
+    nodes_delivered(r);
+    maybe_over(r);
 }
 
 static int64_t or_else(int64_t value, int64_t otherwise)
@@ -141,93 +146,14 @@ struct bytes running_tell(struct running *r, const struct telling *t, struct are
     return announce_encode(r->x, &ev, a);
 }
 
-/* ---- the log ---- */
-
-static void chunk_delivered(void *self, const struct error *failure)
-{
-    struct running *r = self;
-    if (failure)
-        log_error(
-            "log_lost", "job=%.*s error=%s", BYTES_ARG(r->job.job_id), log_quote(bytes_of(failure->text)));
-    r->delivered++;
-    nodes_delivered(r);
-    maybe_over(r);
-}
-
-static void send_chunk(void *self, const struct job_log *chunk)
-{
-    struct running *r = self;
-    struct job_log record = *chunk;
-    struct error e;
-    struct buf out;
-    record.job_id = r->job.job_id;
-    record.attempt = r->attempt;
-    record.at = clock_utc_ms();
-    buf_init(&out);
-    if (!codec_encode(r->x->world->codec, &shape_log, &record, &out, &e))
-        log_fatal("encode_failed", "record=JobLog error=%s", log_quote(bytes_of(e.text)));
-    struct bus_header header = {BYTES("job"), r->job.job_id};
-    struct bus_message m = {"jobs.logs", -1, r->group, buf_bytes(&out), &header, 1};
-    r->sent++;
-    outgoing_send(r->x->outgoing, &m, chunk_delivered, r);
-    metric_add(&executor_metrics[M_LOG_BYTES], (int64_t)chunk->text.len);
-    buf_release(&out);
-}
-
-static void mark_dirty(struct running *r)
-{
-    struct executor *x = r->x;
-    if (r->dirty)
-        return;
-    r->dirty = true;
-    if (TAILQ_EMPTY(&x->dirty)) {
-        int64_t now = clock_boot_ms();
-        x->flush_at = r->flushed_at + FLUSH_EVERY_MS > now ? r->flushed_at + FLUSH_EVERY_MS : now;
-    }
-    TAILQ_INSERT_TAIL(&x->dirty, r, dirty_entry);
-}
-
-static void add_log(struct running *r, struct bytes node, struct bytes level, struct bytes text)
-{
-    if (r->concluded)
-        return;
-    job_log_add(&r->log, node, level, text);
-    mark_dirty(r);
-}
-
-void running_log_now(struct running *r)
-{
-    if (r->dirty)
-        TAILQ_REMOVE(&r->x->dirty, r, dirty_entry);
-    r->dirty = false;
-    r->flushed_at = clock_boot_ms();
-    job_log_flush(&r->log);
-}
-
-void running_line(struct running *r, const char *level, struct bytes text)
-{
-    struct buf line;
-    buf_init(&line);
-    buf_add_bytes(&line, text);
-    buf_add_char(&line, '\n');
-    add_log(r, BYTES_NONE, bytes_of(level), buf_bytes(&line));
-    buf_release(&line);
-}
-
-static void on_log(void *self, struct bytes level, struct bytes text)
-{
-    const struct leaf *l = self;
-    const struct walk *w = &l->r->nodes.walk;
-    add_log(l->r, w->count > 1 ? w->nodes[l->at].node->id : BYTES_NONE, level, text);
-}
-
 static void on_guard_lost(void *self, const struct error *e)
 {
     (void)self;
     log_fatal("guard_lost", "error=%s", log_quote(bytes_of(e->text)));
 }
 
-const struct engine_events running_engine_events = {on_log, nodes_progress, nodes_ended, on_guard_lost};
+const struct engine_events running_engine_events = {
+    running_on_log, nodes_progress, nodes_ended, on_guard_lost};
 
 /* ---- launch, cancel ---- */
 
@@ -253,7 +179,7 @@ static struct running *running_new(struct executor *x, struct task *t, const str
             (struct run_node){arena_copy(&r->memory, l->nodes[r->finished_count].id),
                 arena_copy(&r->memory, l->nodes[r->finished_count].event)};
     nodes_init(&r->nodes);
-    job_log_init(&r->log, 0, send_chunk, r);
+    job_log_init(&r->log, 0, running_send_chunk, r);
     t->run = r;
     TAILQ_INSERT_TAIL(&x->running, r, entry);
     return r;

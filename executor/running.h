@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * running: a job that runs here. running.c has its life, its log and its end; nodes.h its plan. The calls for the rest of the executor are
+ * running: a job that runs here. running.c has its life and its end, running_log.c its log, nodes.h its plan. The calls for the rest of the executor are
  * in executor.h.
  *
  *   launch -> (waits for the registry) -> its nodes -> concluded -> all log delivered -> rules_over -> freed by the rules' `gone`
@@ -60,10 +60,6 @@ struct report running_report(const struct running *r);
 /* Tells that it runs: to be called before anything of it does. */
 void running_started(struct running *r);
 void running_send_event(struct running *r, struct event *ev);
-/* Sends what is pending, now. */
-void running_log_now(struct running *r);
-/* A line of ours. */
-void running_line(struct running *r, const char *level, struct bytes text);
 /* nodes_wake is called then; a second call may move it to an earlier time only. */
 void running_nap(struct running *r, int64_t until_boot_ms);
 /* May a try that ended so be repeated? Either suffices: the engine's word or the job's own rules. */
@@ -74,5 +70,17 @@ void running_conclude(struct running *r, enum job_phase phase, const struct job_
     int64_t exit_code, bool retryable);
 void running_conclude_error(struct running *r, enum job_phase phase, const char *code, struct bytes message);
 void running_conclude_cancelled(struct running *r);
+/* A chunk of the log was delivered. */
+void running_delivered(struct running *r);
+
+/* ---- running_log.c ---- */
+/* Sends what is pending, now. */
+void running_log_now(struct running *r);
+/* A line of ours. */
+void running_line(struct running *r, const char *level, struct bytes text);
+/* Of the log's writer; self is the job. */
+void running_send_chunk(void *self, const struct job_log *chunk);
+/* Of engine_events; self is the leaf. */
+void running_on_log(void *self, struct bytes level, struct bytes text);
 
 #endif

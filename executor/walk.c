@@ -3,9 +3,7 @@
  * walk: see the header. Turns go down from the root (a stack, depth first), ends rise from the leaves. Each call is linear in what it
  * changes and in the depth; only the end of a walk touches all that never ran.
  */
-#include "executor/walk.h"
-
-#include "core/error.h"
+#include "executor/walk_private.h"
 
 const char *const walk_state_names[WALK_STATES + 1] = {
     "waiting", "running", "retrying", "succeeded", "failed", "cancelled", "skipped", NULL};
@@ -15,21 +13,11 @@ bool walk_state_is_final(enum walk_state s)
     return s >= WALK_SUCCEEDED;
 }
 
-static struct walk_node *parent_of(const struct walk *w, const struct walk_node *n)
-{
-    return n->parent == WALK_NONE ? NULL : &w->nodes[n->parent];
-}
-
-static size_t number_of(const struct walk *w, const struct walk_node *n)
-{
-    return (size_t)(n - w->nodes);
-}
-
 static void set_state(struct walk *w, struct walk_node *n, enum walk_state state)
 {
     n->state = state;
     MUST(w->changed_count < w->count);
-    w->changed[w->changed_count++] = number_of(w, n);
+    w->changed[w->changed_count++] = walk_number(w, n);
 }
 
 static void forget_news(struct walk *w)
@@ -47,21 +35,15 @@ static void queue(struct walk *w, struct walk_node *n)
 {
     MUST(w->ready_count < w->count && !n->queued);
     n->queued = true;
-    w->ready[(w->ready_from + w->ready_count++) % w->count] = number_of(w, n);
+    w->ready[(w->ready_from + w->ready_count++) % w->count] = walk_number(w, n);
 }
 
 /* ---- closing: from a node down ---- */
 
-/* Did enough of its children succeed, whatever became of the others? */
-static bool is_complete(const struct walk_node *n, size_t done)
-{
-    return n->kind == WALK_RACE || n->kind == WALK_FALLBACK ? done > 0 : done == n->child_count;
-}
-
 /* Its end is known and nothing below it runs. */
 static void decide(struct walk *w, struct walk_node *n)
 {
-    bool finished = n->verdict == WALK_CANCELLED && is_complete(n, n->done);
+    bool finished = n->verdict == WALK_CANCELLED && walk_is_complete(n, n->done);
     set_state(w, n, finished ? WALK_SUCCEEDED : n->verdict);
 }
 
@@ -69,7 +51,7 @@ static void close_leaf(struct walk *w, struct walk_node *n)
 {
     n->closing = true;
     if (n->state == WALK_RUNNING) {
-        w->stops[w->stop_count++] = number_of(w, n);
+        w->stops[w->stop_count++] = walk_number(w, n);
     } else if (n->state == WALK_WAITING && n->past && n->past->state == WALK_SUCCEEDED) {
         n->state = WALK_SUCCEEDED; /* its turn did not come again */
     } else {
@@ -187,7 +169,7 @@ static void hear(struct walk *w, struct walk_node *n, const struct walk_node *ch
 
 static void rise(struct walk *w, const struct walk_node *n)
 {
-    for (struct walk_node *p; (p = parent_of(w, n)) != NULL; n = p) {
+    for (struct walk_node *p; (p = walk_parent(w, n)) != NULL; n = p) {
         hear(w, p, n);
         if (!p->closing || p->live > 0 || walk_state_is_final(p->state))
             return;
@@ -199,7 +181,7 @@ static void rise(struct walk *w, const struct walk_node *n)
 
 static void take_past(struct walk *w, struct walk_node *n, const struct walk_past *past)
 {
-    for (struct walk_node *p = parent_of(w, n); p; p = parent_of(w, p))
+    for (struct walk_node *p = walk_parent(w, n); p; p = walk_parent(w, p))
         p->state = p->state == WALK_WAITING ? WALK_RUNNING : p->state;
     n->state = past->state;
     n->try = past->try;
@@ -284,17 +266,12 @@ size_t walk_start(struct walk *w, int64_t now)
         return WALK_NONE;
     n->try++;
     n->retryable = false; /* that was the try before */
-    for (struct walk_node *p = n; p; p = parent_of(w, p)) {
+    for (struct walk_node *p = n; p; p = walk_parent(w, p)) {
         p->live++;
         if (p == n || p->state == WALK_WAITING)
             set_state(w, p, WALK_RUNNING);
     }
-    return number_of(w, n);
-}
-
-static bool is_retried(const struct walk_node *n, enum walk_end end)
-{
-    return end == WALK_END_RETRYABLE && !n->closing && n->try < n->node->retry;
+    return walk_number(w, n);
 }
 
 void walk_ended(struct walk *w, size_t leaf, enum walk_end end, int64_t next_at)
@@ -304,10 +281,10 @@ void walk_ended(struct walk *w, size_t leaf, enum walk_end end, int64_t next_at)
     MUST(n->kind == WALK_EXEC && n->state == WALK_RUNNING);
     enum walk_state record = walk_to_record(w, leaf, end);
     w->failures = w->failures || record == WALK_FAILED || record == WALK_RETRYING;
-    for (struct walk_node *p = n; p; p = parent_of(w, p))
+    for (struct walk_node *p = n; p; p = walk_parent(w, p))
         p->live--;
     n->retryable = end == WALK_END_RETRYABLE;
-    if (is_retried(n, end)) {
+    if (walk_is_retried(n, end)) {
         n->next_at = next_at;
         w->napping++;
         set_state(w, n, WALK_RETRYING);
@@ -326,46 +303,6 @@ void walk_stop(struct walk *w)
 {
     forget_news(w);
     close_node(w, &w->nodes[0]);
-}
-
-/* ---- what must survive ---- */
-
-/* It is enough for the whole, at once; or it lost a race, so that it is never needed again. */
-static bool success_is_last(const struct walk *w, const struct walk_node *n)
-{
-    for (const struct walk_node *p = parent_of(w, n); p; p = parent_of(w, p))
-        if (p->closing && p->verdict == WALK_SUCCEEDED)
-            return true;
-    for (const struct walk_node *p = parent_of(w, n); p; p = parent_of(w, p))
-        if (p->live > 1 || (p->closing && p->verdict == WALK_FAILED) || !is_complete(p, p->done + 1))
-            return false;
-    return true;
-}
-
-/* Would the end of the whole still be open? */
-static bool failure_goes_on(const struct walk *w, const struct walk_node *n, bool retryable)
-{
-    for (const struct walk_node *p; (p = parent_of(w, n)) != NULL; n = p) {
-        if (p->kind == WALK_FALLBACK && retryable && n->place + 1 < p->child_count)
-            return true;
-        if (p->kind == WALK_RACE && p->failed + 1 < p->child_count)
-            return true;
-        for (size_t c = 0; p->kind == WALK_RACE && c < p->child_count; c++)
-            retryable = retryable || w->nodes[p->children[c]].retryable;
-    }
-    return false;
-}
-
-enum walk_state walk_to_record(const struct walk *w, size_t leaf, enum walk_end end)
-{
-    const struct walk_node *n = &w->nodes[leaf];
-    if (end == WALK_END_SUCCEEDED)
-        return success_is_last(w, n) ? WALK_WAITING : WALK_SUCCEEDED;
-    if (n->closing)
-        return WALK_WAITING;
-    if (is_retried(n, end))
-        return WALK_RETRYING;
-    return failure_goes_on(w, n, end == WALK_END_RETRYABLE) ? WALK_FAILED : WALK_WAITING;
 }
 
 /* ---- questions ---- */
@@ -391,13 +328,13 @@ size_t walk_culprit(const struct walk *w)
     const struct walk_node *n = &w->nodes[0];
     while (n->kind != WALK_EXEC)
         n = &w->nodes[n->children[n->chosen]];
-    return number_of(w, n);
+    return walk_number(w, n);
 }
 
 bool walk_counts(const struct walk *w, size_t leaf)
 {
     const struct walk_node *n = &w->nodes[leaf];
-    for (const struct walk_node *p; (p = parent_of(w, n)) != NULL; n = p) {
+    for (const struct walk_node *p; (p = walk_parent(w, n)) != NULL; n = p) {
         bool chooses = p->kind == WALK_RACE || p->kind == WALK_FALLBACK;
         if (chooses && p->state == WALK_SUCCEEDED && p->chosen != n->place)
             return false;

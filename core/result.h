@@ -52,6 +52,10 @@ void result_abandon(struct result_writer *w);
 bool result_adopt(const struct result_place *p, const char *from, struct bytes extension, struct arena *a,
     struct job_result *out, struct error *e);
 
+/* Does the file of a result that was recorded still lie in its place, with as many bytes? One look at the file system; what is in it is
+ * not read. */
+bool result_is_there(const char *root, const struct job_result *r);
+
 /* ---- reading (ingest) ---- */
 struct result_reader;
 /* `path` as recorded; refuses paths that leave root. */

@@ -41,5 +41,7 @@ char *result_join(const char *a, const char *b, const char *c); /* a/bc */
 /* Makes the folders of `path` (relative to root); the last part is the file. */
 bool result_make_folders(const char *root, const char *path, struct error *e);
 bool result_sync_folder(const char *root, const char *path, struct error *e);
+/* Relative, and no part of it leads up. */
+bool result_path_is_inside(struct bytes path);
 
 #endif

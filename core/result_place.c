@@ -103,6 +103,37 @@ bool result_sync_folder(const char *root, const char *path, struct error *e)
     return ok;
 }
 
+bool result_path_is_inside(struct bytes path)
+{
+    if (path.len == 0 || path.len > 4000 || memchr(path.data, '\0', path.len) != NULL) {
+        return false;
+    }
+    for (size_t from = 0; from <= path.len;) {
+        const char *end = from < path.len ? memchr(path.data + from, '/', path.len - from) : NULL;
+        size_t to = end == NULL ? path.len : (size_t)(end - path.data);
+        struct bytes part = bytes_slice(path, from, to - from);
+        if (part.len == 0 || part.data[0] == '.') {
+            return false;
+        }
+        from = to + 1;
+    }
+    return true;
+}
+
+bool result_is_there(const char *root, const struct job_result *r)
+{
+    if (!result_path_is_inside(r->path)) {
+        return false;
+    }
+    struct stat info;
+    char *path = bytes_dup(r->path);
+    char *whole = result_join(root, path, "");
+    bool there = lstat(whole, &info) == 0 && S_ISREG(info.st_mode) && (int64_t)info.st_size == r->bytes;
+    free(whole);
+    free(path);
+    return there;
+}
+
 bool result_adopt(const struct result_place *p, const char *from, struct bytes extension, struct arena *a,
     struct job_result *out, struct error *e)
 {

@@ -488,24 +488,6 @@ bool result_read(struct result_reader *r, int64_t offset, int64_t limit,
 
 /* ---- open and close ---- */
 
-/* Relative, and no part of it leads up. */
-static bool path_is_inside(struct bytes path)
-{
-    if (path.len == 0 || path.len > 4000 || memchr(path.data, '\0', path.len) != NULL) {
-        return false;
-    }
-    for (size_t from = 0; from <= path.len;) {
-        const char *end = from < path.len ? memchr(path.data + from, '/', path.len - from) : NULL;
-        size_t to = end == NULL ? path.len : (size_t)(end - path.data);
-        struct bytes part = bytes_slice(path, from, to - from);
-        if (part.len == 0 || part.data[0] == '.') {
-            return false;
-        }
-        from = to + 1;
-    }
-    return true;
-}
-
 static struct result_reader *open_file(struct result_reader *r, const char *whole, struct error *e)
 {
     struct stat info;
@@ -524,7 +506,7 @@ static struct result_reader *open_file(struct result_reader *r, const char *whol
 
 struct result_reader *result_open(const char *root, struct bytes path, struct error *e)
 {
-    if (!path_is_inside(path)) {
+    if (!result_path_is_inside(path)) {
         error_set(e, "result_missing", "\"%.*s\" is no path of a result",
             (int)(path.len > 200 ? 200 : path.len), path.data == NULL ? "" : path.data);
         return NULL;

@@ -42,6 +42,8 @@ const struct store_index store_indexes[] = {
         "cancels whose bells may not have been heard"},
     {"cancels", "expire_at", "{\"expire_at\":1}", TTL_WHERE_SET, "clean-up"},
 
+    {"cached", "expire_at", "{\"expire_at\":1}", TTL, "clean-up; results are looked up by _id"},
+
     /* jobs: lists, newest first, by keyset */
     {"jobs", "accepted", "{\"times.accepted\":-1,\"_id\":-1}", NULL, "all jobs"},
     {"jobs", "creator_user", "{\"creator\":1,\"user\":1,\"times.accepted\":-1,\"_id\":-1}", NULL,

@@ -29,6 +29,12 @@ bool store_patiently(
 bool store_insert_front(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
     size_t *settled, bool *stopped, int64_t patience_ms, struct error *e);
 
+/* The indexes of docs (documents or filters) by their _id, those of one _id as they stand; free() it. Bulks are written in this order: a
+ * server that holds locks until the end of a bulk (DocumentDB on PostgreSQL) could otherwise meet two bulks of the same documents that
+ * wait for each other, and finds out about each such pair only after a second. Those are no rarity: two collectors that were given a
+ * partition one after the other write the same events, and a bulk whose answer is late is sent again. */
+size_t *store_by_id(const bson_t *const *docs, size_t count);
+
 /* A command of the database, with the same patience. */
 bool store_command(struct store *s, const bson_t *command, int64_t patience_ms, struct error *e);
 

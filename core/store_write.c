@@ -3,6 +3,7 @@
  * store_write: the writing calls of store.h. A bulk is cut into statements of a size that servers take and that stay
  * well below the socket timeout; a statement whose answer was lost is repeated, those before it are not.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/store_private.h"
@@ -95,9 +96,9 @@ struct insert {
     const char *database, *collection;
     const bson_t *const *docs; /* of this chunk */
     size_t count;
-    bool ordered;
-    bool *duplicate;   /* may be NULL */
-    size_t stopped_at; /* ordered: the first duplicate, behind which nothing was tried; or count */
+    const size_t *by_id; /* unordered: the order in which they are sent */
+    bool *duplicate;     /* may be NULL */
+    size_t stopped_at;   /* ordered: the first duplicate, behind which nothing was tried; or count */
 };
 
 static void insert_mark(void *self, size_t index)
@@ -105,6 +106,8 @@ static void insert_mark(void *self, size_t index)
     struct insert *in = self;
     if (index >= in->count)
         return;
+    if (in->by_id)
+        index = in->by_id[index];
     if (in->duplicate)
         in->duplicate[index] = true;
     if (index < in->stopped_at)
@@ -120,9 +123,9 @@ static bool insert_once(void *self, mongoc_client_t *client, bson_error_t *why)
     in->stopped_at = in->count;
     if (in->duplicate)
         memset(in->duplicate, 0, in->count * sizeof *in->duplicate);
-    bool ok = bulk_open(client, in->database, in->collection, in->ordered, &collection, &bulk);
+    bool ok = bulk_open(client, in->database, in->collection, in->by_id == NULL, &collection, &bulk);
     for (size_t i = 0; ok && i < in->count; i++)
-        ok = mongoc_bulk_operation_insert_with_opts(bulk, in->docs[i], NULL, why);
+        ok = mongoc_bulk_operation_insert_with_opts(bulk, in->docs[in->by_id ? in->by_id[i] : i], NULL, why);
     if (ok) {
         bson_destroy(&reply);
         bool executed = mongoc_bulk_operation_execute(bulk, &reply, why) != 0;
@@ -152,12 +155,16 @@ bool store_insert(struct store *s, const char *collection, const bson_t *const *
 {
     for (size_t from = 0, n; from < count; from += n) {
         n = insert_chunk(docs + from, count - from);
+        size_t *by_id = store_by_id(docs + from, n);
         struct insert in = {.database = s->database,
             .collection = collection,
             .docs = docs + from,
             .count = n,
+            .by_id = by_id,
             .duplicate = duplicate ? duplicate + from : NULL};
-        if (!store_patiently(s, collection, patience_ms, insert_once, &in, e))
+        bool ok = store_patiently(s, collection, patience_ms, insert_once, &in, e);
+        free(by_id);
+        if (!ok)
             return false;
     }
     return true;
@@ -166,11 +173,8 @@ bool store_insert(struct store *s, const char *collection, const bson_t *const *
 bool store_insert_front(struct store *s, const char *collection, const bson_t *const *docs, size_t count,
     size_t *settled, bool *stopped, int64_t patience_ms, struct error *e)
 {
-    struct insert in = {.database = s->database,
-        .collection = collection,
-        .docs = docs,
-        .count = insert_chunk(docs, count),
-        .ordered = true};
+    struct insert in = {
+        .database = s->database, .collection = collection, .docs = docs, .count = insert_chunk(docs, count)};
     if (!store_patiently(s, collection, patience_ms, insert_once, &in, e))
         return false;
     *stopped = in.stopped_at < in.count;
@@ -182,6 +186,7 @@ struct bulk {
     const char *database, *collection;
     struct store_write *writes; /* of this chunk */
     size_t count;
+    const size_t *by_id; /* the order in which they are sent */
     int64_t matched;
 };
 
@@ -189,7 +194,7 @@ static void bulk_mark(void *self, size_t index)
 {
     const struct bulk *b = self;
     if (index < b->count)
-        b->writes[index].duplicate = true;
+        b->writes[b->by_id[index]].duplicate = true;
 }
 
 static bool bulk_add(
@@ -210,8 +215,9 @@ static bool bulk_once(void *self, mongoc_client_t *client, bson_error_t *why)
     BSON_APPEND_BOOL(&upsert, "upsert", true);
     bool ok = bulk_open(client, b->database, b->collection, false, &collection, &bulk);
     for (size_t i = 0; i < b->count; i++) {
-        b->writes[i].duplicate = false;
-        ok = ok && bulk_add(bulk, &b->writes[i], &upsert, why);
+        struct store_write *w = &b->writes[b->by_id[i]];
+        w->duplicate = false;
+        ok = ok && bulk_add(bulk, w, &upsert, why);
     }
     if (ok) {
         bson_destroy(&reply);
@@ -226,6 +232,17 @@ static bool bulk_once(void *self, mongoc_client_t *client, bson_error_t *why)
     return ok;
 }
 
+static size_t *writes_by_id(const struct store_write *writes, size_t count)
+{
+    const bson_t **filters = calloc(count + 1, sizeof *filters);
+    MUST(filters);
+    for (size_t i = 0; i < count; i++)
+        filters[i] = writes[i].filter;
+    size_t *by_id = store_by_id(filters, count);
+    free(filters);
+    return by_id;
+}
+
 bool store_write(struct store *s, const char *collection, struct store_write *writes, size_t count,
     int64_t *matched, int64_t patience_ms, struct error *e)
 {
@@ -237,8 +254,11 @@ bool store_write(struct store *s, const char *collection, struct store_write *wr
             if (bytes > CHUNK_BYTES && to > from)
                 break;
         }
-        struct bulk b = {s->database, collection, writes + from, to - from, 0};
-        if (!store_patiently(s, collection, patience_ms, bulk_once, &b, e))
+        size_t *by_id = writes_by_id(writes + from, to - from);
+        struct bulk b = {s->database, collection, writes + from, to - from, by_id, 0};
+        bool ok = store_patiently(s, collection, patience_ms, bulk_once, &b, e);
+        free(by_id);
+        if (!ok)
             return false;
         sum += b.matched;
     }

@@ -10,9 +10,10 @@
  *   nodes.c      its plan on the way                     clerk.c     threads for what blocks
  *   leaf.c       one leaf of it, at the engines          lock.c      neighbours on this host
  *   node_event.c what is told and recorded of nodes
+ *   cached.c     earlier results instead of a run (cached_keep.c)
  *
  * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger; a sixth
- * buries neighbours.
+ * buries neighbours, a seventh asks for earlier results.
  */
 #ifndef MILLRACE_EXECUTOR_EXECUTOR_H
 #define MILLRACE_EXECUTOR_EXECUTOR_H
@@ -52,6 +53,7 @@ enum executor_metric {
     M_REQUEUED,
     M_RENEWALS,
     M_RESENT,
+    M_PARTITIONS,
     M_RUNNING,
     M_GROUPS,
     M_READY,
@@ -60,12 +62,17 @@ enum executor_metric {
     M_RUN_SECONDS,
     M_LOG_BYTES,
     M_TURN_SECONDS,
+    M_CACHE_HITS,
+    M_CACHE_MISSES,
+    M_CACHE_UNANSWERED,
+    M_CACHE_UNKEPT,
     EXECUTOR_METRICS
 };
 extern struct metric executor_metrics[EXECUTOR_METRICS];
 /* Those that the rules count. */
 void executor_metrics_of_rules(const struct rules_counts *c);
 
+struct cached;
 struct neighbours;
 struct outgoing;
 struct records;
@@ -85,6 +92,7 @@ struct executor {
     struct consumer *consumer, *control;
     struct desk *desk;
     struct clerk *clerks[ASK_LANES], *burier;
+    struct cached *cached;
     struct neighbours *neighbours;
     struct records *records;
     struct outgoing *outgoing;
@@ -123,7 +131,7 @@ void running_node_kept(struct running *r, bool still_ours);
 void running_free(struct running *r);
 /* Everything was killed: those that no engine has end as well, at the next running_serve. */
 void running_kill_all(struct executor *x);
-/* Sends logs that are due, looks again for what waits for the registry, wakes who naps. Returns the boot ms of its next turn. */
+/* Sends logs that are due, looks again for what waits for the registry or the cache, wakes who naps. Returns the boot ms of its next turn. */
 int64_t running_serve(struct executor *x, int64_t now_boot);
 extern const struct engine_events running_engine_events;
 

@@ -22,6 +22,7 @@
 #include "core/clock.h"
 #include "core/folder.h"
 #include "core/log.h"
+#include "executor/cached.h"
 #include "executor/engine_slots.h"
 #include "executor/lock.h"
 #include "executor/outgoing.h"
@@ -125,6 +126,7 @@ bool executor_open(struct stage_world *w, void **self, struct error *e)
     for (int lane = 0; lane < ASK_LANES; lane++)
         x->clerks[lane] = clerk_new(x->desk, names[lane]);
     x->burier = clerk_new(x->desk, "burier");
+    x->cached = cached_new(x);
     return true;
 }
 
@@ -151,7 +153,12 @@ static void take_bells(struct executor *x)
 
 static void show_figures(struct executor *x)
 {
-    struct scheduler_figures f = scheduler_figures(rules_scheduler(x->rules));
+    const struct scheduler *s = rules_scheduler(x->rules);
+    struct scheduler_figures f = scheduler_figures(s);
+    int64_t owned = 0;
+    for (int32_t i = 0; i < scheduler_partitions(s); i++)
+        owned += scheduler_owns(s, i);
+    metric_set(&executor_metrics[M_PARTITIONS], owned);
     metric_set(&executor_metrics[M_RUNNING], (int64_t)f.tasks);
     metric_set(&executor_metrics[M_GROUPS], (int64_t)f.groups);
     metric_set(&executor_metrics[M_READY], (int64_t)f.ready);
@@ -201,7 +208,7 @@ static void leave_early(struct executor *x)
 static bool is_drained(const struct executor *x)
 {
     return rules_is_draining(x->rules) && rules_is_drained(x->rules) && !records_busy(x->records) &&
-           !x->limits_busy && !x->bury_busy && outgoing_pending(x->outgoing) == 0;
+           !x->limits_busy && !x->bury_busy && !cached_busy(x->cached) && outgoing_pending(x->outgoing) == 0;
 }
 
 static int watch_descriptors(struct executor *x)
@@ -287,6 +294,7 @@ void executor_close(void *self)
         x->clerks[lane] = NULL;
     }
     clerk_free(x->burier);
+    cached_stop(x->cached);
     /* What these threads have answered still speaks of all that is closed below. */
     if (x->desk)
         (void)desk_serve(x->desk);
@@ -297,6 +305,7 @@ void executor_close(void *self)
     engines_close(x->engines);
     end_lease(x);
     desk_free(x->desk);
+    cached_free(x->cached);
     rules_free(x->rules);
     limits_free(x->limits);
     outgoing_free(x->outgoing);

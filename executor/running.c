@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/retry.h"
 #include "executor/announce.h"
+#include "executor/cached.h"
 #include "executor/retry.h"
 
 #define REGISTRY_EVERY_MS 1000
@@ -80,6 +81,7 @@ static void clean(struct running *r)
     if (r->naps)
         TAILQ_REMOVE(&r->x->napping, r, nap_entry);
     r->dirty = r->waiting = r->naps = false;
+    cached_forget(r);
 }
 
 void running_conclude(
@@ -135,6 +137,8 @@ struct bytes running_tell(struct running *r, const struct telling *t, struct are
     struct job_error error;
     ev.error = r->has_error ? &r->error : NULL;
     ev.exit_code = r->exit_code;
+    ev.cached_from = r->cached_from;
+    r->ended_at = t->at;
     announce_reason(&ev, &error, &r->job, t, a);
     if (t->phase == PHASE_CANCELLED && r->cancelled)
         ev.reason = r->cancel_reason;
@@ -220,6 +224,24 @@ void running_started(struct running *r)
 }
 
 /* False: the registry does not answer. */
+static bool go(struct running *r)
+{
+    if (r->cancelled) {
+        r->report.never_ran = true;
+        running_conclude_cancelled(r);
+        return true;
+    }
+    if (waited_too_long(r)) {
+        r->report.never_ran = true;
+        running_conclude_error(r, PHASE_TIMED_OUT, "queue_timeout",
+            arena_printf(&r->memory, "it waited longer than queue_timeout_ms (%lld)",
+                (long long)r->job.limits.queue_timeout_ms));
+        return true;
+    }
+    return cached_look(r) || nodes_begin(r);
+}
+
+/* False: the registry does not answer. */
 static bool begin(struct running *r)
 {
     bool damaged;
@@ -235,19 +257,13 @@ static bool begin(struct running *r)
             r, PHASE_FAILED, "internal", BYTES("the job's record in the ledger is damaged"));
         return true;
     }
-    if (r->cancelled) {
-        r->report.never_ran = true;
-        running_conclude_cancelled(r);
-        return true;
-    }
-    if (waited_too_long(r)) {
-        r->report.never_ran = true;
-        running_conclude_error(r, PHASE_TIMED_OUT, "queue_timeout",
-            arena_printf(&r->memory, "it waited longer than queue_timeout_ms (%lld)",
-                (long long)r->job.limits.queue_timeout_ms));
-        return true;
-    }
-    return nodes_begin(r);
+    return go(r);
+}
+
+void running_go_on(struct running *r)
+{
+    if (!go(r))
+        wait_for_registry(r);
 }
 
 void running_launch(struct executor *x, struct task *t, const struct launch *l)
@@ -265,16 +281,19 @@ void running_cancel(struct running *r, const struct order_seen *o)
     r->cancel_by = arena_copy(&r->memory, o->by);
     r->cancel_reason = arena_copy(&r->memory, o->reason);
     nodes_stop(r, NODES_CANCELLED);
+    if (r->look)
+        running_go_on(r);
 }
 
 void running_kill_all(struct executor *x)
 {
     struct running *r;
-    while ((r = TAILQ_FIRST(&x->waiting)) != NULL) {
-        running_conclude_error(r, PHASE_FAILED, "lost", BYTES("the executor was stopped before the job ran"));
-    }
     TAILQ_FOREACH (r, &x->running, entry)
-        nodes_stop(r, NODES_KILLED);
+        if (r->waiting || r->look)
+            running_conclude_error(
+                r, PHASE_FAILED, "lost", BYTES("the executor was stopped before the job ran"));
+        else
+            nodes_stop(r, NODES_KILLED);
 }
 
 /* ---- what comes with time ---- */
@@ -324,7 +343,11 @@ int64_t running_serve(struct executor *x, int64_t now_boot)
             }
         }
     }
-    int64_t next = TAILQ_EMPTY(&x->dirty) || x->nap_at < x->flush_at ? x->nap_at : x->flush_at;
+    int64_t next = cached_serve(x->cached, now_boot);
+    if (!TAILQ_EMPTY(&x->dirty) && x->flush_at < next)
+        next = x->flush_at;
+    if (x->nap_at < next)
+        next = x->nap_at;
     return !TAILQ_EMPTY(&x->waiting) && x->waiting_at < next ? x->waiting_at : next;
 }
 

@@ -3,7 +3,7 @@
  * running: a job that runs here. running.c has its life and its end, running_log.c its log, nodes.h its plan. The calls for the rest of the executor are
  * in executor.h.
  *
- *   launch -> (waits for the registry) -> its nodes -> concluded -> all log delivered -> rules_over -> freed by the rules' `gone`
+ *   launch -> (waits for the registry) -> (waits for the cache) -> its nodes -> concluded -> all log delivered -> rules_over -> freed by the rules' `gone`
  */
 #ifndef MILLRACE_EXECUTOR_RUNNING_H
 #define MILLRACE_EXECUTOR_RUNNING_H
@@ -39,6 +39,12 @@ struct running {
     int64_t flushed_at;      /* boot ms */
     bool dirty, waiting;     /* in the executor's lists */
 
+    /* the cache (executor/cached.h) */
+    bool looked;              /* it was asked */
+    struct cached_look *look; /* NULL: it does not wait for the answer */
+    struct bytes cached_from; /* the job whose results are its own; none: it ran */
+    int64_t ended_at;         /* UTC ms, of the event of its end */
+
     /* the end */
     bool cancelled; /* asked for */
     struct bytes cancel_by, cancel_reason;
@@ -57,6 +63,8 @@ struct bytes running_tell(struct running *r, const struct telling *t, struct are
 
 /* ---- running.c, for the nodes ---- */
 struct report running_report(const struct running *r);
+/* What it waited for is there, or not worth more waiting. */
+void running_go_on(struct running *r);
 /* Tells that it runs: to be called before anything of it does. */
 void running_started(struct running *r);
 void running_send_event(struct running *r, struct event *ev);

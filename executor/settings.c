@@ -57,6 +57,9 @@ const struct setting executor_settings_table[] = {
     }
 #define ENDED(outcome)                                                                                       \
     COUNTER("millrace_executor_ended_total", "outcome=\"" outcome "\"", "jobs ended, by outcome")
+#define CACHE(outcome)                                                                                       \
+    COUNTER("millrace_executor_cache_lookups_total", "outcome=\"" outcome "\"",                              \
+        "jobs with the label cache that looked for earlier results, by what came of it")
 struct metric executor_metrics[EXECUTOR_METRICS] = {
     [M_STARTED] = COUNTER("millrace_executor_started_total", NULL, "jobs started"),
     [M_SUCCEEDED] = ENDED("succeeded"),
@@ -76,6 +79,7 @@ struct metric executor_metrics[EXECUTOR_METRICS] = {
         "millrace_executor_requeued_total", NULL, "own runs put back (drained, held, forgotten starts)"),
     [M_RENEWALS] = COUNTER("millrace_executor_renewals_total", NULL, "lease renewals acknowledged"),
     [M_RESENT] = COUNTER("millrace_executor_resent_total", NULL, "outcomes whose events were sent again"),
+    [M_PARTITIONS] = GAUGE("millrace_executor_partitions", "partitions of its pool's topic that it owns"),
     [M_RUNNING] = GAUGE("millrace_executor_running", "jobs that hold a slot"),
     [M_GROUPS] = GAUGE("millrace_executor_groups", "groups in memory"),
     [M_READY] = GAUGE("millrace_executor_ready_groups", "groups that wait for a slot"),
@@ -85,6 +89,11 @@ struct metric executor_metrics[EXECUTOR_METRICS] = {
     [M_LOG_BYTES] = COUNTER("millrace_executor_log_bytes_total", NULL, "log text sent"),
     [M_TURN_SECONDS] =
         SECONDS("millrace_executor_turn_seconds", "one turn of the loop; cancels and leases wait for it"),
+    [M_CACHE_HITS] = CACHE("hit"),
+    [M_CACHE_MISSES] = CACHE("miss"),
+    [M_CACHE_UNANSWERED] = CACHE("unanswered"),
+    [M_CACHE_UNKEPT] = COUNTER("millrace_executor_cache_unkept_total", NULL,
+        "results of jobs with the label cache that could not be kept: too large, or MongoDB did not answer"),
 };
 
 void executor_metrics_of_rules(const struct rules_counts *c)

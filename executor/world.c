@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "executor/announce.h"
+#include "executor/cached.h"
 #include "executor/lock.h"
 #include "executor/outgoing.h"
 #include "executor/perform.h"
@@ -185,7 +186,8 @@ static void world_node_kept(void *self, struct task *t, bool still_ours)
 static void world_gone(void *self, struct task *t, bool closed)
 {
     (void)self;
-    (void)closed;
+    if (t->run && closed)
+        cached_keep(t->run);
     if (t->run)
         running_free(t->run);
     t->run = NULL;

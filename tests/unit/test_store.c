@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 
 #include "core/clock.h"
 #include "core/store.h"
+#include "core/store_private.h"
 
 /* A port of this machine: where nobody listens, or where connections are taken and never answered. */
 struct port {
@@ -164,9 +166,45 @@ static void the_table_of_indexes_is_right(void **state)
     assert_true(count > 10);
 }
 
+/* Two writers of the same documents lock them in the same order, whatever the order in which they have them. */
+static void bulks_go_by_id(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {"b/1", "a/2", "b", "c", "a/2", "", "b/0"};
+    static const size_t sorted[] = {5, 1, 4, 2, 6, 0, 3};
+    enum { COUNT = sizeof ids / sizeof *ids };
+    const bson_t *docs[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        docs[i] = BCON_NEW("n", BCON_INT32(1), "_id", BCON_UTF8(ids[i]));
+    size_t *order = store_by_id(docs, COUNT);
+    assert_memory_equal(order, sorted, sizeof sorted);
+    free(order);
+    for (size_t i = 0; i < COUNT; i++)
+        bson_destroy((bson_t *)(uintptr_t)docs[i]);
+}
+
+static void binary_ids_and_none_have_an_order_too(void **state)
+{
+    (void)state;
+    bson_t docs[3] = {BSON_INITIALIZER, BSON_INITIALIZER, BSON_INITIALIZER};
+    const bson_t *list[3] = {&docs[0], &docs[1], &docs[2]};
+    static const uint8_t high[2] = {9, 9}, low[2] = {1, 2};
+    bson_append_binary(&docs[0], "_id", -1, BSON_SUBTYPE_BINARY, high, sizeof high);
+    bson_append_binary(&docs[1], "_id", -1, BSON_SUBTYPE_BINARY, low, sizeof low);
+    size_t *order = store_by_id(list, 3);
+    assert_int_equal(order[0], 2);
+    assert_int_equal(order[1], 1);
+    assert_int_equal(order[2], 0);
+    free(order);
+    for (size_t i = 0; i < 3; i++)
+        bson_destroy(&docs[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bulks_go_by_id),
+        cmocka_unit_test(binary_ids_and_none_have_an_order_too),
         cmocka_unit_test(a_refused_connection_ends_as_store_away),
         cmocka_unit_test(a_silent_server_ends_as_store_away),
         cmocka_unit_test(a_stop_ends_a_patient_call),

@@ -102,11 +102,15 @@ class LossyMongo:
             self.commands.append((name, command))
             return True
 
+    def _is_doomed(self, opcode, message):
+        """Called before a statement goes on: will its answer be lost?"""
+        return opcode == OP_MSG and self._is_new(message)
+
     def _forward(self, client, server, doomed):
         try:
             while True:
                 request, _, opcode, message = read_message(client)
-                if opcode == OP_MSG and self._is_new(message):
+                if self._is_doomed(opcode, message):
                     doomed.add(request)
                 server.sendall(message)
         except OSError:

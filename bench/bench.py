@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "flow"))
 import converter  # noqa: E402
 import floor  # noqa: E402
 import pipeline  # noqa: E402
+import planner  # noqa: E402
 import tenants  # noqa: E402
 from harness import settings  # noqa: E402
 
@@ -50,6 +51,7 @@ def measure():
     }
     found["tenants"] = tenants.measure(say)
     found["converter"] = converter.measure(say)
+    found["planner"] = planner.measure(say)
     found["times_floor_p50"] = round(found["millrace"]["final_ms"]["p50"] / found["floor"]["latency_ms"]["p50"], 1)
     return found
 
@@ -75,6 +77,7 @@ def table(found):
         lines.append(f"{'  ' + stage:34} {idle['rss_kb'] / 1024:9.1f} {idle['own_kb'] / 1024:9.1f} {after / 1024:9.1f}")
     lines += ["", *tenants.lines(found["tenants"])]
     lines += ["", *converter.lines(found["converter"])]
+    lines += ["", *planner.lines(found["planner"])]
     lines += ["", f"{found['machine']['cores']} cores, {found['machine']['cpu']}; load before: "
               f"{found['machine']['load_before']:.1f}"]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * variables-bench: jobs per second that one core converts: of 300 bytes and of 50 KB of SQL, without variables, with some, with nothing but
- * them; alone, with the defaults of four selectors, with the rules of a creator; and one statement of 1 KB to 10 MB. In processor time, so
- * that others on the machine count less.
+ * them; alone, with the defaults of four selectors, with the rules of a creator; one statement of 1 KB to 10 MB; and a text that lines cut
+ * into parts. In processor time, so that others on the machine count less.
  *     variables-bench [SECONDS for each row]
  */
 #include <inttypes.h>
@@ -125,6 +125,32 @@ static void run_sizes(struct convert_rules *rules, const struct kind *kind, stru
     }
 }
 
+/* A text that lines cut into parts, each of which waits for the one before: the time is that of the text, not of their number squared. */
+static void run_parts(struct convert_rules *rules, struct buf *code, double seconds)
+{
+    static const size_t counts[] = {50, 500, 1000};
+    static const char statement[] = "select 1 where day = '2024-05-15';\n";
+    char name[64];
+
+    rules->defaults = NULL;
+    rules->groups = NULL;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        buf_clear(code);
+        for (size_t part = 0; part < counts[i]; part++) {
+            size_t begin = code->len;
+            buf_printf(code, "--@part n%zu", part);
+            if (part > 0)
+                buf_printf(code, " after=n%zu", part - 1);
+            buf_add_char(code, '\n');
+            do
+                buf_add_text(code, statement);
+            while (code->len - begin < 50 * 1024 / counts[i]);
+        }
+        snprintf(name, sizeof(name), "50 KB in %zu parts", counts[i]);
+        run(name, rules, buf_bytes(code), seconds);
+    }
+}
+
 int main(int argc, char **argv)
 {
     double seconds = argc > 1 ? strtod(argv[1], NULL) : 2;
@@ -163,6 +189,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < 3; i++)
         run_kind(&rules, &kinds[i], &code, seconds);
     run_sizes(&rules, &kinds[2], &code, seconds);
+    run_parts(&rules, &code, seconds);
     buf_release(&code);
     limits_free(groups);
     defaults_free(defaults);

@@ -3,7 +3,7 @@
  * checks: see checks.h. A new check is a function and a row of `checks`; a feature that arrives is a row less in
  * `unsupported`.
  */
-#include "converter/checks.h"
+#include "converter/checks_private.h"
 
 #include <string.h>
 
@@ -11,20 +11,10 @@
 
 #define DAY_MS (24LL * 3600 * 1000)
 #define YEAR_MS (366 * DAY_MS)
-#define SHOWN_MAX 80
 
 enum { ZONE_MAX = 64 };
 
-struct checking {
-    const struct convert_rules *rules;
-    const struct job *job;
-    struct limits_effective limits; /* of its group */
-    int64_t now;
-    struct arena *arena;
-    struct field_problems *problems;
-};
-
-static void add(struct checking *c, struct bytes field, const char *code, struct bytes detail)
+void checks_add(struct checking *c, struct bytes field, const char *code, struct bytes detail)
 {
     if (c->problems->count < SHAPE_PROBLEMS_MAX)
         c->problems->items[c->problems->count++] = (struct field_problem){field, code, detail};
@@ -37,7 +27,7 @@ static void check_name_of(struct checking *c, const char *field, struct bytes na
     if (name.len == 0 && !required)
         return;
     if (!job_name_is_valid(name))
-        add(c, bytes_of(field), "bad_name",
+        checks_add(c, bytes_of(field), "bad_name",
             BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -, and neither \".\" nor \"..\""));
 }
 
@@ -52,10 +42,10 @@ static void check_names(struct checking *c)
 static void check_name(struct checking *c)
 {
     if (bytes_characters(c->job->name) > JOB_NAME_CHARACTERS)
-        add(c, BYTES("name"), "too_long",
+        checks_add(c, BYTES("name"), "too_long",
             arena_printf(c->arena, "at most %d characters", JOB_NAME_CHARACTERS));
     if (bytes_has_control(c->job->name))
-        add(c, BYTES("name"), "bad_name", BYTES("no control characters"));
+        checks_add(c, BYTES("name"), "bad_name", BYTES("no control characters"));
 }
 
 /* ---- NUL bytes, anywhere ---- */
@@ -115,7 +105,7 @@ static void find_nul_in_field(
         break;
     }
     if (found)
-        add(c, path, "nul_byte", BYTES("the text holds a NUL byte"));
+        checks_add(c, path, "nul_byte", BYTES("the text holds a NUL byte"));
 }
 
 static void find_nul(struct checking *c, const struct shape *s, const void *record, struct bytes path)
@@ -129,89 +119,26 @@ static void check_nul(struct checking *c)
     find_nul(c, &shape_submitted, c->job, (struct bytes){"", 0});
 }
 
-/* ---- engine and code ---- */
-
-static struct bytes engine_names(struct checking *c)
-{
-    struct bytes names = BYTES("");
-
-    for (size_t i = 0; i < engine_list_count(c->rules->engines); i++)
-        names = arena_printf(c->arena, "%.*s%s%s", BYTES_ARG(names), i > 0 ? ", " : "",
-            engine_list_at(c->rules->engines, i)->name);
-    return names;
-}
-
-static struct bytes type_names(struct checking *c, const struct engine_info *engine)
-{
-    struct bytes names = BYTES("");
-
-    for (const char *const *t = engine->code_types; *t != NULL; t++)
-        names = arena_printf(c->arena, "%.*s%s%s", BYTES_ARG(names), names.len > 0 ? ", " : "", *t);
-    return names;
-}
-
-static struct bytes allowed_names(struct checking *c)
-{
-    struct bytes names = BYTES("");
-
-    for (size_t i = 0; i < c->limits.engines->count; i++)
-        names = arena_printf(c->arena, "%.*s%s%.*s", BYTES_ARG(names), i > 0 ? ", " : "",
-            BYTES_ARG(c->limits.engines->items[i]));
-    return names;
-}
-
-static void check_engine(struct checking *c)
-{
-    const struct job *j = c->job;
-    const struct engine_info *engine = engine_list_find(c->rules->engines, j->engine);
-
-    if (j->engine.len == 0) {
-        add(c, BYTES("engine"), "missing", BYTES("the name of an engine"));
-    } else if (engine == NULL) {
-        struct bytes known = engine_names(c);
-        add(c, BYTES("engine"), "unknown_engine",
-            arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s",
-                BYTES_ARG(bytes_cut(j->engine, SHOWN_MAX)), BYTES_ARG(known)));
-    } else if (!limits_engine_is_allowed(&c->limits, j->engine)) {
-        struct bytes allowed = allowed_names(c);
-        add(c, BYTES("engine"), "engine_not_allowed",
-            arena_printf(c->arena, "%.*s/%.*s may not use '%.*s', but: %.*s", BYTES_ARG(j->creator),
-                BYTES_ARG(j->user), BYTES_ARG(j->engine), BYTES_ARG(allowed)));
-    } else if (j->code_type.len > 0 && !engine_info_accepts(engine, j->code_type)) {
-        struct bytes types = type_names(c, engine);
-        add(c, BYTES("code_type"), "bad_code_type",
-            arena_printf(c->arena, "engine '%.*s' does not run '%.*s', but: %.*s", BYTES_ARG(j->engine),
-                BYTES_ARG(bytes_cut(j->code_type, SHOWN_MAX)), BYTES_ARG(types)));
-    }
-}
-
-static void check_code(struct checking *c)
-{
-    if (c->job->code.len == 0)
-        add(c, BYTES("code"), "missing", BYTES("what to run"));
-    else if (bytes_trim(c->job->code).len == 0)
-        add(c, BYTES("code"), "empty_code", BYTES("there is nothing to run"));
-}
-
 /* ---- maps ---- */
 
 static void check_pairs(struct checking *c, const char *field, const struct pairs *pairs, size_t most,
     bool (*key_is_valid)(struct bytes key), size_t value_max, const char *wanted)
 {
     if (pairs->count > most) {
-        add(c, bytes_of(field), "too_many", arena_printf(c->arena, "at most %zu entries", most));
+        checks_add(c, bytes_of(field), "too_many", arena_printf(c->arena, "at most %zu entries", most));
         return;
     }
     for (size_t i = 0; i < pairs->count; i++) {
         const struct pair *p = &pairs->items[i];
-        struct bytes path = arena_printf(c->arena, "%s.%.*s", field, BYTES_ARG(bytes_cut(p->key, SHOWN_MAX)));
+        struct bytes path =
+            arena_printf(c->arena, "%s.%.*s", field, BYTES_ARG(bytes_cut(p->key, CHECKS_SHOWN_MAX)));
         if (!key_is_valid(p->key))
-            add(c, path, "bad_name", bytes_of(wanted));
+            checks_add(c, path, "bad_name", bytes_of(wanted));
         if (p->value.len > value_max)
-            add(c, path, "too_long", arena_printf(c->arena, "at most %zu bytes", value_max));
+            checks_add(c, path, "too_long", arena_printf(c->arena, "at most %zu bytes", value_max));
         for (size_t k = 0; k < i; k++) {
             if (bytes_equal(pairs->items[k].key, p->key))
-                add(c, path, "bad_value", BYTES("the key is there twice"));
+                checks_add(c, path, "bad_value", BYTES("the key is there twice"));
         }
     }
 }
@@ -228,12 +155,21 @@ static void check_maps(struct checking *c)
     check_pairs(c, "source", &j->source, 64, job_key_is_valid, 4096, plain);
 }
 
+/* Labels that mean something to the planner. */
+static void check_labels(struct checking *c)
+{
+    int64_t ms;
+
+    if (!job_cache_ttl(c->job, &ms))
+        checks_add(c, BYTES("labels.cache"), "bad_value", BYTES(JOB_CACHE_WANTED));
+}
+
 /* ---- numbers and the rest ---- */
 
 static void check_range(struct checking *c, const char *field, int64_t value, int64_t least, int64_t most)
 {
     if (value != NO_INT && (value < least || value > most))
-        add(c, bytes_of(field), "bad_value",
+        checks_add(c, bytes_of(field), "bad_value",
             arena_printf(
                 c->arena, "%lld to %lld, not %lld", (long long)least, (long long)most, (long long)value));
 }
@@ -251,8 +187,9 @@ static void check_numbers(struct checking *c)
     check_range(c, "retry.max_attempts", r->max_attempts, 1, RETRY_ATTEMPTS_MAX);
     check_range(c, "retry.backoff_ms", r->backoff_ms, 0, RETRY_BACKOFF_MAX_MS);
     check_range(c, "retry.max_backoff_ms", r->max_backoff_ms, 0, RETRY_BACKOFF_MAX_MS);
+    check_range(c, "retry.node_attempts", r->node_attempts, 1, RETRY_ATTEMPTS_MAX);
     if (c->job->not_before != NO_INT && c->job->not_before > c->now + YEAR_MS)
-        add(c, BYTES("not_before"), "bad_value", BYTES("at most a year ahead"));
+        checks_add(c, BYTES("not_before"), "bad_value", BYTES("at most a year ahead"));
 }
 
 /* Rules on what is tried again: core/retry.h. */
@@ -261,10 +198,10 @@ static void check_retry_rules(struct checking *c)
     const struct job_retry *r = &c->job->retry;
 
     if (r->exit_codes.count > RETRY_RULES_MAX)
-        add(c, BYTES("retry.exit_codes"), "too_many",
+        checks_add(c, BYTES("retry.exit_codes"), "too_many",
             arena_printf(c->arena, "at most %d entries", RETRY_RULES_MAX));
     if (r->errors.count > RETRY_RULES_MAX)
-        add(c, BYTES("retry.errors"), "too_many",
+        checks_add(c, BYTES("retry.errors"), "too_many",
             arena_printf(c->arena, "at most %d entries", RETRY_RULES_MAX));
     for (size_t i = 0; i < r->exit_codes.count && i < RETRY_RULES_MAX; i++) {
         struct bytes field = arena_printf(c->arena, "retry.exit_codes[%zu]", i);
@@ -274,7 +211,7 @@ static void check_retry_rules(struct checking *c)
         struct bytes pattern = r->errors.items[i];
         const char *wrong = retry_pattern_problem(pattern, c->arena);
         if (wrong != NULL)
-            add(c, arena_printf(c->arena, "retry.errors[%zu]", i),
+            checks_add(c, arena_printf(c->arena, "retry.errors[%zu]", i),
                 pattern.len > RETRY_PATTERN_MAX ? "too_long" : "bad_value",
                 arena_printf(c->arena, "a POSIX extended regular expression of 1 to %d bytes; %s",
                     RETRY_PATTERN_MAX, wrong));
@@ -287,39 +224,17 @@ static void check_texts(struct checking *c)
     struct bytes zone = c->job->timezone;
 
     if (key.data != NULL && (key.len == 0 || key.len > JOB_KEY_BYTES || bytes_has_control(key)))
-        add(c, BYTES("idempotency_key"), "bad_value", BYTES("1 to 255 bytes without control characters"));
+        checks_add(
+            c, BYTES("idempotency_key"), "bad_value", BYTES("1 to 255 bytes without control characters"));
     if (zone.data != NULL && (zone.len == 0 || zone.len > ZONE_MAX || bytes_has_control(zone)))
-        add(c, BYTES("timezone"), "bad_value", BYTES("a zone's name, such as Europe/Berlin"));
+        checks_add(c, BYTES("timezone"), "bad_value", BYTES("a zone's name, such as Europe/Berlin"));
     else if (zone.data != NULL && zones_find(c->rules->zones, zone) == NULL)
-        add(c, BYTES("timezone"), "unknown_timezone",
+        checks_add(c, BYTES("timezone"), "unknown_timezone",
             arena_printf(c->arena, "there is no zone '%.*s'; names are such as UTC or Europe/Berlin",
                 BYTES_ARG(zone)));
 }
 
-static void check_strategy(struct checking *c)
-{
-    static const char *const kinds[] = {"single", "race", "all", "fallback"};
-
-    if (c->job->strategy == NULL)
-        return;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (bytes_equal_text(c->job->strategy->kind, kinds[i]))
-            return;
-    }
-    add(c, BYTES("strategy.kind"), "bad_value", BYTES("single, race, all or fallback"));
-}
-
 /* ---- what is not there yet ---- */
-
-static bool has_parts(const struct checking *c)
-{
-    return c->job->parts.count > 0;
-}
-
-static bool has_strategy(const struct checking *c)
-{
-    return c->job->strategy != NULL && !bytes_equal_text(c->job->strategy->kind, "single");
-}
 
 static bool has_callback(const struct checking *c)
 {
@@ -332,8 +247,6 @@ static const struct {
     bool (*used)(const struct checking *c);
     const char *detail;
 } unsupported[] = {
-    {"parts", has_parts, "jobs of several parts"},
-    {"strategy", has_strategy, "strategies other than single"},
     {"callback_url", has_callback, "calling back at the end"},
 };
 
@@ -341,7 +254,7 @@ static void check_unsupported(struct checking *c)
 {
     for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++) {
         if (unsupported[i].used(c))
-            add(c, bytes_of(unsupported[i].field), "unsupported",
+            checks_add(c, bytes_of(unsupported[i].field), "unsupported",
                 arena_printf(c->arena, "not there yet: %s", unsupported[i].detail));
     }
 }
@@ -362,17 +275,27 @@ static const struct {
     FIELDS("no text holds a NUL byte", "nul_byte", check_nul),
     FIELDS("the job's name is 256 characters at most, without control characters", "too_long, bad_name",
         check_name),
-    {{"there is such an engine, the group may use it, and it takes the code type",
+    {{"there are such engines, of the job and of its parts, the group may use them, and they take the code "
+      "type",
          "missing, unknown_engine, engine_not_allowed, bad_code_type", "engines"},
-        check_engine},
-    FIELDS("there is code", "missing, empty_code", check_code),
+        check_engines},
+    FIELDS("the engines have such targets", "bad_name, unknown_target", check_targets),
+    FIELDS("there is code, in each part if it has parts", "missing, empty_code", check_code),
+    FIELDS("parts have names of their own, are not too many, and wait for parts that there are, not for "
+           "themselves",
+        "bad_name, too_many, bad_parts", check_parts),
+    FIELDS("lines that cut a text into parts can be understood, and the job has no other parts",
+        "bad_parts, too_many, empty_code", NULL),
     FIELDS("keys and values of variables, conf, labels and source are such, not too many, none twice",
         "bad_name, too_long, too_many, bad_value", check_maps),
     FIELDS("timeouts, sizes and tries are within what the settings allow", "bad_value", check_numbers),
     FIELDS("rules on what is tried again are exit codes and patterns", "bad_value, too_long, too_many",
         check_retry_rules),
     FIELDS("idempotency key and time zone are such", "bad_value, unknown_timezone", check_texts),
-    FIELDS("a strategy is one that there is", "bad_value", check_strategy),
+    FIELDS("a strategy, of the job or of a part, is one that there is, with engines and targets that there "
+           "are, none twice",
+        "bad_value, unknown_engine, engine_not_allowed, bad_code_type, unknown_target", check_strategies),
+    FIELDS("labels that the planner asks for have good values", "bad_value", check_labels),
     FIELDS("nothing is wanted that this version can't do", "unsupported", check_unsupported),
     {{"fields that the creator's jobs must give are there", "missing", "required"}, NULL},
     {{"only fields that the creator's jobs may give are there", "field_not_allowed", "allowed"}, NULL},
@@ -402,14 +325,16 @@ void checks_limits(const struct convert_rules *rules, const struct job *j, struc
         limits_find(rules->groups, j->creator, j->user, out);
 }
 
-bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t now, struct arena *a,
-    struct field_problems *problems)
+bool checks_run(const struct convert_rules *rules, const struct job *j, const struct parts_cut *cut,
+    int64_t now, struct arena *a, struct field_problems *problems, int64_t *line)
 {
-    struct checking c = {.rules = rules, .job = j, .now = now, .arena = a, .problems = problems};
+    struct checking c = {
+        .rules = rules, .job = j, .cut = cut, .now = now, .line = NO_INT, .arena = a, .problems = problems};
 
     checks_limits(rules, j, &c.limits);
     for (size_t i = 0; i < CHECKS; i++)
         if (checks[i].run != NULL)
             checks[i].run(&c);
+    *line = c.line;
     return problems->count == 0;
 }

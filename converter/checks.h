@@ -37,8 +37,10 @@ struct check {
 };
 const struct check *check_at(size_t index); /* NULL behind the last */
 
-/* Adds what is wrong to problems. False: there is something. `now` UTC ms. */
-bool checks_run(const struct convert_rules *rules, const struct job *j, int64_t now, struct arena *a,
-    struct field_problems *problems);
+struct parts_cut; /* parts.h */
+/* Adds what is wrong to problems. False: there is something. `cut`: the job's parts are lines of its code; NULL: they are not. *line: of
+ * the code, where the first of problems stands; NO_INT: it was there before, or is about no line. `now` UTC ms. */
+bool checks_run(const struct convert_rules *rules, const struct job *j, const struct parts_cut *cut,
+    int64_t now, struct arena *a, struct field_problems *problems, int64_t *line);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "converter/creator_rules.h"
 #include "converter/fill.h"
+#include "converter/parts.h"
 #include "converter/statements.h"
 #include "converter/synonyms.h"
 #include "core/uuid.h"
@@ -120,14 +121,59 @@ void convert_refuse_size(const struct convert_rules *rules, struct job *j, size_
 
 /* ---- statements ---- */
 
-static bool make_statements(const struct convert_rules *rules, struct job *j, int64_t now, struct arena *a)
+/* A text of its own: the job's, or a part's. */
+static bool add_text(struct statements *s, struct bytes code, struct statements_piece piece,
+    struct statements_problem *problem)
 {
-    size_t left_bytes = (size_t)rules->derived_max_bytes;
-    const struct statements_piece whole = {j->code, j->code_type, j->engine, 0, 1};
-    struct statements_problem problem;
+    piece.to = code.len;
+    piece.first_line = 1;
+    return statements_add(s, &(struct statements_text){code, piece.code_type, &piece, 1}, problem);
+}
 
-    j->statements.count = 0;
-    if (statements_add(rules, j, &whole, now, &left_bytes, a, &problem))
+static bool add_parts(struct statements *s, struct statements_problem *problem)
+{
+    const struct job *j = s->job;
+
+    for (size_t i = 0; i < j->parts.count; i++) {
+        const struct job_part *p = &j->parts.items[i];
+        if (!add_text(s, p->code,
+                (struct statements_piece){.engine = p->engine, .code_type = p->code_type, .part = p->id},
+                problem))
+            return false;
+    }
+    return true;
+}
+
+/* One text, cut. */
+static bool add_cut(struct statements *s, const struct parts_cut *cut, struct statements_problem *problem)
+{
+    const struct job *j = s->job;
+    struct statements_piece *pieces = arena_array(s->arena, cut->count, sizeof(*pieces));
+
+    for (size_t i = 0; i < cut->count; i++)
+        pieces[i] =
+            (struct statements_piece){cut->places[i].from, cut->places[i].to, cut->places[i].first_line,
+                j->parts.items[i].engine, j->parts.items[i].code_type, j->parts.items[i].id};
+    return statements_add(s, &(struct statements_text){j->code, j->code_type, pieces, cut->count}, problem);
+}
+
+static bool make_statements(const struct convert_rules *rules, struct job *j, const struct parts_cut *cut,
+    int64_t now, struct arena *a)
+{
+    struct statements s;
+    struct statements_problem problem;
+    bool done;
+
+    statements_begin(&s, rules, j, now, (size_t)rules->derived_max_bytes, a);
+    if (cut != NULL)
+        done = add_cut(&s, cut, &problem);
+    else if (j->parts.count > 0)
+        done = add_parts(&s, &problem);
+    else
+        done = add_text(
+            &s, j->code, (struct statements_piece){.engine = j->engine, .code_type = j->code_type}, &problem);
+    statements_end(&s);
+    if (done)
         return true;
     refuse(j, problem.code, problem.message, problem.detail, problem.line, a);
     j->error->statement = problem.statement;
@@ -136,11 +182,73 @@ static bool make_statements(const struct convert_rules *rules, struct job *j, in
     return false;
 }
 
+/* ---- parts ---- */
+
+static bool is_without_code(const struct job *j)
+{
+    for (size_t i = 0; i < j->parts.count; i++)
+        if (j->parts.items[i].code.len > 0)
+            return false;
+    return true;
+}
+
+/* Lines in the code make the job's parts. Parts without code are those that such lines made before: a job that was converted once may be
+ * submitted again. False: problems has one more, about *line. */
+static bool cut_code(const struct convert_rules *rules, struct job *j, struct arena *a, struct parts_cut *cut,
+    struct field_problems *problems, int64_t *line)
+{
+    struct parts_problem problem;
+    struct fill_unit unit;
+
+    fill_unit(rules, j, NULL, &unit);
+    switch (parts_cut(j->code, unit.engine, unit.code_type, a, cut, &problem)) {
+    case PARTS_NONE:
+        return true;
+    case PARTS_WRONG:
+        break;
+    case PARTS_CUT:
+        if (is_without_code(j)) {
+            j->parts.items = cut->parts;
+            j->parts.count = cut->count;
+            return true;
+        }
+        problem = (struct parts_problem){"bad_parts",
+            arena_printf(a, "line %lld: the job has parts of its own: write either parts, or such lines",
+                (long long)cut->places[0].line),
+            cut->places[0].line};
+        break;
+    }
+    cut->count = 0;
+    if (problems->count == 0)
+        *line = problem.line;
+    if (problems->count < SHAPE_PROBLEMS_MAX)
+        problems->items[problems->count++] =
+            (struct field_problem){BYTES("code"), problem.code, problem.message};
+    return false;
+}
+
+/* The code of a job whose parts have theirs does not run. */
+static void warn_of_code(struct job *j, struct arena *a)
+{
+    struct strings all = {arena_array(a, j->warnings.count + 1, sizeof(*all.items)), 0};
+
+    if (j->parts.count == 0 || bytes_trim(j->code).len == 0)
+        return;
+    for (size_t i = 0; i < j->warnings.count; i++)
+        all.items[all.count++] = j->warnings.items[i];
+    all.items[all.count++] = BYTES("the job's own code does not run: it has parts, and only theirs runs");
+    j->warnings = all;
+}
+
+/* ---- the job ---- */
+
 bool convert_job(
     const struct convert_rules *rules, struct job *j, size_t record_bytes, int64_t now, struct arena *a)
 {
     struct field_problems *problems = arena_alloc(a, sizeof(*problems));
     struct limits_effective group;
+    struct parts_cut cut;
+    int64_t cut_line = NO_INT, line = NO_INT;
 
     j->error = NULL;
     j->warnings.count = 0;
@@ -151,14 +259,19 @@ bool convert_job(
         return false;
     }
     synonyms_apply(j, a, problems);
+    cut_code(rules, j, a, &cut, problems, &cut_line);
+    const struct parts_cut *lines = cut.count > 0 ? &cut : NULL;
     checks_limits(rules, j, &group);
     creator_rules_apply(&group, j, a, problems);
     fill_strategy(rules, j, a);
-    bool fit = checks_run(rules, j, now, a, problems);
+    checks_run(rules, j, lines, now, a, problems, &line);
     fill_job(rules, j, a);
-    if (!fit) {
+    if (problems->count > 0) {
         refuse_problems(j, problems, a);
+        j->error->line = cut_line != NO_INT ? cut_line : line;
         return false;
     }
-    return make_statements(rules, j, now, a);
+    if (lines == NULL)
+        warn_of_code(j, a);
+    return make_statements(rules, j, lines, now, a);
 }

@@ -185,14 +185,18 @@ static void send_event(
     outbox_send(out, "jobs.events", group, j->job_id, j->trace, &shape_event, &event);
 }
 
-/* Could the completed job be over the limit? Defaults and warnings add little; only replaced code adds much. */
+/* Could the completed job be over the limit? Defaults and warnings add little; replaced code, and many parts and statements, add much. */
 static bool may_be_large(const struct convert_rules *rules, const struct step_record *r, const struct job *j)
 {
-    enum { SLACK = 65536 };
-    size_t bytes = r->raw->value.len + SLACK;
+    enum {
+        SLACK = 65536,
+        NUMBERS = 32,
+        PART = 512
+    }; /* what a statement's numbers and a part's names take up at most */
+    size_t bytes = r->raw->value.len + SLACK + j->parts.count * PART;
 
     for (size_t i = 0; i < j->statements.count; i++)
-        bytes += j->statements.items[i].text.len;
+        bytes += j->statements.items[i].text.len + j->statements.items[i].part.len + NUMBERS;
     return (int64_t)bytes > rules->derived_max_bytes;
 }
 

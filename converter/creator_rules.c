@@ -37,6 +37,7 @@ static const struct {
     {"retry.max_backoff_ms", KIND_NUMBER, offsetof(struct job, retry.max_backoff_ms)},
     {"retry.exit_codes", KIND_LIST, offsetof(struct job, retry.exit_codes)},
     {"retry.errors", KIND_LIST, offsetof(struct job, retry.errors)},
+    {"retry.node_attempts", KIND_NUMBER, offsetof(struct job, retry.node_attempts)},
     {"not_before", KIND_NUMBER, offsetof(struct job, not_before)},
     {"callback_url", KIND_TEXT, offsetof(struct job, callback_url)},
     {"idempotency_key", KIND_TEXT, offsetof(struct job, idempotency_key)},

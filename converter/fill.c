@@ -4,6 +4,7 @@
  */
 #include "converter/fill.h"
 
+#include "converter/language.h"
 #include "converter/variables.h"
 #include "core/retry.h"
 
@@ -124,6 +125,65 @@ static void fill_retry(struct job_retry *r, const struct job_retry *from)
         r->errors = from->errors;
 }
 
+/* ---- parts ---- */
+
+static struct bytes first_type(const struct engine_info *engine)
+{
+    return engine != NULL ? bytes_of(engine->code_types[0]) : BYTES("");
+}
+
+/* Of a part whose code is a piece of the job's SQL. */
+static struct bytes sql_type(const struct engine_info *engine, struct bytes wanted)
+{
+    if (engine == NULL || engine_info_accepts(engine, wanted))
+        return wanted;
+    for (const char *const *type = engine->code_types; *type != NULL; type++)
+        if (language_of(bytes_of(*type)) == LANGUAGE_SQL)
+            return bytes_of(*type);
+    return wanted; /* the checks refuse it */
+}
+
+void fill_unit(const struct convert_rules *rules, const struct job *j, const struct job_part *part,
+    struct fill_unit *out)
+{
+    struct bytes type = j->code_type;
+
+    if (type.len == 0)
+        type = first_type(engine_list_find(rules->engines, j->engine));
+    *out = (struct fill_unit){j->engine, j->target, type};
+    if (part == NULL)
+        return;
+    bool same = part->engine.len == 0 || bytes_equal(part->engine, j->engine);
+    if (part->engine.len > 0)
+        out->engine = part->engine;
+    const struct engine_info *engine = engine_list_find(rules->engines, out->engine);
+    if (part->target.len > 0 || !same)
+        out->target = part->target;
+    if (part->code_type.len > 0)
+        out->code_type = part->code_type;
+    else if (part->code.len == 0)
+        out->code_type = sql_type(engine, type);
+    else if (!same)
+        out->code_type = first_type(engine);
+}
+
+static void fill_parts(const struct convert_rules *rules, struct job *j)
+{
+    struct fill_unit unit;
+
+    for (size_t i = 0; i < j->parts.count; i++) {
+        struct job_part *part = &j->parts.items[i];
+        fill_unit(rules, j, part, &unit);
+        part->engine = unit.engine;
+        part->target = unit.target;
+        part->code_type = unit.code_type;
+        if (part->id.data == NULL)
+            part->id = BYTES("");
+        if (part->code.data == NULL)
+            part->code = BYTES("");
+    }
+}
+
 /* ---- the job ---- */
 
 void fill_strategy(const struct convert_rules *rules, struct job *j, struct arena *a)
@@ -157,7 +217,10 @@ void fill_job(const struct convert_rules *rules, struct job *j, struct arena *a)
         fill_pairs(j, &j->conf, &found.items[i]->conf, found.items[i], a);
         fill_pairs(j, &j->variables, &found.items[i]->variables, found.items[i], a);
         fill_retry(&j->retry, &found.items[i]->retry);
+        fill(&j->retry.node_attempts, found.items[i]->retry.node_attempts, 0, false);
     }
     fill_retry(&j->retry, &rules->retry);
+    fill(&j->retry.node_attempts, 1, 0, false);
     fill_limits(rules, found, j);
+    fill_parts(rules, j);
 }

@@ -305,6 +305,25 @@ static bool dash_comment(const struct sql_lexer *l)
            (unsigned char)l->text.data[l->at + 2] <= ' ';
 }
 
+/* A line that begins, blanks aside, with one of these and has a blank or nothing behind it. */
+static bool is_mark(const struct sql_lexer *l)
+{
+    static const char *const marks[] = {"--@part", "--@engine"};
+    size_t from = l->at;
+
+    while (from > 0 && (l->text.data[from - 1] == ' ' || l->text.data[from - 1] == '\t'))
+        from--;
+    if (from > 0 && l->text.data[from - 1] != '\n')
+        return false;
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        size_t end = l->at + strlen(marks[i]);
+        if (bytes_starts_with(bytes_slice(l->text, l->at, strlen(marks[i])), marks[i]) &&
+            (end >= l->text.len || (classes[(unsigned char)l->text.data[end]] & BLANK) != 0))
+            return true;
+    }
+    return false;
+}
+
 /* What a comment of this kind is: passed over (SQL_END), or a token. */
 static enum sql_kind comment_kind(const struct sql_lexer *l)
 {
@@ -317,7 +336,7 @@ static enum sql_kind comment_kind(const struct sql_lexer *l)
     return SQL_END;
 }
 
-/* To the next byte that is neither blank nor comment; or to a comment that is a token: then *kind. */
+/* To the next byte that is neither blank nor comment; or to a comment or line that is a token: then *kind. */
 static void skip_between(struct sql_lexer *l, enum sql_kind *kind)
 {
     for (;;) {
@@ -328,6 +347,10 @@ static void skip_between(struct sql_lexer *l, enum sql_kind *kind)
         char c = char_at(l, l->at);
         if ((c != '-' && c != '/' && c != '#') || is_delimiter(l, l->at))
             return;
+        if (l->marks && c == '-' && is_mark(l)) {
+            *kind = SQL_MARK;
+            return;
+        }
         if (dash_comment(l) || (c == '#' && (l->has & SQL_HAS_HASH_COMMENT) != 0)) {
             l->at = line_comment_end(l, l->at);
         } else if (c == '/' && char_at(l, l->at + 1) == '*') {
@@ -467,7 +490,9 @@ bool sql_next(struct sql_lexer *l, struct sql_token *t)
 
     skip_between(l, &comment);
     *t = (struct sql_token){.kind = comment, .start = l->at, .end = l->at};
-    if (comment != SQL_END)
+    if (comment == SQL_MARK)
+        t->end = find(l, l->at, '\n');
+    else if (comment != SQL_END)
         t->end = block_comment_end(l, l->at);
     else if (l->at < l->text.len)
         take(l, t);

@@ -69,9 +69,10 @@ enum sql_kind {
     SQL_NUMBER,    /* with the letters that stand right behind its digits */
     SQL_PARAMETER, /* :x, @x, @@x, $1 */
     SQL_SIGN,      /* one byte: an operator or punctuation; "::" is one too */
-    SQL_HINT,     /* a comment that begins with +: a hint to the optimizer. Other comments are passed over. */
-    SQL_GUARDED,  /* a comment that is code, with ! */
-    SQL_DELIMITER /* what DELIMITER has set; only then */
+    SQL_HINT,    /* a comment that begins with +: a hint to the optimizer. Other comments are passed over. */
+    SQL_GUARDED, /* a comment that is code, with ! */
+    SQL_DELIMITER, /* what DELIMITER has set; only then */
+    SQL_MARK /* a line that cuts the text into parts (parts.h), up to its end; only where `marks` asks for it */
 };
 
 /* The words that somebody here asks for. */
@@ -178,6 +179,7 @@ struct sql_lexer {
     size_t at; /* behind the last token */
     struct bytes
         delimiter; /* none: ; is a sign as others are. At most SQL_DELIMITER_MAX bytes; the user of the lexer sets it. */
+    bool marks; /* lines with --@part and --@engine are tokens, not comments; the user of the lexer sets it */
     enum sql_kind previous;
     char previous_sign;
     const char *unclosed; /* what the text leaves open at its end ("a string"), NULL: nothing */

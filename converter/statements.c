@@ -13,31 +13,47 @@
 #include "converter/variables.h"
 #include "converter/verbs.h"
 
-enum { LIMIT_WARNINGS_MAX = 20 };
+enum { LIMIT_WARNINGS_MAX = 20, WARNINGS_MAX = 100 };
 
+/* A piece that is made into statements. */
 struct making {
-    const struct convert_rules *rules;
+    struct statements *all;
+    struct bytes code; /* the whole text: offsets and lines are of it */
     const struct statements_piece *piece;
-    struct limits_effective group;
     enum language language;
     enum sql_dialect dialect;
     bool dialect_is_known;
     struct variables *variables;
     struct findings findings;
-    struct strings warnings;
     size_t limited; /* statements that the row limit changed */
     struct arena *arena;
     struct statements_problem *problem;
 };
 
-static void warn(struct making *m, struct bytes text)
+/* "part a, line 3: ...", "part a: ..." where the text begins with no place. */
+static struct bytes with_part(struct arena *a, struct bytes part, struct bytes text)
 {
-    m->warnings.items[m->warnings.count++] = text;
+    bool has_place = bytes_starts_with(text, "line ") || bytes_starts_with(text, "code: ");
+
+    if (part.len == 0)
+        return text;
+    return arena_printf(a, "part %.*s%s %.*s", BYTES_ARG(part), has_place ? "," : ":", BYTES_ARG(text));
+}
+
+static void warn(struct statements *s, struct bytes part, struct bytes text)
+{
+    if (s->warnings.items == NULL)
+        s->warnings.items = arena_array(s->arena, WARNINGS_MAX + 1, sizeof(*s->warnings.items));
+    if (s->warnings.count < WARNINGS_MAX)
+        s->warnings.items[s->warnings.count++] = with_part(s->arena, part, text);
+    else
+        s->warnings.items[WARNINGS_MAX] = BYTES("there are more warnings about the code");
 }
 
 static bool refuse(struct making *m, const char *code, int64_t line, struct bytes message)
 {
-    *m->problem = (struct statements_problem){code, message, BYTES_NONE, line, NO_INT};
+    *m->problem = (struct statements_problem){
+        code, with_part(m->arena, m->piece->part, message), BYTES_NONE, line, NO_INT};
     return false;
 }
 
@@ -48,34 +64,52 @@ static bool refuse_variables(struct making *m, const struct variables_problem *p
 
 /* ---- splitting ---- */
 
-static bool split(struct making *m, struct split *out)
+static bool split_piece(struct making *m, struct bytes code, struct split *out)
 {
-    const struct statements_piece *p = m->piece;
+    size_t most = SPLIT_STATEMENTS_MAX - m->all->job->statements.count;
 
     *out = (struct split){NULL, 0, NULL, 0};
     if (m->language != LANGUAGE_SQL) {
-        if (!language_has_code(m->language, p->code))
+        if (!language_has_code(m->language, code))
             return refuse(
                 m, "empty_code", NO_INT, BYTES("code: there is nothing to run but white space and comments"));
         out->items = arena_alloc(m->arena, sizeof(*out->items));
-        out->items[0] = (struct job_statement){.length = (int64_t)p->code.len, .first_line = 1};
+        out->items[0] = (struct job_statement){.length = (int64_t)code.len, .first_line = 1};
         out->count = 1;
         return true;
     }
-    switch (split_sql(p->code, m->dialect, SPLIT_STATEMENTS_MAX, m->arena, out)) {
+    switch (split_sql(code, m->dialect, most, m->arena, out)) {
     case SPLIT_OK:
-        break;
+        return true;
     case SPLIT_EMPTY:
         return refuse(
             m, "empty_code", NO_INT, BYTES("code: there is nothing to run but white space, comments and ;"));
     case SPLIT_TOO_MANY:
-        return refuse(m, "too_many_statements", NO_INT,
-            arena_printf(m->arena, "code: it has more than %d statements; submit it as several jobs",
-                SPLIT_STATEMENTS_MAX));
+        break;
+    }
+    return refuse(m, "too_many_statements", NO_INT,
+        arena_printf(m->arena, "code: the job has more than %d statements; submit it as several jobs",
+            SPLIT_STATEMENTS_MAX));
+}
+
+/* The statements of the piece, by their places in the text. */
+static bool split(struct making *m, struct split *out)
+{
+    const struct statements_piece *p = m->piece;
+
+    if (!split_piece(m, bytes_slice(m->code, p->from, p->to - p->from), out))
+        return false;
+    for (size_t i = 0; i < out->count; i++) {
+        struct job_statement *s = &out->items[i];
+        s->index = (int64_t)(m->all->job->statements.count + i);
+        s->offset += (int64_t)p->from;
+        s->first_line += p->first_line - 1;
+        s->part = p->part;
     }
     if (out->unclosed != NULL)
-        warn(m, arena_printf(m->arena, "line %" PRId64 ": %s is not closed",
-                    out->unclosed_line + p->first_line - 1, out->unclosed));
+        warn(m->all, p->part,
+            arena_printf(m->arena, "line %" PRId64 ": %s is not closed",
+                out->unclosed_line + p->first_line - 1, out->unclosed));
     return true;
 }
 
@@ -89,20 +123,18 @@ static void place_findings(struct making *m, const struct job_statement *s, size
         f->offset = s->text.data != NULL
                         ? variables_origin(m->variables, (size_t)s->offset, (size_t)s->length, f->offset)
                         : (size_t)s->offset + f->offset;
-        finding_place(m->piece->code, f->offset, &f->line, &f->column);
-        f->line += m->piece->first_line - 1;
+        finding_place(m->code, f->offset, &f->line, &f->column);
     }
 }
 
-/* s->offset counts in the piece. */
 static void check(struct making *m, const struct job_statement *s, struct bytes text)
 {
     size_t before = m->findings.count;
 
-    if (m->language == LANGUAGE_SQL && m->group.forbidden_sql != NULL)
-        verbs_check(text, m->dialect, m->group.forbidden_sql, m->arena, &m->findings);
-    if (m->language != LANGUAGE_SQL && m->group.forbidden_code != NULL)
-        dangers_check(text, m->language, m->group.forbidden_code, m->arena, &m->findings);
+    if (m->language == LANGUAGE_SQL && m->all->group.forbidden_sql != NULL)
+        verbs_check(text, m->dialect, m->all->group.forbidden_sql, m->arena, &m->findings);
+    if (m->language != LANGUAGE_SQL && m->all->group.forbidden_code != NULL)
+        dangers_check(text, m->language, m->all->group.forbidden_code, m->arena, &m->findings);
     place_findings(m, s, before);
     if (before == 0 && m->findings.count > 0)
         m->problem->statement = s->index;
@@ -123,7 +155,7 @@ static bool refuse_findings(struct making *m)
     for (size_t i = 0; i < m->findings.count; i++) {
         if (i > 0)
             buf_add_char(&all, '\n');
-        buf_add_bytes(&all, finding_text(m, &m->findings.items[i]));
+        buf_add_bytes(&all, with_part(m->arena, m->piece->part, finding_text(m, &m->findings.items[i])));
     }
     if (m->findings.more)
         buf_add_text(&all, "\nand more");
@@ -138,29 +170,30 @@ static bool refuse_findings(struct making *m)
 /* ---- the row limit ---- */
 
 /* Where the statement can't be limited, or its dialect is not known, the fetch is: job.limits.max_result_rows (fill.c). */
-static void limit_rows(struct making *m, struct job_statement *s, struct bytes text, size_t *left_bytes)
+static void limit_rows(struct making *m, struct job_statement *s, struct bytes text)
 {
     struct row_limit limited;
 
-    if (m->language != LANGUAGE_SQL || !m->dialect_is_known || m->group.row_limit <= 0)
+    if (m->language != LANGUAGE_SQL || !m->dialect_is_known || m->all->group.row_limit <= 0)
         return;
-    enum row_limit_end end = row_limit_apply(text, m->dialect, m->group.row_limit, m->arena, &limited);
+    enum row_limit_end end = row_limit_apply(text, m->dialect, m->all->group.row_limit, m->arena, &limited);
     if (end != ROW_LIMIT_ADDED && end != ROW_LIMIT_LOWERED)
         return;
-    if (limited.text.len > *left_bytes)
+    if (limited.text.len > m->all->left_bytes)
         return;
-    *left_bytes -= limited.text.len;
+    m->all->left_bytes -= limited.text.len;
     s->text = limited.text;
     if (m->limited++ < LIMIT_WARNINGS_MAX)
-        warn(m, arena_printf(m->arena,
-                    "line %" PRId64 ": the row limit of this creator was %s: at most %" PRId64 " rows",
-                    s->first_line + m->piece->first_line - 1,
-                    end == ROW_LIMIT_ADDED ? "added" : "put for a larger one", m->group.row_limit));
+        warn(m->all, m->piece->part,
+            arena_printf(m->arena,
+                "line %" PRId64 ": the row limit of this creator was %s: at most %" PRId64 " rows",
+                s->first_line, end == ROW_LIMIT_ADDED ? "added" : "put for a larger one",
+                m->all->group.row_limit));
 }
 
 /* ---- making them ---- */
 
-static bool make(struct making *m, struct job_statement *s, size_t *left_bytes)
+static bool make(struct making *m, struct job_statement *s)
 {
     struct variables_problem problem;
     struct bytes text;
@@ -169,90 +202,128 @@ static bool make(struct making *m, struct job_statement *s, size_t *left_bytes)
         variables_replace(m->variables, (size_t)s->offset, (size_t)s->length, &text, &problem);
     if (end == VARIABLES_REFUSED)
         return refuse_variables(m, &problem);
-    if (end == VARIABLES_TOO_LARGE || (end == VARIABLES_REPLACED && text.len > *left_bytes))
+    if (end == VARIABLES_TOO_LARGE || (end == VARIABLES_REPLACED && text.len > m->all->left_bytes))
         return refuse(m, "too_large", NO_INT,
             arena_printf(m->arena, "with its variables filled in, the code has more than %lld bytes",
-                (long long)m->rules->derived_max_bytes));
+                (long long)m->all->rules->derived_max_bytes));
     if (end == VARIABLES_REPLACED) {
-        *left_bytes -= text.len;
+        m->all->left_bytes -= text.len;
         s->text = text;
     }
     check(m, s, text);
     if (m->findings.count == 0)
-        limit_rows(m, s, text, left_bytes);
+        limit_rows(m, s, text);
     return true;
 }
 
-static bool make_all(struct making *m, struct job *j, size_t *left_bytes)
+/* Room doubles, so that many small pieces cost no more than a large one. */
+static void append(struct statements *s, struct job_statement *items, size_t count)
 {
-    const struct statements_piece *p = m->piece;
+    struct job *j = s->job;
+
+    if (j->statements.count == 0) {
+        j->statements.items = items;
+        j->statements.count = s->room = count;
+        return;
+    }
+    if (j->statements.count + count > s->room) {
+        s->room = 2 * (j->statements.count + count);
+        struct job_statement *all = arena_array(s->arena, s->room, sizeof(*all));
+        if (j->statements.count > 0)
+            memcpy(all, j->statements.items, j->statements.count * sizeof(*all));
+        j->statements.items = all;
+    }
+    memcpy(j->statements.items + j->statements.count, items, count * sizeof(*items));
+    j->statements.count += count;
+}
+
+static bool make_piece(struct making *m)
+{
     struct split pieces;
 
+    m->language = language_of(m->piece->code_type);
+    m->dialect = language_dialect(m->piece->engine, m->piece->code_type, &m->dialect_is_known);
     if (!split(m, &pieces))
         return false;
     for (size_t i = 0; i < pieces.count; i++) {
-        pieces.items[i].index = (int64_t)(j->statements.count + i);
-        if (!make(m, &pieces.items[i], left_bytes))
+        if (!make(m, &pieces.items[i]))
             return false;
     }
     if (m->findings.count > 0)
         return refuse_findings(m);
-    struct job_statement *all = pieces.items;
-    if (j->statements.count > 0) {
-        all = arena_array(m->arena, j->statements.count + pieces.count, sizeof(*all));
-        memcpy(all, j->statements.items, j->statements.count * sizeof(*all));
-        memcpy(all + j->statements.count, pieces.items, pieces.count * sizeof(*all));
-    }
-    for (size_t i = j->statements.count; i < j->statements.count + pieces.count; i++) {
-        all[i].offset += p->offset;
-        all[i].first_line += p->first_line - 1;
-    }
-    j->statements.items = all;
-    j->statements.count += pieces.count;
+    append(m->all, pieces.items, pieces.count);
     return true;
 }
 
-void statements_warn(struct job *j, struct strings more, struct arena *a)
+/* Of a text that is one part, problems and warnings name it; in one of several, the line tells. */
+static struct bytes part_of(const struct statements_text *text)
 {
-    struct strings all = {arena_array(a, j->warnings.count + more.count, sizeof(*all.items)), 0};
-
-    if (more.count == 0)
-        return;
-    for (size_t i = 0; i < j->warnings.count; i++)
-        all.items[all.count++] = j->warnings.items[i];
-    for (size_t i = 0; i < more.count; i++)
-        all.items[all.count++] = more.items[i];
-    j->warnings = all;
+    return text->count == 1 ? text->pieces[0].part : BYTES_NONE;
 }
 
-bool statements_add(const struct convert_rules *rules, struct job *j, const struct statements_piece *p,
-    int64_t now, size_t *left_bytes, struct arena *a, struct statements_problem *problem)
+static bool make_text(struct statements *s, const struct statements_text *text, struct variables *v,
+    struct statements_problem *problem)
 {
-    const struct zone *zone = zones_find(rules->zones, j->timezone);
-    const struct variables_input input = {.code = p->code,
-        .code_type = p->code_type,
+    for (size_t i = 0; i < text->count; i++) {
+        struct making m = {.all = s,
+            .code = text->code,
+            .piece = &text->pieces[i],
+            .variables = v,
+            .arena = s->arena,
+            .problem = problem};
+        if (!make_piece(&m))
+            return false;
+    }
+    return true;
+}
+
+bool statements_add(
+    struct statements *s, const struct statements_text *text, struct statements_problem *problem)
+{
+    const struct job *j = s->job;
+    const struct zone *zone = zones_find(s->rules->zones, j->timezone);
+    const struct variables_input input = {.code = text->code,
+        .code_type = text->code_type,
         .given = &j->variables,
         .user = j->user,
         .submitter = j->submitter,
         .zone = zone != NULL ? zone : zone_of_utc,
-        .submitted_at = j->submitted_at != NO_INT ? j->submitted_at : now,
-        .max_bytes = *left_bytes,
-        .first_line = p->first_line};
-    struct making m = {.rules = rules,
-        .piece = p,
-        .language = language_of(p->code_type),
-        .warnings = {arena_array(a, LIMIT_WARNINGS_MAX + 1, sizeof(struct bytes)), 0},
-        .arena = a,
-        .problem = problem};
+        .submitted_at = j->submitted_at != NO_INT ? j->submitted_at : s->now,
+        .max_bytes = s->left_bytes};
     struct variables_problem wrong;
 
-    checks_limits(rules, j, &m.group);
-    m.dialect = language_dialect(p->engine, p->code_type, &m.dialect_is_known);
-    m.variables = variables_new(&input, a, &wrong);
-    if (m.variables == NULL)
-        return refuse_variables(&m, &wrong);
-    bool done = make_all(&m, j, left_bytes);
-    statements_warn(j, variables_warnings(m.variables), a);
-    statements_warn(j, m.warnings, a);
+    struct variables *v = variables_new(&input, s->arena, &wrong);
+    if (v == NULL) {
+        struct bytes part = wrong.line != NO_INT ? part_of(text) : BYTES_NONE;
+        *problem = (struct statements_problem){
+            wrong.code, with_part(s->arena, part, wrong.message), BYTES_NONE, wrong.line, NO_INT};
+        return false;
+    }
+    bool done = make_text(s, text, v, problem);
+    struct strings more = variables_warnings(v);
+    for (size_t i = 0; i < more.count; i++)
+        warn(s, part_of(text), more.items[i]);
     return done;
+}
+
+void statements_begin(struct statements *s, const struct convert_rules *rules, struct job *j, int64_t now,
+    size_t left_bytes, struct arena *a)
+{
+    *s = (struct statements){.rules = rules, .job = j, .now = now, .left_bytes = left_bytes, .arena = a};
+    checks_limits(rules, j, &s->group);
+    j->statements.count = 0;
+}
+
+void statements_end(struct statements *s)
+{
+    struct job *j = s->job;
+    if (s->warnings.count == 0)
+        return;
+    size_t more = s->warnings.count + (s->warnings.items[WARNINGS_MAX].data != NULL ? 1 : 0);
+    struct strings all = {arena_array(s->arena, j->warnings.count + more, sizeof(*all.items)), 0};
+    for (size_t i = 0; i < j->warnings.count; i++)
+        all.items[all.count++] = j->warnings.items[i];
+    for (size_t i = 0; i < more; i++)
+        all.items[all.count++] = s->warnings.items[i];
+    j->warnings = all;
 }

@@ -8,6 +8,7 @@
 #include "core/defaults.h"
 #include "core/limits.h"
 #include "core/retry.h"
+#include "core/strategy.h"
 
 static const struct {
     const char *name;
@@ -22,6 +23,7 @@ static const struct {
     {"retry.max_attempts", offsetof(struct job_default, retry.max_attempts), 1, RETRY_ATTEMPTS_MAX},
     {"retry.backoff_ms", offsetof(struct job_default, retry.backoff_ms), 0, RETRY_BACKOFF_MAX_MS},
     {"retry.max_backoff_ms", offsetof(struct job_default, retry.max_backoff_ms), 0, RETRY_BACKOFF_MAX_MS},
+    {"retry.node_attempts", offsetof(struct job_default, retry.node_attempts), 1, RETRY_ATTEMPTS_MAX},
 };
 #define NUMBERS (sizeof numbers / sizeof numbers[0])
 
@@ -127,17 +129,6 @@ static bool check_retry(const struct job_default *d, struct arena *a, struct fie
     return ok;
 }
 
-static bool strategy_is_good(const struct job_strategy *s)
-{
-    static const char *const kinds[] = {"single", "race", "all", "fallback"};
-    bool known = false;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        known = known || bytes_equal_text(s->kind, kinds[i]);
-    for (size_t i = 0; i < s->targets.count; i++)
-        known = known && is_plain_text(s->targets.items[i]);
-    return known;
-}
-
 bool default_check(const struct job_default *d, struct arena *a, struct field_problems *problems)
 {
     struct default_selector selector;
@@ -148,10 +139,9 @@ bool default_check(const struct job_default *d, struct arena *a, struct field_pr
     ok = check_numbers(d, a, problems) && ok;
     ok = check_maps(d, a, problems) && ok;
     ok = check_retry(d, a, problems) && ok;
-    if (d->strategy && !strategy_is_good(d->strategy))
-        ok = problem(
-            problems, BYTES("strategy.kind"), "bad_value", BYTES("expected single, race, all or fallback"));
-    return ok;
+    /* Whether its targets are such only the converter knows, which knows the job's engine. */
+    return (!d->strategy || strategy_check(d->strategy, BYTES("strategy"), selector.engine, a, problems)) &&
+           ok;
 }
 
 /* ---- what of a document written by hand counts ---- */
@@ -189,6 +179,7 @@ void default_tame(struct job_default *d, struct arena *a)
             memcpy((char *)d + numbers[i].offset, &none, sizeof none);
     tame_maps(d);
     tame_retry(&d->retry, a);
-    if (d->strategy && !strategy_is_good(d->strategy))
+    struct field_problems ignored = {.count = 0};
+    if (d->strategy && !strategy_check(d->strategy, BYTES(""), BYTES_NONE, a, &ignored))
         d->strategy = NULL;
 }

@@ -74,6 +74,108 @@ static bool read_scope(const json_t *manifest, bool *shared, struct error *e)
            error_set(e, "bad_manifest", "\"scope\" must be \"user\" or \"shared\"");
 }
 
+/* ---- targets ---- */
+
+static bool read_member(const char *group, const char *name, const json_t *weight, struct arena *a,
+    struct engine_member *out, struct error *e)
+{
+    int64_t value = json_is_integer(weight) ? (int64_t)json_integer_value(weight) : -1;
+    if (!name[0] || value < 0 || value > ENGINE_WEIGHT_MAX)
+        return error_set(e, "bad_manifest",
+            "\"targets\".\"%s\".\"any_of\".\"%s\" must be a name with a weight, 0 to %d", group, name,
+            ENGINE_WEIGHT_MAX);
+    *out = (struct engine_member){arena_text(a, bytes_of(name)), value};
+    return true;
+}
+
+/* {"any_of": {"warehouse-1": 3, ...}} */
+static bool read_group(
+    const char *name, json_t *any_of, struct arena *a, struct engine_group *out, struct error *e)
+{
+    const char *member;
+    json_t *weight;
+    struct engine_member *members = arena_array(a, json_object_size(any_of) + 1, sizeof *members);
+    *out = (struct engine_group){.name = arena_text(a, bytes_of(name)), .members = members};
+    json_object_foreach(any_of, member, weight)
+    {
+        if (!read_member(name, member, weight, a, &members[out->count], e))
+            return false;
+        out->weight += members[out->count++].weight;
+    }
+    return out->weight > 0 ||
+           error_set(e, "bad_manifest",
+               "\"targets\".\"%s\".\"any_of\" must be an object of names with weights, one above 0", name);
+}
+
+/* A target is {}, or a group. */
+static bool read_target(
+    const char *name, json_t *target, struct arena *a, struct engine_info *out, struct error *e)
+{
+    json_t *any_of = json_object_get(target, "any_of");
+    if (!name[0] || !json_is_object(target) || json_object_size(target) != (any_of ? 1 : 0))
+        return error_set(e, "bad_manifest",
+            "\"targets\".\"%s\" must be {}, or {\"any_of\": {NAME: WEIGHT, ...}} for a group of equals",
+            name);
+    if (!any_of)
+        return true;
+    struct engine_group *groups = arena_array(a, out->group_count + 1, sizeof *groups);
+    if (out->group_count)
+        memcpy(groups, out->groups, out->group_count * sizeof *groups);
+    out->groups = groups;
+    return read_group(name, any_of, a, &groups[out->group_count++], e);
+}
+
+static bool has(const char *const *names, struct bytes name)
+{
+    for (size_t n = 0; names[n]; n++)
+        if (bytes_equal_text(name, names[n]))
+            return true;
+    return false;
+}
+
+/* The names of the object, then members that it does not have. */
+static bool name_targets(json_t *targets, struct arena *a, struct engine_info *out, struct error *e)
+{
+    const char *name;
+    json_t *target;
+    size_t count = 0, most = json_object_size(targets);
+    for (size_t g = 0; g < out->group_count; g++)
+        most += out->groups[g].count;
+    const char **names = arena_array(a, most + 1, sizeof *names);
+    json_object_foreach(targets, name, target) names[count++] = arena_text(a, bytes_of(name));
+    for (size_t g = 0; g < out->group_count; g++) {
+        for (size_t m = 0; m < out->groups[g].count; m++) {
+            const char *member = out->groups[g].members[m].name;
+            if (json_object_get(json_object_get(targets, member), "any_of"))
+                return error_set(e, "bad_manifest",
+                    "\"targets\".\"%s\".\"any_of\" must hold targets: \"%s\" is a group itself",
+                    out->groups[g].name, member);
+            if (!has(names, bytes_of(member)))
+                names[count++] = member;
+        }
+    }
+    out->targets = names;
+    return true;
+}
+
+static bool read_targets(const json_t *manifest, struct arena *a, struct engine_info *out, struct error *e)
+{
+    json_t *targets = json_object_get(manifest, "targets");
+    const char *name;
+    json_t *target;
+    const char **list = NULL;
+    if (targets && !json_is_array(targets) && !json_is_object(targets))
+        return error_set(e, "bad_manifest", "\"targets\" must be an array of names, or an object");
+    if (!json_is_object(targets)) {
+        if (!text_array(manifest, "targets", false, a, &list, e))
+            return false;
+        out->targets = targets ? list : NULL;
+        return true;
+    }
+    json_object_foreach(targets, name, target) if (!read_target(name, target, a, out, e)) return false;
+    return name_targets(targets, a, out, e);
+}
+
 static bool read_manifest(
     const json_t *manifest, const char *name, struct arena *a, struct engine_info *out, struct error *e)
 {
@@ -83,18 +185,16 @@ static bool read_manifest(
     const char *about = json_string_value(json_object_get(manifest, "about"));
     const char **command = NULL;
     const char **code_types = NULL;
-    const char **environment = NULL, **targets = NULL, **conf = NULL;
+    const char **environment = NULL, **conf = NULL;
     if (!read_scope(manifest, &out->shared, e) || !text_array(manifest, "command", true, a, &command, e) ||
         !text_array(manifest, "code_types", true, a, &code_types, e) ||
         !text_array(manifest, "environment", false, a, &environment, e) ||
-        !text_array(manifest, "targets", false, a, &targets, e) ||
-        !text_array(manifest, "conf", false, a, &conf, e))
+        !read_targets(manifest, a, out, e) || !text_array(manifest, "conf", false, a, &conf, e))
         return false;
     command[0] = find_program(out->folder, command[0], a);
     out->command = command;
     out->code_types = code_types;
     out->environment = environment;
-    out->targets = json_object_get(manifest, "targets") ? targets : NULL;
     out->conf = json_object_get(manifest, "conf") ? conf : NULL;
     out->name = arena_text(a, bytes_of(engine));
     out->about = arena_text(a, bytes_of(about));
@@ -176,7 +276,7 @@ void engine_list_close(struct engine_list *l)
 
 const struct engine_info *engine_list_find(const struct engine_list *l, struct bytes name)
 {
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; l && i < l->count; i++)
         if (bytes_equal_text(name, l->items[i].name))
             return &l->items[i];
     return NULL;
@@ -193,14 +293,6 @@ const struct engine_info *engine_list_at(const struct engine_list *l, size_t ind
     return &l->items[index];
 }
 
-static bool has(const char *const *names, struct bytes name)
-{
-    for (size_t n = 0; names[n]; n++)
-        if (bytes_equal_text(name, names[n]))
-            return true;
-    return false;
-}
-
 bool engine_info_accepts(const struct engine_info *i, struct bytes code_type)
 {
     return has(i->code_types, code_type);
@@ -214,6 +306,43 @@ bool engine_info_has_target(const struct engine_info *i, struct bytes target)
 bool engine_info_has_conf(const struct engine_info *i, struct bytes name)
 {
     return !i->conf || has(i->conf, name);
+}
+
+static const struct engine_group *find_group(const struct engine_info *i, struct bytes name)
+{
+    for (size_t g = 0; g < i->group_count; g++)
+        if (bytes_equal_text(name, i->groups[g].name))
+            return &i->groups[g];
+    return NULL;
+}
+
+/* FNV's upper bits know little of the last bytes: they are mixed (the finalizer of MurmurHash 3). */
+static uint64_t mix(uint64_t h)
+{
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+    return h ^ (h >> 33);
+}
+
+struct bytes engine_info_pick(const struct engine_info *i, struct bytes group, struct bytes seed)
+{
+    const struct engine_group *g = find_group(i, group);
+    if (!g)
+        return BYTES_NONE;
+    int64_t at = (int64_t)(mix(bytes_hash(seed) ^ mix(bytes_hash(group))) % (uint64_t)g->weight);
+    size_t m = 0;
+    while (at >= g->members[m].weight)
+        at -= g->members[m++].weight;
+    return bytes_of(g->members[m].name);
+}
+
+struct engine_target engine_list_target(const struct engine_list *l, struct bytes text, struct bytes of)
+{
+    const char *at = text.len ? memchr(text.data, '@', text.len) : NULL;
+    size_t before = at ? (size_t)(at - text.data) : 0;
+    if (!at || !engine_list_find(l, bytes_slice(text, 0, before)))
+        return (struct engine_target){of, text};
+    return (struct engine_target){bytes_slice(text, 0, before), bytes_slice(text, before + 1, text.len)};
 }
 
 void engine_info_names(const char *const *names, struct buf *out)

@@ -175,6 +175,11 @@ bool job_variable_name_is_valid(struct bytes name)
            (is_letter(name.data[0]) || name.data[0] == '_') && all_are(name, "_.-");
 }
 
+bool job_part_id_is_valid(struct bytes id)
+{
+    return id.len > 0 && id.len <= NAME_MAX_LEN && all_are(id, "_.-");
+}
+
 bool job_key_is_valid(struct bytes key)
 {
     return key.len > 0 && key.len <= KEY_MAX_LEN && all_are(key, "_.-/:@");

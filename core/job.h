@@ -191,14 +191,22 @@ struct bytes job_group(struct arena *a, const struct job *j);
 const struct job_part *job_part_find(const struct job *j, struct bytes id); /* NULL: there is none */
 /* The text of a statement: its own, or the slice of the code of its part or job. */
 struct bytes job_statement_text(const struct job *j, const struct job_statement *s);
+/* The label `cache`: how old an earlier result may be that serves instead of a run. *ms NO_INT: there is no such label. False: it is no
+ * duration (core/duration.h) of 1 ms to JOB_CACHE_MAX_MS. */
+bool job_cache_ttl(const struct job *j, int64_t *ms);
+#define JOB_CACHE_MAX_MS (366 * 24 * 3600 * (int64_t)1000)
+#define JOB_CACHE_WANTED "how old a result may be that serves instead of a run: 10m, 1h, 1d, at most 366d"
 /* [A-Za-z0-9._@-]{1,64}, and neither "." nor "..": names become folders. */
 bool job_name_is_valid(struct bytes creator_or_user);
 /* A variable's: [A-Za-z_][A-Za-z0-9_.-]*, up to JOB_VARIABLE_BYTES. */
 bool job_variable_name_is_valid(struct bytes name);
+/* A part's id: [A-Za-z0-9_.-]{1,64}. */
+bool job_part_id_is_valid(struct bytes id);
 /* A key of conf, labels or source: 1 to 255 letters, digits and _ . - / : @, so that it can stand in a query, a path and a setting. */
 bool job_key_is_valid(struct bytes key);
 #define JOB_VARIABLE_BYTES 128
-#define JOB_PAIRS_MAX 256       /* variables, or settings of the engine */
+#define JOB_PAIRS_MAX 256 /* variables, or settings of the engine */
+#define JOB_PARTS_MAX 1000
 #define JOB_VALUE_BYTES 65536   /* most of a setting's value */
 #define JOB_NAME_CHARACTERS 256 /* most of a job's own name */
 #define JOB_KEY_BYTES 255       /* most of an idempotency key */

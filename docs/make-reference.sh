@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes docs/reference/*.md from what the programs themselves print: settings, routes, records, errors, variables, checks, the command line.
+# Makes docs/reference/*.md from what the programs themselves print: settings, routes, records, errors, variables, checks, passes, the
+# command line.
 # A flow test compares the committed pages with it.
 #
 #     docs/make-reference.sh [OUT]      OUT: the folder, default docs/reference; programs: MILLRACE_BUILD_DIR (build/release, by ./run build)
@@ -18,4 +19,5 @@ done
 "$bin/codec-tool" errors >"$out/errors.md"
 "$bin/variables-tool" markdown >"$out/variables.md"
 "$bin/rules-tool" markdown >"$out/checks.md"
+"$bin/plan-tool" markdown >"$out/passes.md"
 "$bin/millrace" help --markdown >"$out/cli.md"

@@ -12,12 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converter/part_graph.h"
 #include "converter/synonyms.h"
 #include "core/retry.h"
+#include "core/strategy.h"
 
-#define MAX_ATTEMPTS 100
-#define PARTS_MAX 1000 /* each is compared with all before it */
-#define SHOWN_MAX 80   /* bytes of what came, in details */
+#define SHOWN_MAX 80    /* bytes of what came, in details */
+#define ENGINES_SEEN 32 /* of one job; what more it names counts nothing for its settings */
 
 /* ---- refusals ---- */
 
@@ -65,6 +66,13 @@ static void problem(struct check *c, struct bytes field, const char *code, struc
 {
     if (c->problems->count < SHAPE_PROBLEMS_MAX && !has_problem(c, field))
         c->problems->items[c->problems->count++] = (struct field_problem){field, code, detail};
+}
+
+/* What a check that ingest shares with the converter has found. */
+static void take_problems(struct check *c, const struct field_problems *found)
+{
+    for (size_t i = 0; i < found->count; i++)
+        problem(c, found->items[i].field, found->items[i].code, found->items[i].detail);
 }
 
 static bool is_blank(struct bytes b)
@@ -124,28 +132,61 @@ static void check_target(struct check *c, struct bytes field, struct bytes engin
     buf_release(&hint);
 }
 
-/* Does any engine of the job take this setting? */
-static bool takes_conf(struct check *c, struct bytes name, struct buf *hint)
+/* The engines that a job names, each once. */
+struct engines_used {
+    struct bytes names[ENGINES_SEEN];
+    size_t count;
+};
+
+static void use_engine(struct engines_used *used, struct bytes name)
 {
-    const struct job *j = c->job;
-    bool takes = j->engine.len > 0 && c->rules->has(c->rules->self, j->engine, ENGINE_CONF, name, hint);
-    for (size_t i = 0; i < j->parts.count && i < PARTS_MAX && !takes; i++) {
-        struct bytes engine = j->parts.items[i].engine;
-        takes = engine.len > 0 && c->rules->has(c->rules->self, engine, ENGINE_CONF, name, hint);
+    for (size_t i = 0; i < used->count; i++)
+        if (bytes_equal(used->names[i], name))
+            return;
+    if (name.len > 0 && used->count < ENGINES_SEEN)
+        used->names[used->count++] = name;
+}
+
+static void use_strategy(struct engines_used *used, const struct job_strategy *s)
+{
+    struct strategy_target target;
+    for (size_t i = 0; s && i < s->targets.count && i < STRATEGY_TARGETS_MAX; i++)
+        if (strategy_target_parse(s->targets.items[i], BYTES_NONE, &target))
+            use_engine(used, target.engine);
+}
+
+static struct engines_used engines_of(const struct job *j)
+{
+    struct engines_used used = {.count = 0};
+    use_engine(&used, j->engine);
+    use_strategy(&used, j->strategy);
+    for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++) {
+        use_engine(&used, j->parts.items[i].engine);
+        use_strategy(&used, j->parts.items[i].strategy);
     }
+    return used;
+}
+
+/* Does any engine of the job take this setting? */
+static bool takes_conf(struct check *c, const struct engines_used *used, struct bytes name, struct buf *hint)
+{
+    bool takes = false;
+    for (size_t i = 0; i < used->count && !takes; i++)
+        takes = c->rules->has(c->rules->self, used->names[i], ENGINE_CONF, name, hint);
     return takes;
 }
 
 static void check_conf(struct check *c)
 {
     const struct job *j = c->job;
-    if (j->engine.len == 0 && j->parts.count == 0)
+    const struct engines_used used = engines_of(j);
+    if (used.count == 0)
         return; /* told already: which settings there are depends on the engine */
     for (size_t i = 0; i < j->conf.count; i++) {
         struct buf hint;
         struct bytes name = bytes_cut(j->conf.items[i].key, SHOWN_MAX);
         buf_init(&hint);
-        if (!takes_conf(c, j->conf.items[i].key, &hint))
+        if (!takes_conf(c, &used, j->conf.items[i].key, &hint))
             problem(c, arena_printf(c->arena, "conf.%.*s", BYTES_ARG(name)), "unknown_field",
                 arena_printf(
                     c->arena, "the engine has no such setting; known: %.*s", BYTES_ARG(buf_bytes(&hint))));
@@ -153,26 +194,56 @@ static void check_conf(struct check *c)
     }
 }
 
+/* ---- parts and strategies ---- */
+
+static void check_strategy_of(struct check *c, struct bytes field, const struct job_strategy *s,
+    struct bytes engine, struct bytes code_type)
+{
+    struct field_problems found = {.count = 0};
+    struct strategy_target target;
+    if (!s || !s->kind.data)
+        return;
+    strategy_check(s, field, engine, c->arena, &found);
+    take_problems(c, &found);
+    for (size_t i = 0; i < s->targets.count && i < STRATEGY_TARGETS_MAX; i++) {
+        struct bytes path = arena_printf(c->arena, "%.*s.targets[%zu]", BYTES_ARG(field), i);
+        if (!strategy_target_parse(s->targets.items[i], engine, &target) || target.engine.len == 0)
+            continue;
+        /* Without an engine of its own it is told of the job or part already. */
+        if (!bytes_equal(target.engine, engine))
+            check_engine(c, path, path, target.engine, code_type);
+        check_target(c, path, target.engine, target.target);
+    }
+}
+
 static void check_part(struct check *c, size_t index)
 {
     const struct job_part *part = &c->job->parts.items[index];
-    struct bytes id = arena_printf(c->arena, "parts[%zu].id", index);
     struct bytes engine = arena_printf(c->arena, "parts[%zu].engine", index);
     struct bytes code = arena_printf(c->arena, "parts[%zu].code", index);
+    struct bytes runs_on = part->engine.len ? part->engine : c->job->engine;
 
-    if (part->id.data && !job_name_is_valid(part->id))
-        problem(c, id, "bad_name", BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -"));
-    for (size_t i = 0; i < index; i++)
-        if (part->id.data && bytes_equal(part->id, c->job->parts.items[i].id))
-            problem(c, id, "bad_parts", BYTES("another part has this id"));
     if (part->code.data && is_blank(part->code))
-        problem(c, code, "empty_code", BYTES("there is nothing to run"));
-    /* A part without an engine runs on the job's. */
-    if (part->engine.len > 0)
+        problem(c, code, part->code.len ? "empty_code" : "missing", BYTES("there is nothing to run"));
+    if (runs_on.len == 0)
+        problem(c, engine, "missing", BYTES("the name of an engine; the job has none either"));
+    else if (part->engine.len > 0 || part->code_type.len > 0)
         check_engine(
-            c, engine, arena_printf(c->arena, "parts[%zu].code_type", index), part->engine, part->code_type);
-    check_target(c, arena_printf(c->arena, "parts[%zu].target", index),
-        part->engine.len ? part->engine : c->job->engine, part->target);
+            c, engine, arena_printf(c->arena, "parts[%zu].code_type", index), runs_on, part->code_type);
+    check_target(c, arena_printf(c->arena, "parts[%zu].target", index), runs_on, part->target);
+    check_strategy_of(
+        c, arena_printf(c->arena, "parts[%zu].strategy", index), part->strategy, runs_on, part->code_type);
+}
+
+static void check_parts(struct check *c)
+{
+    const struct job *j = c->job;
+    struct field_problems found = {.count = 0};
+    part_graph_check_fields(j->parts.items, j->parts.count, c->arena, &found);
+    take_problems(c, &found);
+    for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++)
+        check_part(c, i);
+    check_strategy_of(c, BYTES("strategy"), j->strategy, j->engine, j->code_type);
 }
 
 static void check_code(struct check *c)
@@ -187,10 +258,7 @@ static void check_code(struct check *c)
     if (j->parts.count == 0 && is_blank(j->code))
         problem(c, BYTES("code"), j->code.len ? "empty_code" : "missing",
             BYTES("what to run; it may not be blank"));
-    if (j->parts.count > PARTS_MAX)
-        problem(c, BYTES("parts"), "too_many", arena_printf(c->arena, "at most %d parts", PARTS_MAX));
-    for (size_t i = 0; i < j->parts.count && i < PARTS_MAX; i++)
-        check_part(c, i);
+    check_parts(c);
 }
 
 static void check_range(struct check *c, struct bytes field, int64_t value, int64_t min, int64_t max)
@@ -209,9 +277,10 @@ static void check_numbers(struct check *c)
     check_range(c, BYTES("limits.run_timeout_ms"), j->limits.run_timeout_ms, 0, year_ms);
     check_range(c, BYTES("limits.max_log_bytes"), j->limits.max_log_bytes, 0, INT64_MAX);
     check_range(c, BYTES("limits.max_result_rows"), j->limits.max_result_rows, 0, INT64_MAX);
-    check_range(c, BYTES("retry.max_attempts"), j->retry.max_attempts, 1, MAX_ATTEMPTS);
+    check_range(c, BYTES("retry.max_attempts"), j->retry.max_attempts, 1, RETRY_ATTEMPTS_MAX);
     check_range(c, BYTES("retry.backoff_ms"), j->retry.backoff_ms, 0, year_ms);
     check_range(c, BYTES("retry.max_backoff_ms"), j->retry.max_backoff_ms, 0, year_ms);
+    check_range(c, BYTES("retry.node_attempts"), j->retry.node_attempts, 1, RETRY_ATTEMPTS_MAX);
 }
 
 /* Which failed tries are repeated: core/retry.h. */
@@ -236,15 +305,11 @@ static void check_retry_rules(struct check *c)
     }
 }
 
-static void check_strategy(struct check *c)
+static void check_cache(struct check *c)
 {
-    static const char *const kinds[] = {"single", "race", "all", "fallback"};
-    if (!c->job->strategy || !c->job->strategy->kind.data)
-        return;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (bytes_equal_text(c->job->strategy->kind, kinds[i]))
-            return;
-    problem(c, BYTES("strategy.kind"), "bad_value", BYTES("single, race, all or fallback"));
+    int64_t ms;
+    if (!job_cache_ttl(c->job, &ms))
+        problem(c, BYTES("labels.cache"), "bad_value", BYTES(JOB_CACHE_WANTED));
 }
 
 static void check_texts(struct check *c)
@@ -284,6 +349,15 @@ static bool take_key(struct check *c, struct bytes header_key)
     return bytes_is_utf8(header_key);
 }
 
+/* With parts, a client may leave out what they all have. */
+static void complete_parts(json_t *object)
+{
+    static const char *const fields[] = {"engine", "code"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (json_array_size(json_object_get(object, "parts")) > 0 && !json_object_get(object, fields[i]))
+            json_object_set_new(object, fields[i], json_string(""));
+}
+
 static const struct refusal *check_all(const struct submit_rules *rules, json_t *object,
     struct bytes header_key, struct arena *a, struct job *job)
 {
@@ -291,6 +365,7 @@ static const struct refusal *check_all(const struct submit_rules *rules, json_t 
         refusal_make(a, 422, "invalid", BYTES("the submission can't be accepted as it is; see errors"));
     struct check c = {rules, a, job, &why->problems};
     synonyms_complete(object);
+    complete_parts(object);
     bool readable = shape_from_json(&shape_submitted, object, SHAPE_STRICT, a, job, &why->problems);
 
     readable = take_key(&c, header_key) && readable && why->problems.count == 0;
@@ -303,7 +378,7 @@ static const struct refusal *check_all(const struct submit_rules *rules, json_t 
     check_code(&c);
     check_numbers(&c);
     check_retry_rules(&c);
-    check_strategy(&c);
+    check_cache(&c);
     check_texts(&c);
     return why->problems.count > 0 ? why : NULL;
 }

@@ -12,70 +12,61 @@
 #define OF(member) offsetof(struct planner_settings, member)
 const struct setting planner_settings_table[] = {
     {"http.port", SETTING_INT, OF(stage.http_port), "8422", 0, 65535, "port of /metrics, /healthz, ..."},
-    {"pools", SETTING_TEXT, OF(pools), "default", 1, 1000,
-        "pools that have executors, with commas between; a job names one in its label pool"},
+    {"engines.dir", SETTING_TEXT, OF(engines_dir), "engines", 1, 4096,
+        "folder with one folder per engine, each with an engine.json: their targets"},
+    PLAN_SETTINGS(struct planner_settings, plan),
     {"derived.max_bytes", SETTING_SIZE, OF(derived_max_bytes), "8m", 4096, 10 * 1024 * 1024,
         "most bytes of what a submission becomes"},
     SETTING_END,
 };
 
 static const char *const fixed_outputs[] = {"jobs.events", "jobs.dead", "jobs.planned"};
-enum { FIXED_OUTPUTS = sizeof(fixed_outputs) / sizeof(fixed_outputs[0]), POOLS_MAX = 32 };
+enum { FIXED_OUTPUTS = sizeof(fixed_outputs) / sizeof(fixed_outputs[0]) };
 
 struct planner {
-    struct plan_rules rules;
-    char *names; /* the setting's copy: pools[] point into it */
-    struct bytes pools[POOLS_MAX];
-    char *topics[POOLS_MAX]; /* of pools[i]; owned */
-    const char *outputs[FIXED_OUTPUTS + POOLS_MAX + 1];
+    struct plan_world world;
+    struct engine_list *engines;
+    const char *topics[PLAN_POOLS_MAX]; /* of world.rules.pools.items[i]; in the world's arena */
+    const char *outputs[FIXED_OUTPUTS + PLAN_POOLS_MAX + 1];
 };
 
-static char *topic_of(const char *pool)
+static const char *topic_of(struct bytes pool, struct arena *a)
 {
     struct buf name;
 
     buf_init(&name);
-    bus_planned_topic(pool, &name);
-    buf_add_char(&name, '\0');
-    return name.data; /* handed over */
+    bus_planned_topic(arena_text(a, pool), &name);
+    const char *topic = arena_text(a, buf_bytes(&name));
+    buf_release(&name);
+    return topic;
 }
 
-static bool add_pool(struct planner *p, char *name, struct error *e)
+static void name_outputs(struct planner *p)
 {
-    struct bytes pool = bytes_of(name);
+    size_t outputs = 0;
 
-    if (!plan_pool_is_valid(pool))
-        return error_set(e, "bad_setting", "pools: '%s' is no pool's name: a-z 0-9 -, up to 32", name);
-    if (p->rules.pools.count == POOLS_MAX)
-        return error_set(e, "bad_setting", "pools: more than %d", POOLS_MAX);
-    size_t i = p->rules.pools.count++;
-    p->topics[i] = topic_of(name);
-    p->pools[i] = pool;
-    return true;
+    for (size_t i = 0; i < FIXED_OUTPUTS; i++)
+        p->outputs[outputs++] = fixed_outputs[i];
+    for (size_t i = 0; i < p->world.rules.pools.count; i++) {
+        p->topics[i] = topic_of(p->world.rules.pools.items[i], &p->world.arena);
+        if (strcmp(p->topics[i], "jobs.planned") != 0)
+            p->outputs[outputs++] = p->topics[i];
+    }
 }
 
 bool planner_open(struct stage_world *w, void **self, struct error *e)
 {
     const struct planner_settings *s = w->settings;
     struct planner *p = calloc(1, sizeof(*p));
-    char *rest = NULL;
-    size_t outputs = 0;
 
-    if (p == NULL || (p->names = strdup(s->pools)) == NULL)
+    if (p == NULL)
         log_fatal("out_of_memory", "what=planner");
-    p->rules = (struct plan_rules){.pools = {p->pools, 0}, .derived_max_bytes = s->derived_max_bytes};
-    for (char *name = strtok_r(p->names, ", ", &rest); name != NULL; name = strtok_r(NULL, ", ", &rest)) {
-        if (!add_pool(p, name, e)) {
-            planner_close(p);
-            return false;
-        }
+    p->engines = engine_list_open(s->engines_dir, e);
+    if (p->engines == NULL || !plan_world_open(&p->world, &s->plan, p->engines, s->derived_max_bytes, e)) {
+        planner_close(p);
+        return false;
     }
-    for (size_t i = 0; i < FIXED_OUTPUTS; i++)
-        p->outputs[outputs++] = fixed_outputs[i];
-    for (size_t i = 0; i < p->rules.pools.count; i++) {
-        if (strcmp(p->topics[i], "jobs.planned") != 0)
-            p->outputs[outputs++] = p->topics[i];
-    }
+    name_outputs(p);
     w->outputs = p->outputs;
     *self = p;
     return true;
@@ -85,9 +76,8 @@ void planner_close(void *self)
 {
     struct planner *p = self;
 
-    for (size_t i = 0; i < p->rules.pools.count; i++)
-        free(p->topics[i]);
-    free(p->names);
+    engine_list_close(p->engines);
+    plan_world_release(&p->world);
     free(p);
 }
 
@@ -95,8 +85,8 @@ void planner_close(void *self)
 
 static const char *topic_for(const struct planner *p, const struct job *j)
 {
-    for (size_t i = 0; i < p->rules.pools.count; i++) {
-        if (bytes_equal(p->rules.pools.items[i], j->pool))
+    for (size_t i = 0; i < p->world.rules.pools.count; i++) {
+        if (bytes_equal(p->world.rules.pools.items[i], j->pool))
             return p->topics[i];
     }
     return "jobs.planned";
@@ -118,13 +108,11 @@ static void send_event(const struct step_record *r, struct job *j, struct bytes 
     outbox_send(out, "jobs.events", group, j->job_id, j->trace, &shape_event, &event);
 }
 
-/* A plan adds nodes, which are small against the code that they refer to. */
 static bool may_be_large(const struct plan_rules *rules, const struct step_record *r, const struct job *j)
 {
-    enum { SLACK = 65536, NODE_BYTES = 512 };
-    size_t bytes = r->raw->value.len + SLACK + j->nodes.count * NODE_BYTES;
+    enum { SLACK = 65536 };
 
-    return (int64_t)bytes > rules->derived_max_bytes;
+    return (int64_t)(r->raw->value.len + SLACK + plan_bytes(j)) > rules->derived_max_bytes;
 }
 
 enum step_verdict planner_step(void *self, struct step_record *r, struct outbox *out, struct error *e)
@@ -137,11 +125,11 @@ enum step_verdict planner_step(void *self, struct step_record *r, struct outbox 
         return STEP_REJECT;
     }
     struct bytes group = job_group(r->arena, j);
-    if (plan_job(&p->rules, j, r->arena)) {
+    if (plan_job(&p->world.rules, j, r->arena)) {
         j->times.planned = r->now;
-        size_t bytes = may_be_large(&p->rules, r, j) ? outbox_encoded_size(out, &shape_planned, j) : 0;
-        if ((int64_t)bytes > p->rules.derived_max_bytes)
-            plan_refuse_size(&p->rules, j, bytes, r->arena);
+        size_t bytes = may_be_large(&p->world.rules, r, j) ? outbox_encoded_size(out, &shape_planned, j) : 0;
+        if ((int64_t)bytes > p->world.rules.derived_max_bytes)
+            plan_refuse_size(&p->world.rules, j, bytes, r->arena);
     }
     if (j->error == NULL)
         send_event(r, j, group, out);

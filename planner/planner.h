@@ -6,11 +6,12 @@
 #define MILLRACE_PLANNER_PLANNER_H
 
 #include "core/stage.h"
-#include "planner/plan.h"
+#include "planner/plan_world.h"
 
 struct planner_settings {
     struct stage_settings stage; /* first */
-    const char *pools;
+    const char *engines_dir;
+    struct plan_settings plan;
     int64_t derived_max_bytes;
 };
 extern const struct setting planner_settings_table[];

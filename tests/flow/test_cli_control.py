@@ -152,7 +152,7 @@ def test_submit_passes_what_makes_a_job_wait_and_try_again(cli, rest, user):
     job = rest.end_of(done.stdout.strip())
     assert job["limits"]["queue_timeout_ms"] == 60000 and job["limits"]["run_timeout_ms"] == 5000
     assert job["retry"] == {"max_attempts": 3, "backoff_ms": 10, "max_backoff_ms": 20, "on_lost": "fail", "exit_codes": [75, 76],
-                            "errors": ["time.*out"]}
+                            "errors": ["time.*out"], "node_attempts": 1}
     assert job["not_before"] == "2020-01-01T00:00:00.000Z"
 
 

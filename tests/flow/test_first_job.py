@@ -154,9 +154,9 @@ def test_the_document_tells_the_whole_story(rest, db, make, user):
 def test_the_events_of_a_job_are_documents_too(rest, db, make):
     job_id = rest.submit(make("echo events"))
     rest.end_of(job_id)
-    ids = {d["_id"] for d in db["job_events"].find({"job_id": job_id})}
-    assert {f"{job_id}/0/accepted", f"{job_id}/0/converted", f"{job_id}/0/planned", f"{job_id}/1/started",
-            f"{job_id}/1/succeeded"} <= ids
+    wanted = {f"{job_id}/0/accepted", f"{job_id}/0/converted", f"{job_id}/0/planned", f"{job_id}/1/started", f"{job_id}/1/succeeded"}
+    # The job's document and its events are written side by side.
+    wait_for(lambda: wanted <= {d["_id"] for d in db["job_events"].find({"job_id": job_id})}, 20, "all are there")
 
 
 def test_a_long_log_is_read_piece_by_piece(rest, make):

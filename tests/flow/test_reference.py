@@ -8,7 +8,7 @@ import pytest
 
 from harness import settings
 
-PAGES = ["checks.md", "cli.md", "errors.md", "records.md", "routes.md", "variables.md", *(f"settings-{s}.md" for s in
+PAGES = ["checks.md", "cli.md", "errors.md", "passes.md", "records.md", "routes.md", "variables.md", *(f"settings-{s}.md" for s in
                                                             ("ingest", "converter", "planner", "executor", "collector"))]
 REFERENCE = settings.ROOT / "docs" / "reference"
 README = (settings.ROOT / "README.md").read_text()

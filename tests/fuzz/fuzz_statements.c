@@ -47,9 +47,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {BYTES("a"), BYTES("x\n;drop t")}, {BYTES("b"), BYTES("")}, {BYTES("c"), BYTES("rm /")}};
     struct bytes phrases[] = {BYTES("drop"), BYTES("delete without where"), BYTES("create table")};
     struct bytes languages[] = {BYTES("shell"), BYTES("python"), BYTES("scala")};
-    size_t kind = size > 0 ? data[0] % KINDS : 0, left_bytes = 1 << 20;
-    const struct statements_piece p = {{size > 0 ? (const char *)data + 1 : "", size > 0 ? size - 1 : 0},
-        bytes_of(kinds[kind].type), bytes_of(kinds[kind].engine), 0, 1};
+    size_t kind = size > 0 ? data[0] % KINDS : 0;
+    const struct bytes code = {size > 0 ? (const char *)data + 1 : "", size > 0 ? size - 1 : 0};
+    const struct statements_piece piece = {
+        0, code.len, 1, bytes_of(kinds[kind].engine), bytes_of(kinds[kind].type), BYTES_NONE};
+    const struct statements_text text = {code, piece.code_type, &piece, 1};
+    struct statements all;
     struct convert_rules rules = {.derived_max_bytes = 1 << 20};
     struct statements_problem problem = {.line = NO_INT};
     struct limit limit;
@@ -67,13 +70,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     shape_clear(&shape_converted, &j);
     j.creator = BYTES("ide");
     j.user = BYTES("ann");
-    j.code = p.code;
+    j.code = code;
     j.variables = (struct pairs){given, 3};
-    if (statements_add(&rules, &j, &p, 0, &left_bytes, &a, &problem))
-        check(&j, p.code);
+    statements_begin(&all, &rules, &j, 0, 1 << 20, &a);
+    bool done = statements_add(&all, &text, &problem);
+    statements_end(&all);
+    if (done)
+        check(&j, code);
     else
         MUST(job_error_code(problem.code) != NULL && problem.message.len > 0 &&
-             (problem.line == NO_INT || (problem.line > 0 && problem.line <= lines_of(p.code))));
+             (problem.line == NO_INT || (problem.line > 0 && problem.line <= lines_of(code))));
     limits_free(groups);
     arena_release(&a);
     return 0;

@@ -8,21 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "converter/convert.h"
 #include "core/uuid.h"
-
-#define NOW 1800000000000LL
-
-static char folder[] = "/tmp/millrace-test-convert-XXXXXX";
-static struct engine_list *engines;
-static struct zones *zones;
-static struct convert_rules rules;
-static struct arena arena;
+#include "tests/unit/convert_world.h"
 
 /* ---- cases: a good job in JSON, with one thing changed ---- */
 
@@ -89,11 +79,16 @@ static const struct refusal_case refusals[] = {
     {"a pattern with a NUL byte", "retry", "{\"errors\":[\"a\\u0000b\"]}", "nul_byte", "retry.errors: "},
     {"a pattern that is too long", "retry", "{\"errors\":[\"" LONG_257 "\"]}", "too_long",
         "retry.errors[0]: "},
-    {"parts", "parts", "[{\"id\":\"p\",\"code\":\"x\"}]", "unsupported", "parts: not there yet"},
-    {"a strategy", "strategy", "{\"kind\":\"race\",\"targets\":[]}", "unsupported",
-        "strategy: not there yet"},
-    {"the single strategy", "strategy", "{\"kind\":\"single\",\"targets\":[]}", NULL, NULL},
-    {"an unknown strategy", "strategy", "{\"kind\":\"best\",\"targets\":[]}", "bad_value", "strategy.kind: "},
+    {"tries of a node", "retry", "{\"node_attempts\":100}", NULL, NULL},
+    {"no tries of a node", "retry", "{\"node_attempts\":0}", "bad_value",
+        "retry.node_attempts: 1 to 100, not 0"},
+    {"too many tries of a node", "retry", "{\"node_attempts\":101}", "bad_value", "retry.node_attempts: "},
+    {"results from before", "labels", "{\"cache\":\"10m\"}", NULL, NULL},
+    {"results from before, by days", "labels", "{\"cache\":\"366d\"}", NULL, NULL},
+    {"results from long before", "labels", "{\"cache\":\"367d\"}", "bad_value", "labels.cache: how old"},
+    {"results from no time ago", "labels", "{\"cache\":\"0\"}", "bad_value", "labels.cache: "},
+    {"results from a word", "labels", "{\"cache\":\"yes\"}", "bad_value", "labels.cache: "},
+    {"results from nothing", "labels", "{\"cache\":\"\"}", "bad_value", "labels.cache: "},
     {"a start in the future", "not_before", "1800000000001", NULL, NULL},
     {"a start in a year", "not_before", "1831622400000", NULL, NULL},
     {"a start in more than a year", "not_before", "1831622400001", "bad_value", "not_before: at most a year"},
@@ -111,20 +106,6 @@ static const struct refusal_case refusals[] = {
         "variables.run_date: expected a day"},
     {"an empty idempotency key", "idempotency_key", "\"\"", "bad_value", "idempotency_key: "},
 };
-
-static void make_job(struct job *j, const char *field, const char *value)
-{
-    json_t *o =
-        json_pack("{s:s, s:s, s:s, s:s}", "creator", "ide", "user", "ann", "engine", "shell", "code", "ls");
-    struct field_problems problems;
-
-    if (field != NULL && value == NULL)
-        json_object_del(o, field);
-    else if (field != NULL)
-        json_object_set_new(o, field, json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
-    assert_true(shape_from_json(&shape_submitted, o, SHAPE_NUL, &arena, j, &problems));
-    json_decref(o);
-}
 
 static void refuses_what_is_wrong(void **state)
 {
@@ -176,6 +157,7 @@ static void fills_in_defaults(void **state)
     assert_int_equal(j.retry.backoff_ms, 5);
     assert_int_equal(j.retry.max_backoff_ms, 6);
     assert_int_equal(j.retry.on_lost, ON_LOST_RETRY);
+    assert_int_equal(j.retry.node_attempts, 1);
     assert_int_equal(j.statements.count, 1);
     assert_null(j.statements.items[0].text.data);
     assert_int_equal(j.statements.items[0].length, 2);
@@ -325,6 +307,7 @@ static void fills_in_the_defaults_that_fit(void **state)
     items[0].limits.queue_timeout_ms = 999999;
     items[0].limits.max_log_bytes = 77;
     items[0].retry.max_attempts = 4;
+    items[0].retry.node_attempts = 3;
     items[1].selector = BYTES("ide/ann,engine=shell");
     items[1].variables = (struct pairs){mine, 1};
     items[1].retry.backoff_ms = 9;
@@ -349,6 +332,7 @@ static void fills_in_the_defaults_that_fit(void **state)
     assert_int_equal(j.retry.max_attempts, 4);
     assert_int_equal(j.retry.backoff_ms, 9);
     assert_int_equal(j.retry.max_backoff_ms, 6);
+    assert_int_equal(j.retry.node_attempts, 3);
 
     make_job(&j, "limits", "{\"queue_timeout_ms\":0,\"run_timeout_ms\":7}");
     j.retry.max_attempts = 2;
@@ -368,7 +352,7 @@ static void fills_in_the_defaults_that_fit(void **state)
     items[0].strategy = &race;
     rules.defaults = defaults = defaults_of(items, 1);
     make_job(&j, NULL, NULL);
-    convert_job(&rules, &j, 100, NOW, &arena);
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
     assert_true(bytes_equal_text(j.strategy->kind, "race"));
     make_job(&j, "strategy", "{\"kind\":\"single\",\"targets\":[]}");
     assert_true(convert_job(&rules, &j, 100, NOW, &arena));
@@ -442,65 +426,6 @@ static void gives_ids_that_repeats_get_again(void **state)
     assert_true(bytes_equal_text(j.job_id, "0198f5a0-0000-7000-8000-00000000000a"));
 }
 
-/* ---- a folder with one engine ---- */
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
-static int set_up(void **state)
-{
-    char path[256];
-    struct error e;
-
-    (void)state;
-    if (mkdtemp(folder) == NULL)
-        return -1;
-    snprintf(path, sizeof(path), "%s/shell", folder);
-    mkdir(path, 0700);
-    snprintf(path, sizeof(path), "%s/shell/engine.json", folder);
-    write_file(path, "{\"engine\":\"shell\",\"about\":\"runs commands\",\"command\":[\"sh\"],"
-                     "\"code_types\":[\"shell\",\"bash\"],\"scope\":\"user\",\"environment\":[]}");
-    error_clear(&e);
-    engines = engine_list_open(folder, &e);
-    zones = zones_open("/usr/share/zoneinfo", &e);
-    if (engines == NULL || zones == NULL) {
-        print_error("%s\n", e.text);
-        return -1;
-    }
-    rules = (struct convert_rules){.engines = engines,
-        .submission_max_bytes = 10000,
-        .derived_max_bytes = 20000,
-        .zones = zones,
-        .timezone = "UTC",
-        .limits = {0, 1000, 2000, 3000},
-        .most = {10000, 20000, 30000, 40000},
-        .retry = {.max_attempts = 1, .backoff_ms = 5, .max_backoff_ms = 6, .on_lost = ON_LOST_RETRY}};
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    char path[256];
-
-    (void)state;
-    engine_list_close(engines);
-    zones_close(zones);
-    arena_release(&arena);
-    snprintf(path, sizeof(path), "%s/shell/engine.json", folder);
-    unlink(path);
-    snprintf(path, sizeof(path), "%s/shell", folder);
-    rmdir(path);
-    rmdir(folder);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,5 +442,5 @@ int main(void)
         cmocka_unit_test(keeps_harm_out_of_refused_jobs),
         cmocka_unit_test(gives_ids_that_repeats_get_again),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, world_set_up, world_tear_down);
 }

@@ -93,8 +93,7 @@ static void asks_for_fields_by_the_rules_of_the_group(void **state)
     struct bytes must[] = {BYTES("name"), BYTES("labels.project"), BYTES("limits.run_timeout_ms")};
     struct bytes may[] = {BYTES("labels.project"), BYTES("conf"), BYTES("retry.errors")};
     struct bytes none = BYTES("none");
-    struct bytes target = BYTES("main");
-    struct job_strategy single = {BYTES("single"), {&target, 1}};
+    struct job_strategy single = {BYTES("single"), {NULL, 0}};
     struct job_default item;
     struct limit items[3];
     struct job j;

@@ -153,9 +153,15 @@ static const struct {
     {"{\"retry\":{\"max_attempts\":0}}", "retry.max_attempts"},
     {"{\"retry\":{\"max_attempts\":101}}", "retry.max_attempts"},
     {"{\"retry\":{\"backoff_ms\":-1}}", "retry.backoff_ms"},
+    {"{\"retry\":{\"node_attempts\":0}}", "retry.node_attempts"},
+    {"{\"retry\":{\"node_attempts\":101}}", "retry.node_attempts"},
+    {"{\"retry\":{\"node_attempts\":100}}", NULL},
     {"{\"retry\":{\"exit_codes\":[256]}}", "retry.exit_codes"},
     {"{\"retry\":{\"errors\":[\"ok\",\"(\"]}}", "retry.errors[1]"},
     {"{\"strategy\":{\"kind\":\"best\",\"targets\":[]}}", "strategy.kind"},
+    {"{\"strategy\":{\"kind\":\"race\",\"targets\":[]}}", "strategy.targets"},
+    {"{\"strategy\":{\"kind\":\"race\",\"targets\":[\"a\",\"a\"]}}", "strategy.targets[1]"},
+    {"{\"strategy\":{\"kind\":\"single\",\"targets\":[\"a\",\"b\"]}}", "strategy.targets"},
 };
 
 static void read_body(const char *body, struct arena *a, struct job_default *out)

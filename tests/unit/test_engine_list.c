@@ -127,6 +127,12 @@ static void an_engine_has_the_targets_and_settings_of_its_manifest_or_any(void *
         {",\"targets\":[],\"conf\":[]", false, false, "none"},
         {",\"targets\":[\"warehouse\",\"lake\"],\"conf\":[\"warehouse\",\"lake\"]", true, false,
             "warehouse, lake"},
+        {",\"targets\":{},\"conf\":[]", false, false, "none"},
+        {",\"targets\":{\"warehouse\":{},\"lake\":{}},\"conf\":[\"warehouse\"]", true, false,
+            "warehouse, lake"},
+        {",\"targets\":{\"warehouse\":{\"any_of\":{\"w1\":1,\"lake\":0}},\"lake\":{}},\"conf\":["
+         "\"warehouse\"]",
+            true, false, "warehouse, lake, w1"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char manifest[300];
@@ -158,6 +164,72 @@ static void a_program_that_is_not_installed_keeps_its_name(void **state)
     engine_list_close(l);
 }
 
+#define WITH_TARGETS(targets)                                                                                \
+    "{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"targets\":" targets "}"
+
+static const char groups_manifest[] = WITH_TARGETS(
+    "{\"lake\":{},\"w\":{\"any_of\":{\"w1\":5,\"w2\":3,\"w3\":2,\"w4\":0}},\"one\":{\"any_of\":{\"w1\":7}}}");
+
+static void of_equals_one_is_picked_by_its_weight(void **state)
+{
+    enum { JOBS = 10000 };
+    static const struct {
+        const char *member;
+        int percent;
+    } shares[] = {{"w1", 50}, {"w2", 30}, {"w3", 20}, {"w4", 0}};
+    const struct fixture *f = *state;
+    size_t picked[4] = {0};
+    add_manifest(f, "x", groups_manifest);
+    struct engine_list *l = open_list(f);
+    const struct engine_info *x = engine_list_find(l, BYTES("x"));
+
+    for (unsigned i = 0; i < JOBS; i++) {
+        char id[40];
+        snprintf(id, sizeof id, "019a0000-0000-7000-8000-%012x", i);
+        struct bytes member = engine_info_pick(x, BYTES("w"), bytes_of(id));
+        assert_true(bytes_equal(member, engine_info_pick(x, BYTES("w"), bytes_of(id))));
+        assert_true(bytes_equal_text(engine_info_pick(x, BYTES("one"), bytes_of(id)), "w1"));
+        for (size_t m = 0; m < 4; m++)
+            picked[m] += bytes_equal_text(member, shares[m].member) ? 1 : 0;
+    }
+    for (size_t m = 0; m < 4; m++) {
+        long off = (long)picked[m] - (long)shares[m].percent * JOBS / 100;
+        if (off < -JOBS * 3 / 100 || off > JOBS * 3 / 100)
+            fail_msg("%s: %zu of %d", shares[m].member, picked[m], JOBS);
+    }
+    assert_int_equal(picked[3], 0);
+    assert_int_equal(picked[0] + picked[1] + picked[2], JOBS);
+    assert_null(engine_info_pick(x, BYTES("lake"), BYTES("1")).data);
+    assert_null(engine_info_pick(x, BYTES("w1"), BYTES("1")).data);
+    assert_null(engine_info_pick(x, BYTES_NONE, BYTES("1")).data);
+    engine_list_close(l);
+}
+
+static void a_target_is_the_engines_or_another_engines(void **state)
+{
+    static const struct {
+        const char *text, *engine, *target;
+    } rows[] = {
+        {"warehouse", "own", "warehouse"},
+        {"x@warehouse", "x", "warehouse"},
+        {"x@", "x", ""},
+        {"x@a@b", "x", "a@b"},
+        {"y@warehouse", "own", "y@warehouse"},
+        {"@x", "own", "@x"},
+        {"", "own", ""},
+    };
+    const struct fixture *f = *state;
+    add_manifest(f, "x", groups_manifest);
+    struct engine_list *l = open_list(f);
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct engine_target t = engine_list_target(l, bytes_of(rows[i].text), BYTES("own"));
+        if (!bytes_equal_text(t.engine, rows[i].engine) || !bytes_equal_text(t.target, rows[i].target))
+            fail_msg("%s: %.*s, %.*s", rows[i].text, BYTES_ARG(t.engine), BYTES_ARG(t.target));
+    }
+    engine_list_close(l);
+}
+
 static void a_wrong_manifest_is_refused_with_file_and_reason(void **state)
 {
     const struct fixture *f = *state;
@@ -179,6 +251,21 @@ static void a_wrong_manifest_is_refused_with_file_and_reason(void **state)
         {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"environment\":\"PATH\"}",
             "\"environment\""},
         {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"targets\":\"t\"}", "\"targets\""},
+        {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"targets\":[\"t\",1]}",
+            "\"targets\"[1]"},
+        {WITH_TARGETS("{\"\":{}}"), "\"targets\".\"\""},
+        {WITH_TARGETS("{\"t\":1}"), "\"targets\".\"t\""},
+        {WITH_TARGETS("{\"t\":{\"weight\":1}}"), "\"targets\".\"t\" must be {}"},
+        {WITH_TARGETS("{\"t\":{\"any_of\":{\"a\":1},\"x\":1}}"), "\"targets\".\"t\" must be {}"},
+        {WITH_TARGETS("{\"t\":{\"any_of\":[\"a\"]}}"), "\"targets\".\"t\".\"any_of\""},
+        {WITH_TARGETS("{\"t\":{\"any_of\":{}}}"), "one above 0"},
+        {WITH_TARGETS("{\"t\":{\"any_of\":{\"a\":0}}}"), "one above 0"},
+        {WITH_TARGETS("{\"t\":{\"any_of\":{\"a\":-1}}}"), "\"any_of\".\"a\""},
+        {WITH_TARGETS("{\"t\":{\"any_of\":{\"a\":1001}}}"), "0 to 1000"},
+        {WITH_TARGETS("{\"t\":{\"any_of\":{\"a\":\"1\"}}}"), "\"any_of\".\"a\""},
+        {WITH_TARGETS("{\"t\":{\"any_of\":{\"u\":1}},\"u\":{\"any_of\":{\"a\":1}}}"),
+            "\"u\" is a group itself"},
+        {WITH_TARGETS("{\"t\":{\"any_of\":{\"t\":1}}}"), "\"t\" is a group itself"},
         {"{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"],\"conf\":[1]}", "\"conf\"[0]"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -210,6 +297,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(engines_are_found_by_name_in_order),
         TEST(an_engine_has_the_targets_and_settings_of_its_manifest_or_any),
+        TEST(of_equals_one_is_picked_by_its_weight),
+        TEST(a_target_is_the_engines_or_another_engines),
         TEST(a_program_that_is_not_installed_keeps_its_name),
         TEST(a_wrong_manifest_is_refused_with_file_and_reason),
         TEST(a_folder_without_engines_is_refused),

@@ -32,16 +32,20 @@ static struct statements_problem problem;
 
 static bool convert(const char *engine, const char *type, const char *code)
 {
-    struct statements_piece p = {bytes_of(code), bytes_of(type), bytes_of(engine), 0, 1};
-    size_t left_bytes = 1 << 20;
+    struct statements_piece piece = {0, strlen(code), 1, bytes_of(engine), bytes_of(type), BYTES_NONE};
+    struct statements_text text = {bytes_of(code), bytes_of(type), &piece, 1};
+    struct statements all;
 
     arena_reset(&arena);
     shape_clear(&shape_converted, &job);
     job.creator = BYTES("ide");
     job.user = BYTES("ann");
-    job.code = p.code;
+    job.code = text.code;
     job.variables = (struct pairs){given, 4};
-    return statements_add(&rules, &job, &p, NOW, &left_bytes, &arena, &problem);
+    statements_begin(&all, &rules, &job, NOW, 1 << 20, &arena);
+    bool done = statements_add(&all, &text, &problem);
+    statements_end(&all);
+    return done;
 }
 
 /* ---- what becomes of code ---- */
@@ -185,29 +189,48 @@ static void tells_all_that_is_forbidden(void **state)
     rules.groups = NULL;
 }
 
-/* A part of a text: places count on from where it begins. */
-static void counts_from_where_the_piece_stands(void **state)
+/* A text of two pieces: places are those of the text, what it sets counts for both, and problems name the part. */
+static void counts_in_the_text_whatever_the_piece(void **state)
 {
+    static const struct {
+        const char *code, *second; /* where the second piece begins: from here on */
+        const char *message;       /* NULL: it is fine; else the problem's begins so */
+        int64_t line;
+    } cases[] = {
+        {"select ${n};\n--\nselect 1;\nselect ${n};\n--@set n = 7", "select 1", NULL, 0},
+        {"select 0;\n--\nselect 1;\ndrop table t", "select 1", "part b, line 4, column 1: rule drop: drop",
+            4},
+        {"select 0;\n--\nselect 1;\n${run_date*2}", "select 1", "part b, line 4, column 1: ", 4},
+        {"select 0;\n-- nothing\n", "-- nothing", "part b, code: there is nothing to run", NO_INT},
+    };
     struct limit l = rules_of_ide();
-    struct statements_piece p = {BYTES("select 1;\nselect 2"), BYTES("sql"), BYTES("sqlite"), 100, 8};
-    size_t left_bytes = 1000;
 
     (void)state;
     rules.groups = groups = limits_of(&l, 1);
-    assert_true(convert("sqlite", "sql", "select 0"));
-    assert_true(statements_add(&rules, &job, &p, NOW, &left_bytes, &arena, &problem));
-    assert_int_equal(job.statements.count, 3);
-    assert_int_equal(job.statements.items[2].index, 2);
-    assert_int_equal(job.statements.items[2].offset, 110);
-    assert_int_equal(job.statements.items[2].first_line, 9);
-    p.code = BYTES("select 1;\ndrop table t;");
-    assert_false(statements_add(&rules, &job, &p, NOW, &left_bytes, &arena, &problem));
-    assert_true(bytes_starts_with(problem.message, "line 9, column 1: "));
-    assert_int_equal(problem.line, 9);
-    p.code = BYTES("select 1;\n${run_date*2}");
-    assert_false(statements_add(&rules, &job, &p, NOW, &left_bytes, &arena, &problem));
-    assert_true(bytes_starts_with(problem.message, "line 9, column 1: "));
-    assert_int_equal(problem.line, 9);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bytes code = bytes_of(cases[i].code);
+        size_t at = (size_t)(strstr(cases[i].code, cases[i].second) - cases[i].code);
+        struct statements_piece pieces[] = {{0, at, 1, BYTES("sqlite"), BYTES("sql"), BYTES("a")},
+            {at, code.len, 3, BYTES("sqlserver"), BYTES("sql"), BYTES("b")}};
+        struct statements_text text = {code, BYTES("sql"), pieces, 2};
+        struct statements all;
+        pieces[1].first_line = cases[i].second[0] == '-' ? 2 : 3;
+        (void)convert("sqlite", "sql", "select 0");
+        job.code = code;
+        statements_begin(&all, &rules, &job, NOW, 1000, &arena);
+        bool done = statements_add(&all, &text, &problem);
+        statements_end(&all);
+        assert_int_equal(done, cases[i].message == NULL);
+        if (!done && (!bytes_starts_with(problem.message, cases[i].message) || problem.line != cases[i].line))
+            fail_msg("case %zu: line %lld, %s", i, (long long)problem.line, problem.message.data);
+        if (!done)
+            continue;
+        assert_int_equal(job.statements.count, 3);
+        const struct job_statement *last = &job.statements.items[2];
+        assert_true(last->index == 2 && last->first_line == 4 && bytes_equal_text(last->part, "b"));
+        assert_true(bytes_equal_text(job_statement_text(&job, &job.statements.items[0]), "select 7"));
+        assert_true(bytes_equal_text(job_statement_text(&job, last), "select 7;"));
+    }
     limits_free(groups);
     rules.groups = NULL;
 }
@@ -254,7 +277,7 @@ int main(void)
         cmocka_unit_test(makes_statements),
         cmocka_unit_test(refuses_with_line_column_and_rule),
         cmocka_unit_test(tells_all_that_is_forbidden),
-        cmocka_unit_test(counts_from_where_the_piece_stands),
+        cmocka_unit_test(counts_in_the_text_whatever_the_piece),
         cmocka_unit_test(limits_rows),
     };
     rules.derived_max_bytes = 1 << 20;

@@ -100,6 +100,10 @@ static const struct {
     {"a setting is right when one of the job's engines has it",
         WITH("\"conf\":{\"S\":\"1\"},\"parts\":[{\"id\":\"a\",\"engine\":\"shell\",\"code\":\"x\"}]"), 0,
         NULL, ""},
+    {"a setting is right when an engine of a strategy has it",
+        "{" WHO "\"engine\":\"shell\",\"code\":\"x\",\"conf\":{\"S\":\"1\"},\"strategy\":{\"kind\":\"race\","
+        "\"targets\":[\"noop@\"]}}",
+        0, NULL, ""},
     {"the target of a part is its engine's",
         WITH("\"parts\":[{\"id\":\"a\",\"engine\":\"shell\",\"target\":\"u\",\"code\":\"x\"}]"), 422,
         "invalid", "parts[0].target:unknown_target"},
@@ -111,6 +115,21 @@ static const struct {
         "retry.exit_codes[1]:bad_value retry.errors[1]:bad_value"},
     {"a word that is none of the allowed is told", WITH("\"retry\":{\"on_lost\":\"maybe\"}"), 400, "invalid",
         "retry.on_lost:bad_value"},
+    {"tries of a node and results from before have limits",
+        WITH("\"retry\":{\"node_attempts\":101},\"labels\":{\"cache\":\"soon\"}"), 422, "invalid",
+        "retry.node_attempts:bad_value labels.cache:bad_value"},
+    {"results from before may serve", WITH("\"retry\":{\"node_attempts\":3},\"labels\":{\"cache\":\"1h\"}"),
+        0, NULL, ""},
+    {"a strategy has targets, none twice",
+        WITH("\"strategy\":{\"kind\":\"all\",\"targets\":[\"a\",\"noop@a\"]}"), 422, "invalid",
+        "strategy.targets[1]:bad_value"},
+    {"a race of nothing is told", WITH("\"strategy\":{\"kind\":\"race\",\"targets\":[]}"), 422, "invalid",
+        "strategy.targets:bad_value"},
+    {"engines and targets of a strategy are told",
+        WITH("\"strategy\":{\"kind\":\"race\",\"targets\":[\"nope@x\",\"shell@u\",\"shell@t\"]}"), 422,
+        "invalid", "strategy.targets[0]:unknown_engine strategy.targets[1]:unknown_target"},
+    {"a target is a name", WITH("\"strategy\":{\"kind\":\"race\",\"targets\":[\"a b\"]}"), 422, "invalid",
+        "strategy.targets[0]:bad_value"},
     {"an unknown strategy is told", WITH("\"strategy\":{\"kind\":\"luck\"}"), 422, "invalid",
         "strategy.kind:bad_value"},
     {"a callback is an http address", WITH("\"callback_url\":\"file:///etc/passwd\""), 422, "invalid",
@@ -120,6 +139,27 @@ static const struct {
         WITH("\"parts\":[{\"id\":\"a\",\"engine\":\"noop\",\"code\":\"x\"},{\"id\":\"a\",\"engine\":\"nope\","
              "\"code\":\" \"}]"),
         422, "invalid", "parts[1].id:bad_parts parts[1].code:empty_code parts[1].engine:unknown_engine"},
+    {"parts wait for parts that there are",
+        WITH("\"parts\":[{\"id\":\"a\",\"code\":\"x\",\"after\":[\"b\"]},{\"id\":\"b\",\"code\":\"x\","
+             "\"after\":[\"c\",\"d\"]}]"),
+        422, "invalid", "parts[1].after[0]:bad_parts parts[1].after[1]:bad_parts"},
+    {"parts that wait for each other are told",
+        WITH("\"parts\":[{\"id\":\"a\",\"code\":\"x\",\"after\":[\"b\"]},{\"id\":\"b\",\"code\":\"x\","
+             "\"after\":[\"a\"]}]"),
+        422, "invalid", "parts[0].after:bad_parts"},
+    {"a part's name has no @", WITH("\"parts\":[{\"id\":\"a@b\",\"code\":\"x\"}]"), 422, "invalid",
+        "parts[0].id:bad_name"},
+    {"what a part lacks is told once",
+        "{" WHO "\"engine\":\"\",\"code\":\"\",\"parts\":[{\"code\":\"x\"},{\"id\":\"b\",\"engine\":\"noop\","
+        "\"code\":\"\"}]}",
+        400, "invalid", "parts[0].id:missing parts[0].engine:missing parts[1].code:missing"},
+    {"a part's strategy is checked on its engine",
+        WITH("\"parts\":[{\"id\":\"a\",\"engine\":\"shell\",\"code\":\"x\",\"strategy\":{\"kind\":\"all\","
+             "\"targets\":[\"t\",\"u\"]}}]"),
+        422, "invalid", "parts[0].strategy.targets[1]:unknown_target"},
+    {"a job whose parts have engines needs none, nor code",
+        "{" WHO "\"parts\":[{\"id\":\"a\",\"engine\":\"noop\",\"code\":\"x\"}]}", 0, NULL, ""},
+    {"a list without parts is none", "{" WHO "\"parts\":[]}", 400, "invalid", "engine:missing code:missing"},
 };
 
 static void told(const struct refusal *why, struct buf *out)
@@ -130,7 +170,7 @@ static void told(const struct refusal *why, struct buf *out)
     buf_add_char(out, '\0');
 }
 
-/* Ids are compared with each other, so that an endless list would keep a thread busy for seconds. */
+/* An endless list is told as a whole. */
 static void too_many_parts_are_told_and_not_looked_at(void **state)
 {
     const struct submit_rules large = {1024 * 1024, fit, NULL, has};

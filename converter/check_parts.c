@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_parts: is there what the job and its parts run on: engines, code types, targets, strategies; and do the parts fit together. A job
+ * without parts is checked as one unit, each part as one more. Of a part that is cut from a text, the place is a line of the text.
+ */
+#include "converter/checks_private.h"
+#include "converter/fill.h"
+#include "converter/part_graph.h"
+#include "converter/parts.h"
+#include "core/strategy.h"
+
+#define NO_PART SIZE_MAX
+
+/* ---- places ---- */
+
+/* parts[3].engine, or engine where it is about the job. */
+static struct bytes field_of(struct checking *c, size_t part, const char *field)
+{
+    return part == NO_PART ? bytes_of(field) : arena_printf(c->arena, "parts[%zu].%s", part, field);
+}
+
+static void tell(struct checking *c, size_t part, struct bytes field, const char *code, struct bytes detail)
+{
+    if (part == NO_PART || c->cut == NULL) {
+        checks_add(c, field, code, detail);
+        return;
+    }
+    int64_t line = c->cut->places[part].line;
+    if (c->problems->count == 0)
+        c->line = line;
+    checks_add(c, BYTES("code"), code,
+        arena_printf(c->arena, "part %.*s, line %lld: %.*s", BYTES_ARG(c->job->parts.items[part].id),
+            (long long)line, BYTES_ARG(detail)));
+}
+
+/* ---- engines ---- */
+
+static struct bytes engine_names(struct checking *c)
+{
+    struct bytes names = BYTES("");
+
+    for (size_t i = 0; i < engine_list_count(c->rules->engines); i++)
+        names = arena_printf(c->arena, "%.*s%s%s", BYTES_ARG(names), i > 0 ? ", " : "",
+            engine_list_at(c->rules->engines, i)->name);
+    return names;
+}
+
+static struct bytes names_of(struct checking *c, const char *const *names)
+{
+    struct buf text;
+
+    buf_init(&text);
+    engine_info_names(names, &text);
+    struct bytes copy = arena_copy(c->arena, buf_bytes(&text));
+    buf_release(&text);
+    return copy;
+}
+
+static struct bytes allowed_names(struct checking *c)
+{
+    struct bytes names = BYTES("");
+
+    for (size_t i = 0; i < c->limits.engines->count; i++)
+        names = arena_printf(c->arena, "%.*s%s%.*s", BYTES_ARG(names), i > 0 ? ", " : "",
+            BYTES_ARG(c->limits.engines->items[i]));
+    return names;
+}
+
+/* NULL: it was told what is wrong with it. */
+static const struct engine_info *find_engine(
+    struct checking *c, size_t part, struct bytes field, struct bytes name)
+{
+    const struct engine_info *engine = engine_list_find(c->rules->engines, name);
+    struct bytes shown = bytes_cut(name, CHECKS_SHOWN_MAX);
+
+    if (engine == NULL) {
+        struct bytes known = engine_names(c);
+        tell(c, part, field, "unknown_engine",
+            arena_printf(
+                c->arena, "there is no engine '%.*s'; known: %.*s", BYTES_ARG(shown), BYTES_ARG(known)));
+    } else if (!limits_engine_is_allowed(&c->limits, name)) {
+        struct bytes allowed = allowed_names(c);
+        tell(c, part, field, "engine_not_allowed",
+            arena_printf(c->arena, "%.*s/%.*s may not use '%.*s', but: %.*s", BYTES_ARG(c->job->creator),
+                BYTES_ARG(c->job->user), BYTES_ARG(shown), BYTES_ARG(allowed)));
+        engine = NULL;
+    }
+    return engine;
+}
+
+static bool takes_type(struct checking *c, size_t part, struct bytes field, const struct engine_info *engine,
+    struct bytes code_type)
+{
+    if (code_type.len == 0 || engine_info_accepts(engine, code_type))
+        return true;
+    struct bytes types = names_of(c, engine->code_types);
+    tell(c, part, field, "bad_code_type",
+        arena_printf(c->arena, "engine '%s' does not run '%.*s', but: %.*s", engine->name,
+            BYTES_ARG(bytes_cut(code_type, CHECKS_SHOWN_MAX)), BYTES_ARG(types)));
+    return false;
+}
+
+static void check_part_engine(struct checking *c, size_t i)
+{
+    const struct job_part *part = &c->job->parts.items[i];
+    struct fill_unit unit;
+
+    if (part->engine.len == 0 && part->code_type.len == 0 && c->job->engine.len > 0)
+        return;
+    fill_unit(c->rules, c->job, part, &unit);
+    struct bytes field = field_of(c, i, "engine");
+    if (unit.engine.len == 0) {
+        tell(c, i, field, "missing", BYTES("the name of an engine; the job has none either"));
+        return;
+    }
+    /* The job's is told once, as the job's. */
+    const struct engine_info *engine = part->engine.len > 0
+                                           ? find_engine(c, i, field, part->engine)
+                                           : engine_list_find(c->rules->engines, unit.engine);
+    if (engine != NULL)
+        takes_type(c, i, c->cut == NULL ? field_of(c, i, "code_type") : field, engine, unit.code_type);
+}
+
+void check_engines(struct checking *c)
+{
+    const struct job *j = c->job;
+
+    if (j->engine.len > 0) {
+        const struct engine_info *engine = find_engine(c, NO_PART, BYTES("engine"), j->engine);
+        if (engine != NULL)
+            takes_type(c, NO_PART, BYTES("code_type"), engine, j->code_type);
+    } else if (j->parts.count == 0) {
+        checks_add(c, BYTES("engine"), "missing", BYTES("the name of an engine"));
+    }
+    for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++)
+        check_part_engine(c, i);
+}
+
+/* ---- targets ---- */
+
+static void check_target(
+    struct checking *c, size_t part, struct bytes field, struct bytes engine_name, struct bytes target)
+{
+    const struct engine_info *engine = engine_list_find(c->rules->engines, engine_name);
+
+    if (!job_name_is_valid(target)) {
+        tell(c, part, field, "bad_name", BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -"));
+    } else if (engine != NULL && !engine_info_has_target(engine, target)) {
+        struct bytes known = names_of(c, engine->targets);
+        tell(c, part, field, "unknown_target",
+            arena_printf(c->arena, "engine '%s' has no target '%.*s'; known: %.*s", engine->name,
+                BYTES_ARG(target), BYTES_ARG(known)));
+    }
+}
+
+void check_targets(struct checking *c)
+{
+    const struct job *j = c->job;
+
+    if (job_name_is_valid(j->target)) /* else the check of names tells */
+        check_target(c, NO_PART, BYTES("target"), j->engine, j->target);
+    for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++) {
+        const struct job_part *part = &j->parts.items[i];
+        struct bytes engine = part->engine.len > 0 ? part->engine : j->engine;
+        if (part->target.len > 0)
+            check_target(c, i, field_of(c, i, "target"), engine, part->target);
+    }
+}
+
+/* ---- code ---- */
+
+void check_code(struct checking *c)
+{
+    const struct job *j = c->job;
+
+    if (c->cut != NULL)
+        return; /* looked at when it was cut */
+    if (j->parts.count == 0 && bytes_trim(j->code).len == 0)
+        checks_add(c, BYTES("code"), j->code.len == 0 ? "missing" : "empty_code",
+            j->code.len == 0 ? BYTES("what to run") : BYTES("there is nothing to run"));
+    for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++) {
+        struct bytes code = j->parts.items[i].code;
+        if (bytes_trim(code).len == 0)
+            checks_add(c, field_of(c, i, "code"), code.len == 0 ? "missing" : "empty_code",
+                code.len == 0 ? BYTES("what to run") : BYTES("there is nothing to run"));
+    }
+}
+
+void check_parts(struct checking *c)
+{
+    if (c->cut == NULL)
+        part_graph_check_fields(c->job->parts.items, c->job->parts.count, c->arena, c->problems);
+}
+
+/* ---- strategies ---- */
+
+/* Of the job or of a part, on what it runs. False: it was told what is wrong. */
+static bool check_strategy_target(
+    struct checking *c, size_t part, struct bytes field, const struct fill_unit *unit, struct bytes text)
+{
+    size_t before = c->problems->count;
+    struct strategy_target target;
+
+    if (!strategy_target_parse(text, unit->engine, &target) || target.engine.len == 0)
+        return true; /* told already */
+    const struct engine_info *engine = find_engine(c, part, field, target.engine);
+    if (engine != NULL && takes_type(c, part, field, engine, unit->code_type) && target.target.len > 0)
+        check_target(c, part, field, target.engine, target.target);
+    return c->problems->count == before;
+}
+
+static bool check_strategy(struct checking *c, size_t part, struct bytes field, const struct job_strategy *s,
+    const struct fill_unit *unit)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < s->targets.count && i < STRATEGY_TARGETS_MAX; i++)
+        ok = check_strategy_target(c, part, arena_printf(c->arena, "%.*s.targets[%zu]", BYTES_ARG(field), i),
+                 unit, s->targets.items[i]) &&
+             ok;
+    return ok;
+}
+
+static void check_part_strategy(struct checking *c, size_t i, bool *job_is_fine)
+{
+    const struct job_part *part = &c->job->parts.items[i];
+    struct bytes field = field_of(c, i, "strategy");
+    struct fill_unit unit;
+
+    fill_unit(c->rules, c->job, part, &unit);
+    if (part->strategy != NULL && strategy_check(part->strategy, field, unit.engine, c->arena, c->problems))
+        check_strategy(c, i, field, part->strategy, &unit);
+    /* The job's is every such part's; what is wrong with it is told of the first. */
+    if (part->strategy == NULL && *job_is_fine)
+        *job_is_fine =
+            strategy_check(c->job->strategy, BYTES("strategy"), unit.engine, c->arena, c->problems) &&
+            check_strategy(c, i, BYTES("strategy"), c->job->strategy, &unit);
+}
+
+void check_strategies(struct checking *c)
+{
+    const struct job *j = c->job;
+    struct fill_unit unit;
+    bool is_fine = j->strategy != NULL &&
+                   strategy_check(j->strategy, BYTES("strategy"), j->engine, c->arena, c->problems);
+
+    for (size_t i = 0; i < j->parts.count && i < JOB_PARTS_MAX; i++)
+        if (is_fine || j->parts.items[i].strategy != NULL)
+            check_part_strategy(c, i, &is_fine);
+    if (j->parts.count > 0 || !is_fine)
+        return;
+    fill_unit(c->rules, j, NULL, &unit);
+    check_strategy(c, NO_PART, BYTES("strategy"), j->strategy, &unit);
+}

@@ -18,7 +18,8 @@
 enum run_state { RUN_QUEUED, RUN_DELAYED, RUN_RUNNING, RUN_ENDED, RUN_STATES };
 const char *run_state_name(enum run_state s);
 
-/* A node of the plan that finished in an earlier attempt: it does not run again. */
+/* What became of a node of the plan in an earlier attempt, where the next one goes on from: it succeeded, it failed and the job went on,
+ * or a try of it failed and the next one was to come. */
 struct run_node {
     struct bytes id;
     struct bytes event; /* the framed JobEvent `node` that told it */

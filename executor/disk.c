@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 #include "core/folder.h"
-
-#define RESULTS_MAX 1000
+#include "executor/engines.h"
 
 struct disk_run {
     STAILQ_ENTRY(disk_run) link;
@@ -113,8 +112,8 @@ static void close_table(struct disk_run *r, bool complete)
 
 static bool may_add(struct disk_run *r)
 {
-    if (!failed(r) && r->count >= RESULTS_MAX) {
-        error_set(&r->error, "result_too_large", "a run may have %d results", RESULTS_MAX);
+    if (!failed(r) && r->count >= ENGINE_RESULTS_MAX) {
+        error_set(&r->error, "result_too_large", "a run may have %d results", ENGINE_RESULTS_MAX);
     }
     return !failed(r);
 }

@@ -276,7 +276,10 @@ static void take_ready(struct engine_process *x, const struct engine_line *l)
     x->concurrency = l->concurrency;
     x->capabilities = l->capabilities;
     x->deadline = INT64_MAX;
+    struct lane *lane = x->lane;
     pool_process_idle(x->pool, x);
+    pool_dispatch(
+        x->pool, lane); /* now it is known how much a process takes: whoever waits beyond that needs others */
 }
 
 /* Takes the line. */

@@ -19,6 +19,8 @@
 #include "core/engine_list.h"
 #include "core/job.h"
 
+#define ENGINE_RESULTS_MAX 1000 /* of one task */
+
 struct engine_task {
     char run
         [64]; /* unique in this process: "<job id>/<attempt>/<node>" shortened is fine, the protocol's `run` */

@@ -6,10 +6,11 @@
  *   loop.c       opening, the epoll loop, the end        records.c   Kafka's records in, offsets out
  *   join.c       entering the pool                       settings.c  settings and metrics
  *   world.c      what the rules ask of the world         announce.c  events: from what the rules tell to the framed record
- *   running.c    one job that runs                       outgoing.c  records out
- *   nodes.c      its plan, node by node                  clerk.c     threads for what blocks
+ *   running*.c   one job that runs                       outgoing.c  records out
+ *   nodes.c      its plan on the way                     clerk.c     threads for what blocks
+ *   leaf.c       one leaf of it, at the engines          lock.c      neighbours on this host
+ *   node_event.c what is told and recorded of nodes
  *   cached.c     earlier results instead of a run (cached_keep.c)
- *   lock.c       neighbours on this host
  *
  * One loop thread owns everything. Five clerks, one for each lane of asks (executor/ask.h), do the blocking calls to the ledger; a sixth
  * buries neighbours, a seventh asks for earlier results.
@@ -30,7 +31,7 @@ struct executor_settings {
     struct stage_settings stage;
     const char *pool, *engines_dir, *results_dir, *state_dir, *isolation;
     const char *engine_slots;
-    int64_t slots, window;
+    int64_t slots, window, nodes_at_once;
     int64_t lease_renew_ms, lease_hold_ms, lease_watch_ms;
     int64_t drain_ms, grace_ms, idle_ms, start_timeout_ms, max_processes;
     int64_t keep_ms;
@@ -96,10 +97,11 @@ struct executor {
     struct records *records;
     struct outgoing *outgoing;
 
-    struct running_list running, dirty,
-        waiting;           /* all; those with log text to send; those that wait for the registry */
+    /* All; those with log text to send; those that wait for the registry; those whose nodes have something to do at a time. */
+    struct running_list running, dirty, waiting, napping;
     int64_t flush_at;      /* boot ms: when dirty logs are sent next */
     int64_t waiting_at;    /* boot ms: when the registry is asked next */
+    int64_t nap_at;        /* boot ms: when the first of the napping wakes */
     int64_t payload_bytes; /* kept for queued jobs */
 
     struct limits *limits; /* the snapshot that the rules borrow */
@@ -127,9 +129,9 @@ void running_launch(struct executor *x, struct task *t, const struct launch *l);
 void running_cancel(struct running *r, const struct order_seen *o);
 void running_node_kept(struct running *r, bool still_ours);
 void running_free(struct running *r);
-/* Everything was killed: those that no engine has end as well. */
+/* Everything was killed: those that no engine has end as well, at the next running_serve. */
 void running_kill_all(struct executor *x);
-/* Sends logs that are due, looks again for what waits for the registry or the cache. Returns the boot ms of its next turn. */
+/* Sends logs that are due, looks again for what waits for the registry or the cache, wakes who naps. Returns the boot ms of its next turn. */
 int64_t running_serve(struct executor *x, int64_t now_boot);
 extern const struct engine_events running_engine_events;
 

@@ -10,6 +10,7 @@
 
 struct job_log_tail {
     STAILQ_ENTRY(job_log_tail) entry;
+    struct bytes node;
     const char *level;
     size_t len;
     char text[];
@@ -59,12 +60,13 @@ static int64_t lines_in(struct bytes text)
     return n;
 }
 
-static void send_chunk(struct job_log_writer *w, const char *level, struct bytes text)
+static void send_chunk(struct job_log_writer *w, struct bytes node, const char *level, struct bytes text)
 {
     struct job_log chunk;
     shape_clear(&shape_log, &chunk);
     chunk.seq = w->seq++;
     chunk.offset = w->totals.bytes;
+    chunk.node = node;
     chunk.level = bytes_of(level);
     chunk.text = text;
     w->totals.bytes += (int64_t)text.len;
@@ -72,12 +74,13 @@ static void send_chunk(struct job_log_writer *w, const char *level, struct bytes
     w->send(w->self, &chunk);
 }
 
-static void keep_tail(struct job_log_writer *w, const char *level, struct bytes text)
+static void keep_tail(struct job_log_writer *w, struct bytes text)
 {
     struct job_log_tail *t = malloc(sizeof *t + text.len);
     if (!t)
         log_fatal("out_of_memory", "what=job_log");
-    t->level = level;
+    t->node = w->node;
+    t->level = w->level;
     t->len = text.len;
     memcpy(t->text, text.data, text.len);
     STAILQ_INSERT_TAIL(&w->tail, t, entry);
@@ -96,9 +99,9 @@ void job_log_flush(struct job_log_writer *w)
         return;
     if (w->max_bytes > 0 && (!STAILQ_EMPTY(&w->tail) || w->dropped_bytes > 0 ||
                                 w->totals.bytes + (int64_t)text.len > w->max_bytes / 2))
-        keep_tail(w, w->level, text);
+        keep_tail(w, text);
     else
-        send_chunk(w, w->level, text);
+        send_chunk(w, w->node, w->level, text);
     buf_clear(&w->pending);
 }
 
@@ -116,11 +119,12 @@ static size_t piece_len(struct bytes text, size_t max)
     return n;
 }
 
-void job_log_add(struct job_log_writer *w, struct bytes level, struct bytes text)
+void job_log_add(struct job_log_writer *w, struct bytes node, struct bytes level, struct bytes text)
 {
     const char *name = level_of(level);
-    if (name != w->level)
+    if (name != w->level || !bytes_equal(node, w->node))
         job_log_flush(w);
+    w->node = node;
     w->level = name;
     while (text.len > 0) {
         size_t room = JOB_LOG_CHUNK - w->pending.len;
@@ -142,13 +146,13 @@ void job_log_close(struct job_log_writer *w)
         buf_init(&note);
         buf_printf(&note, "[millrace: %lld bytes of the log were dropped here; max_log_bytes is %lld]\n",
             (long long)w->dropped_bytes, (long long)w->max_bytes);
-        send_chunk(w, "warn", buf_bytes(&note));
+        send_chunk(w, BYTES_NONE, "warn", buf_bytes(&note));
         buf_release(&note);
         w->totals.truncated = true;
     }
     while (!STAILQ_EMPTY(&w->tail)) {
         struct job_log_tail *t = tail_pop(w);
-        send_chunk(w, t->level, (struct bytes){t->text, t->len});
+        send_chunk(w, t->node, t->level, (struct bytes){t->text, t->len});
         free(t);
     }
 }

@@ -102,6 +102,7 @@ bool executor_prepare(void *settings, void **self, struct error *e)
     TAILQ_INIT(&x->running);
     TAILQ_INIT(&x->dirty);
     TAILQ_INIT(&x->waiting);
+    TAILQ_INIT(&x->napping);
     name_instance(x);
     x->neighbours = neighbours_open(s->state_dir, s->pool, x->instance, s->results_dir, e);
     if (!x->neighbours)

@@ -10,7 +10,6 @@
 #include "core/progress.h"
 #include "executor/announce.h"
 #include "executor/outgoing.h"
-#include "executor/walk.h"
 
 #define BATCH_RECORDS 1000
 #define BATCH_BYTES (4 * 1024 * 1024)
@@ -195,16 +194,16 @@ void records_taken(struct records *r, struct rules_batch *b, bool ok)
 
 /* ---- reading ---- */
 
-/* "engine" or "engine@target" of what runs first. */
+/* "engine" or "engine@target" of the plan's first leaf. */
 static struct bytes engine_of(struct records *r, const struct job *j)
 {
-    struct walk w;
-    struct error e;
     struct bytes engine = j->engine, target = j->target;
-    if (walk_plan(j, &r->memory, &w, &e)) {
-        engine = w.nodes[0]->engine;
-        target = w.nodes[0]->target;
-    }
+    for (size_t i = 0; i < j->nodes.count; i++)
+        if (bytes_equal_text(j->nodes.items[i].kind, "exec")) {
+            engine = j->nodes.items[i].engine;
+            target = j->nodes.items[i].target;
+            break;
+        }
     return target.len ? arena_printf(&r->memory, "%.*s@%.*s", BYTES_ARG(engine), BYTES_ARG(target)) : engine;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* retry: how long a failed job waits before its next try. */
-#include "executor/rules_private.h"
+/* retry: see the header. */
+#include "executor/retry.h"
 
 int64_t retry_pause(int64_t tries, int64_t backoff_ms, int64_t max_backoff_ms, uint64_t random)
 {

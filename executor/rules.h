@@ -15,7 +15,7 @@
  * whatever is ready when its lane is free; nothing waits for a batch to fill.
  *
  * One thread. Time and randomness come from the world. The world never calls back from inside its own functions, except rules_over from
- * launch (a job that ends before it ran).
+ * launch (a job that ends before it ran), rules_over and rules_node from node_kept.
  */
 #ifndef MILLRACE_EXECUTOR_RULES_H
 #define MILLRACE_EXECUTOR_RULES_H
@@ -91,7 +91,7 @@ struct telling {
 
 struct launch {
     struct bytes payload;         /* borrowed for the call */
-    const struct run_node *nodes; /* finished in an earlier attempt */
+    const struct run_node *nodes; /* recorded in earlier attempts */
     size_t node_count;
 };
 
@@ -166,7 +166,8 @@ void rules_intake(struct rules *r, struct rules_batch *b);
 void rules_answered(struct rules *r, struct ask *a);
 void rules_delivered(struct rules *r, struct publication *p, bool ok);
 void rules_over(struct rules *r, struct task *t, const struct rules_report *report);
-/* A node finished and others follow: it is recorded before node_kept is called, so that it never runs again. */
+/* What became of a node: it is recorded before node_kept is called, so that a later attempt goes on from there. The job's next one comes
+ * after that. */
 void rules_node(struct rules *r, struct task *t, const struct run_node *node);
 /* A doorbell (jobs.control): the truth is in `cancels`. */
 void rules_bell(struct rules *r, const struct control *c);

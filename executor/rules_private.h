@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "executor/bugs.h"
+#include "executor/retry.h"
 #include "executor/rules.h"
 #include "executor/table.h"
 
@@ -266,9 +267,5 @@ void holders_add(struct holders *h, const struct holder *item, struct arena *a);
 
 /* ---- drain.c ---- */
 void drain_turn(struct rules *r);
-
-/* ---- retry.c ---- */
-/* Pause before the next try: doubles with each of `tries` from backoff_ms up to max_backoff_ms; between half and all of it, by `random`. */
-int64_t retry_pause(int64_t tries, int64_t backoff_ms, int64_t max_backoff_ms, uint64_t random);
 
 #endif

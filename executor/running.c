@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * running: one job that runs here: its life, its log, its end. It lives from the launch until the rules say that it is gone: its end is
+ * running: one job that runs here: its life and its end. It lives from the launch until the rules say that it is gone: its end is
  * known to the ledger, or another has closed it.
  */
 #include "executor/running.h"
@@ -13,12 +13,9 @@
 #include "core/retry.h"
 #include "executor/announce.h"
 #include "executor/cached.h"
-#include "executor/outgoing.h"
+#include "executor/retry.h"
 
-#define FLUSH_EVERY_MS 100
 #define REGISTRY_EVERY_MS 1000
-#define BACKOFF_MS 10000 /* of records without one */
-#define MAX_BACKOFF_MS 600000
 #define REASON_MAX 500
 
 struct report running_report(const struct running *r)
@@ -43,10 +40,17 @@ void running_send_event(struct running *r, struct event *ev)
 /* Once all log is delivered and the last word is spoken. */
 static void maybe_over(struct running *r)
 {
-    if (!r->concluded || r->undelivered > 0 || r->over)
+    if (!r->concluded || r->delivered < r->sent || r->over)
         return;
     r->over = true;
     rules_over(r->x->rules, r->task, &r->report);
+}
+
+void running_delivered(struct running *r)
+{
+    r->delivered++;
+    nodes_delivered(r);
+    maybe_over(r);
 }
 
 static int64_t or_else(int64_t value, int64_t otherwise)
@@ -54,13 +58,18 @@ static int64_t or_else(int64_t value, int64_t otherwise)
     return value == NO_INT ? otherwise : value;
 }
 
-/* Either suffices: the engine's word or the job's own rules. What ran into its time limit was not judged by the engine. */
-static bool is_retryable(struct running *r, enum job_phase phase, bool engine_says)
+bool running_is_retryable(
+    struct running *r, bool engine_says, int64_t exit_code, const struct job_error *error)
 {
-    if (phase != PHASE_FAILED && phase != PHASE_TIMED_OUT)
-        return false;
-    return (engine_says && phase == PHASE_FAILED) ||
-           retry_rule_fits(&r->job.retry, r->exit_code, r->has_error ? &r->error : NULL, &r->memory);
+    return engine_says || retry_rule_fits(&r->job.retry, exit_code, error, &r->memory);
+}
+
+/* What ran into its time limit was not judged by the engine. */
+static bool end_is_retryable(struct running *r, enum job_phase phase, bool engine_says)
+{
+    return (phase == PHASE_FAILED || phase == PHASE_TIMED_OUT) &&
+           running_is_retryable(
+               r, engine_says && phase == PHASE_FAILED, r->exit_code, r->has_error ? &r->error : NULL);
 }
 
 static void clean(struct running *r)
@@ -69,7 +78,9 @@ static void clean(struct running *r)
         TAILQ_REMOVE(&r->x->dirty, r, dirty_entry);
     if (r->waiting)
         TAILQ_REMOVE(&r->x->waiting, r, waiting_entry);
-    r->dirty = r->waiting = false;
+    if (r->naps)
+        TAILQ_REMOVE(&r->x->napping, r, nap_entry);
+    r->dirty = r->waiting = r->naps = false;
     cached_forget(r);
 }
 
@@ -88,10 +99,10 @@ void running_conclude(
     const struct job_retry *retry = &r->job.retry;
     r->report.phase = phase;
     r->report.code = error ? r->error.code : BYTES_NONE;
-    r->report.retryable = !r->report.never_ran && is_retryable(r, phase, retryable);
+    r->report.retryable = !r->report.never_ran && end_is_retryable(r, phase, retryable);
     r->report.max_attempts = or_else(retry->max_attempts, 1);
-    r->report.backoff_ms = or_else(retry->backoff_ms, BACKOFF_MS);
-    r->report.max_backoff_ms = or_else(retry->max_backoff_ms, MAX_BACKOFF_MS);
+    r->report.backoff_ms = or_else(retry->backoff_ms, RETRY_BACKOFF_MS);
+    r->report.max_backoff_ms = or_else(retry->max_backoff_ms, RETRY_MAX_BACKOFF_MS);
     r->report.on_lost_fails = retry->on_lost == ON_LOST_FAIL;
     if (!r->report.never_ran)
         metric_observe_us(&executor_metrics[M_RUN_SECONDS], clock_boot_us() - r->began_us);
@@ -139,90 +150,14 @@ struct bytes running_tell(struct running *r, const struct telling *t, struct are
     return announce_encode(r->x, &ev, a);
 }
 
-/* ---- the log ---- */
-
-static void chunk_delivered(void *self, const struct error *failure)
-{
-    struct running *r = self;
-    if (failure)
-        log_error(
-            "log_lost", "job=%.*s error=%s", BYTES_ARG(r->job.job_id), log_quote(bytes_of(failure->text)));
-    r->undelivered--;
-    nodes_record(r);
-    maybe_over(r);
-}
-
-static void send_chunk(void *self, const struct job_log *chunk)
-{
-    struct running *r = self;
-    struct job_log record = *chunk;
-    struct error e;
-    struct buf out;
-    record.job_id = r->job.job_id;
-    record.attempt = r->attempt;
-    record.node = r->walk.count > 1 && r->at < r->walk.count ? r->walk.nodes[r->at]->id : BYTES_NONE;
-    record.at = clock_utc_ms();
-    buf_init(&out);
-    if (!codec_encode(r->x->world->codec, &shape_log, &record, &out, &e))
-        log_fatal("encode_failed", "record=JobLog error=%s", log_quote(bytes_of(e.text)));
-    struct bus_header header = {BYTES("job"), r->job.job_id};
-    struct bus_message m = {"jobs.logs", -1, r->group, buf_bytes(&out), &header, 1};
-    r->undelivered++;
-    outgoing_send(r->x->outgoing, &m, chunk_delivered, r);
-    metric_add(&executor_metrics[M_LOG_BYTES], (int64_t)chunk->text.len);
-    buf_release(&out);
-}
-
-static void mark_dirty(struct running *r)
-{
-    struct executor *x = r->x;
-    if (r->dirty)
-        return;
-    r->dirty = true;
-    if (TAILQ_EMPTY(&x->dirty)) {
-        int64_t now = clock_boot_ms();
-        x->flush_at = r->flushed_at + FLUSH_EVERY_MS > now ? r->flushed_at + FLUSH_EVERY_MS : now;
-    }
-    TAILQ_INSERT_TAIL(&x->dirty, r, dirty_entry);
-}
-
-void running_log(struct running *r, struct bytes level, struct bytes text)
-{
-    if (r->concluded)
-        return;
-    job_log_add(&r->log, level, text);
-    mark_dirty(r);
-}
-
-void running_log_now(struct running *r)
-{
-    clean(r);
-    r->flushed_at = clock_boot_ms();
-    job_log_flush(&r->log);
-}
-
-void running_line(struct running *r, const char *level, struct bytes text)
-{
-    struct buf line;
-    buf_init(&line);
-    buf_add_bytes(&line, text);
-    buf_add_char(&line, '\n');
-    running_log(r, bytes_of(level), buf_bytes(&line));
-    buf_release(&line);
-}
-
-static void on_log(void *self, struct bytes level, struct bytes text)
-{
-    running_log(self, level, text);
-}
-
 static void on_guard_lost(void *self, const struct error *e)
 {
     (void)self;
     log_fatal("guard_lost", "error=%s", log_quote(bytes_of(e->text)));
 }
 
-const struct engine_events running_engine_events = {on_log, nodes_progress, nodes_ended, on_guard_lost};
+const struct engine_events running_engine_events = {
+    running_on_log, nodes_progress, nodes_ended, on_guard_lost};
 
 /* ---- launch, cancel ---- */
 
@@ -247,7 +182,8 @@ static struct running *running_new(struct executor *x, struct task *t, const str
         r->finished[r->finished_count] =
             (struct run_node){arena_copy(&r->memory, l->nodes[r->finished_count].id),
                 arena_copy(&r->memory, l->nodes[r->finished_count].event)};
-    job_log_init(&r->log, 0, send_chunk, r);
+    nodes_init(&r->nodes);
+    job_log_init(&r->log, 0, running_send_chunk, r);
     t->run = r;
     TAILQ_INSERT_TAIL(&x->running, r, entry);
     return r;
@@ -344,9 +280,8 @@ void running_cancel(struct running *r, const struct order_seen *o)
     r->cancelled = true;
     r->cancel_by = arena_copy(&r->memory, o->by);
     r->cancel_reason = arena_copy(&r->memory, o->reason);
-    if (r->on_engine)
-        engines_cancel(r->x->engines, r->run);
-    else if (r->look)
+    nodes_stop(r, NODES_CANCELLED);
+    if (r->look)
         running_go_on(r);
 }
 
@@ -357,11 +292,45 @@ void running_kill_all(struct executor *x)
         if (r->waiting || r->look)
             running_conclude_error(
                 r, PHASE_FAILED, "lost", BYTES("the executor was stopped before the job ran"));
+        else
+            nodes_stop(r, NODES_KILLED);
+}
+
+/* ---- what comes with time ---- */
+
+void running_nap(struct running *r, int64_t until_boot_ms)
+{
+    struct executor *x = r->x;
+    r->wake_at = r->naps && r->wake_at < until_boot_ms ? r->wake_at : until_boot_ms;
+    if (!r->naps)
+        TAILQ_INSERT_TAIL(&x->napping, r, nap_entry);
+    r->naps = true;
+    if (r->wake_at < x->nap_at)
+        x->nap_at = r->wake_at;
+}
+
+static void wake_napping(struct executor *x, int64_t now_boot)
+{
+    struct running *r, *next;
+    if (now_boot < x->nap_at)
+        return;
+    x->nap_at = INT64_MAX;
+    for (r = TAILQ_FIRST(&x->napping); r; r = next) {
+        next = TAILQ_NEXT(r, nap_entry);
+        if (r->wake_at <= now_boot) {
+            TAILQ_REMOVE(&x->napping, r, nap_entry);
+            r->naps = false;
+            nodes_wake(r);
+        } else if (r->wake_at < x->nap_at) {
+            x->nap_at = r->wake_at;
+        }
+    }
 }
 
 int64_t running_serve(struct executor *x, int64_t now_boot)
 {
     struct running *r;
+    wake_napping(x, now_boot);
     while (!TAILQ_EMPTY(&x->dirty) && x->flush_at <= now_boot)
         running_log_now(TAILQ_FIRST(&x->dirty));
     if (!TAILQ_EMPTY(&x->waiting) && x->waiting_at <= now_boot) {
@@ -377,15 +346,18 @@ int64_t running_serve(struct executor *x, int64_t now_boot)
     int64_t next = cached_serve(x->cached, now_boot);
     if (!TAILQ_EMPTY(&x->dirty) && x->flush_at < next)
         next = x->flush_at;
+    if (x->nap_at < next)
+        next = x->nap_at;
     return !TAILQ_EMPTY(&x->waiting) && x->waiting_at < next ? x->waiting_at : next;
 }
 
 void running_free(struct running *r)
 {
-    MUST(r->undelivered == 0);
+    MUST(r->delivered == r->sent);
     clean(r);
     TAILQ_REMOVE(&r->x->running, r, entry);
     job_log_release(&r->log);
+    nodes_release(&r->nodes);
     arena_release(&r->memory);
     free(r);
 }

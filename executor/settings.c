@@ -13,6 +13,8 @@ const struct setting executor_settings_table[] = {
     ROW("engine.slots", SETTING_TEXT, engine_slots, "", 0, 4000,
         "jobs of one engine, or of one of its targets, that run at once in this process: "
         "shell=16,postgres@warehouse=4"),
+    ROW("nodes_at_once", SETTING_INT, nodes_at_once, "8", 1, 1000,
+        "nodes of one job that run at once in this process; the others wait"),
     ROW("window", SETTING_INT, window, "32", 1, 10000, "queued jobs of a group known in memory"),
     ROW("engines.dir", SETTING_TEXT, engines_dir, "engines", 1, 400,
         "folder of the engines and their manifests"),

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config_private.h"
 #include "core/log.h"
 
 /* Raise it when something else gets into the key. */
@@ -109,11 +108,9 @@ static struct bytes key_of(const struct tree *t)
 
 bool use_cache(struct tree *t)
 {
-    struct bytes label = plan_pair_value(&t->job->labels, "cache");
     int64_t ttl_ms;
 
-    if (label.len == 0 || !config_parse_number(SETTING_MS, arena_text(t->arena, label), &ttl_ms) ||
-        ttl_ms <= 0)
+    if (!job_cache_ttl(t->job, &ttl_ms) || ttl_ms == NO_INT)
         return true;
     t->job->cache = arena_alloc(t->arena, sizeof(*t->job->cache));
     *t->job->cache = (struct job_cache){key_of(t), ttl_ms};

@@ -8,43 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/strategy.h"
+
 /* ---- where a unit may run ---- */
 
-/* single comes first: it may go without targets. */
-static const struct {
-    const char *kind;
-    size_t least, most; /* targets */
-} strategies[] = {
-    {"single", 0, 1},
-    {"race", 1, PLAN_TARGETS_MAX},
-    {"all", 1, PLAN_TARGETS_MAX},
-    {"fallback", 1, PLAN_TARGETS_MAX},
-};
-enum { STRATEGIES = sizeof(strategies) / sizeof(strategies[0]) };
-
-static bool check_strategy(const struct tree *t, const struct job_strategy *s)
+static bool check_strategy(const struct tree *t, const struct job_strategy *s, struct bytes engine)
 {
-    size_t i = 0, targets = s->targets.count;
+    struct field_problems *problems = arena_alloc(t->arena, sizeof(*problems));
 
-    while (i < STRATEGIES && !bytes_equal_text(s->kind, strategies[i].kind))
-        i++;
-    if (i == STRATEGIES)
-        return plan_refuse(t->job, "bad_value",
-            arena_printf(t->arena, "strategy.kind: single, race, all or fallback, not '%.*s'",
-                BYTES_ARG(plan_shown(s->kind))),
-            t->arena);
-    if (targets >= strategies[i].least && targets <= strategies[i].most)
+    problems->count = 0;
+    if (strategy_check(s, BYTES("strategy"), engine, t->arena, problems))
         return true;
-    return plan_refuse(t->job, "bad_value",
-        arena_printf(t->arena, "strategy.targets: %s takes %zu to %zu, not %zu", strategies[i].kind,
-            strategies[i].least, strategies[i].most, targets),
-        t->arena);
+    const struct field_problem *first = &problems->items[0];
+    return plan_refuse(t->job, first->code,
+        arena_printf(t->arena, "%.*s: %.*s", BYTES_ARG(first->field), BYTES_ARG(first->detail)), t->arena);
 }
 
 static bool add_places(
     const struct tree *t, struct unit *u, const struct job_strategy *s, struct engine_target own)
 {
-    if (s != NULL && !check_strategy(t, s))
+    if (s != NULL && !check_strategy(t, s, own.engine))
         return false;
     size_t count = s != NULL ? s->targets.count : 0;
     u->place_count = count > 0 ? count : 1;
@@ -273,9 +256,9 @@ static bool make_parts(struct tree *t)
     struct job *j = t->job;
     struct units names;
 
-    if (j->parts.count > PLAN_PARTS_MAX)
+    if (j->parts.count > JOB_PARTS_MAX)
         return plan_refuse(
-            j, "too_many", arena_printf(t->arena, "parts: at most %d", PLAN_PARTS_MAX), t->arena);
+            j, "too_many", arena_printf(t->arena, "parts: at most %d", JOB_PARTS_MAX), t->arena);
     t->units.items = arena_array(t->arena, j->parts.count, sizeof(*t->units.items));
     for (size_t i = 0; i < j->parts.count; i++)
         if (!fill_part(t, add_unit(t), &j->parts.items[i]))

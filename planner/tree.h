@@ -13,8 +13,6 @@
 #include "core/engine_list.h"
 #include "planner/plan.h"
 
-enum { PLAN_PARTS_MAX = 1000, PLAN_TARGETS_MAX = 16 };
-
 struct units {
     struct unit **items;
     size_t count;

@@ -250,6 +250,27 @@ static void cancel_of_a_waiting_task_ends_it_at_once(void **state)
     world_close(&w);
 }
 
+/* None of them knows yet how many runs a process takes. */
+static void tasks_of_one_user_that_come_at_once_run_at_once(void **state)
+{
+    struct world w;
+    struct probe b[3];
+    (void)state;
+    world_start(&w);
+    for (int i = 0; i < 3; i++) {
+        run_code(&w, &b[i], "shell", "echo up; sleep 1000");
+    }
+    for (int i = 0; i < 3; i++) {
+        AWAIT(&w, contains(&b[i].out, "up"));
+    }
+    for (int i = 0; i < 3; i++) {
+        engines_cancel(w.p, b[i].run);
+        AWAIT(&w, b[i].ended);
+        probe_release(&b[i]);
+    }
+    world_close(&w);
+}
+
 static void idle_processes_make_room_for_other_users(void **state)
 {
     static const char *const users[] = {"ann", "bob", "cyd", "dan", "eve", "flo"};
@@ -565,6 +586,7 @@ int main(void)
         cmocka_unit_test(cancel_reaches_a_grandchild_that_left_the_session),
         cmocka_unit_test(a_timeout_ends_as_timed_out),
         cmocka_unit_test(cancel_of_a_waiting_task_ends_it_at_once),
+        cmocka_unit_test(tasks_of_one_user_that_come_at_once_run_at_once),
         cmocka_unit_test(idle_processes_make_room_for_other_users),
         cmocka_unit_test(fresh_tasks_get_a_process_of_their_own),
         cmocka_unit_test(an_idle_process_ends),

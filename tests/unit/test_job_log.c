@@ -17,6 +17,7 @@ struct sent {
     size_t chunks, largest;
     int64_t next_offset, next_seq;
     char levels[64]; /* first letters, one a chunk */
+    char nodes[64];  /* the same of nodes: n2 is 2, none is - */
 };
 
 static void on_send(void *self, const struct job_log *chunk)
@@ -25,8 +26,12 @@ static void on_send(void *self, const struct job_log *chunk)
     assert_int_equal(chunk->offset, s->next_offset);
     assert_int_equal(chunk->seq, s->next_seq++);
     s->next_offset += (int64_t)chunk->text.len;
-    if (s->chunks < sizeof s->levels - 1)
+    if (s->chunks < sizeof s->levels - 1) {
         s->levels[s->chunks] = chunk->level.data[3]; /* stdOut, stdErr, infO, warN, errOr */
+        s->nodes[s->chunks] = '-';
+        if (chunk->node.len > 1)
+            s->nodes[s->chunks] = chunk->node.data[1];
+    }
     s->chunks++;
     s->largest = chunk->text.len > s->largest ? chunk->text.len : s->largest;
     buf_add_bytes(&s->text, chunk->text);
@@ -46,16 +51,33 @@ static void end(struct sent *s, struct job_log_writer *w)
     buf_release(&s->text);
 }
 
+static void a_chunk_has_the_lines_of_one_node(void **state)
+{
+    (void)state;
+    struct sent s;
+    struct job_log_writer w;
+    begin(&s, &w, 0);
+    job_log_add(&w, BYTES("n2"), BYTES("stdout"), BYTES("a\n"));
+    job_log_add(&w, BYTES("n2"), BYTES("stdout"), BYTES("b\n"));
+    job_log_add(&w, BYTES("n3"), BYTES("stdout"), BYTES("c\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("d\n"));
+    job_log_add(&w, BYTES("n2"), BYTES("stdout"), BYTES("e\n"));
+    job_log_close(&w);
+    assert_string_equal(s.nodes, "23-2");
+    assert_true(bytes_equal_text(buf_bytes(&s.text), "a\nb\nc\nd\ne\n"));
+    end(&s, &w);
+}
+
 static void lines_of_one_level_share_a_chunk(void **state)
 {
     (void)state;
     struct sent s;
     struct job_log_writer w;
     begin(&s, &w, 0);
-    job_log_add(&w, BYTES("stdout"), BYTES("a\n"));
-    job_log_add(&w, BYTES("stdout"), BYTES("b\n"));
-    job_log_add(&w, BYTES("stderr"), BYTES("c\n"));
-    job_log_add(&w, BYTES("stdout"), BYTES("d\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("a\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("b\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stderr"), BYTES("c\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("d\n"));
     job_log_close(&w);
     assert_int_equal(s.chunks, 3);
     assert_string_equal(s.levels, "oeo");
@@ -78,7 +100,7 @@ static void chunks_are_at_most_64_kib_and_nothing_is_lost(void **state)
     for (size_t i = 0; i < 200000; i++)
         buf_add_text(&text, "\xc3\xa4"); /* one line longer than a chunk, of two-byte characters */
     buf_add_char(&text, '\n');
-    job_log_add(&w, BYTES("stdout"), buf_bytes(&text));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), buf_bytes(&text));
     job_log_close(&w);
     assert_true(s.largest <= JOB_LOG_CHUNK);
     assert_true(bytes_equal(buf_bytes(&text), buf_bytes(&s.text)));
@@ -97,7 +119,7 @@ static void over_the_limit_both_ends_are_kept_and_the_gap_is_told(void **state)
         struct buf line;
         buf_init(&line);
         buf_printf(&line, "line %d\n", i);
-        job_log_add(&w, BYTES("stdout"), buf_bytes(&line));
+        job_log_add(&w, BYTES_NONE, BYTES("stdout"), buf_bytes(&line));
         job_log_flush(&w);
         buf_release(&line);
     }
@@ -120,7 +142,7 @@ static void a_log_that_just_fits_is_whole(void **state)
     struct job_log_writer w;
     begin(&s, &w, 100);
     for (int i = 0; i < 10; i++) {
-        job_log_add(&w, BYTES("stdout"), BYTES("123456789\n"));
+        job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES("123456789\n"));
         job_log_flush(&w);
     }
     job_log_close(&w);
@@ -135,10 +157,10 @@ static void an_unknown_level_is_info_and_an_empty_log_is_no_chunk(void **state)
     struct sent s;
     struct job_log_writer w;
     begin(&s, &w, 0);
-    job_log_add(&w, BYTES("stdout"), BYTES(""));
+    job_log_add(&w, BYTES_NONE, BYTES("stdout"), BYTES(""));
     job_log_close(&w);
     assert_int_equal(s.chunks, 0);
-    job_log_add(&w, BYTES("shout"), BYTES("x\n"));
+    job_log_add(&w, BYTES_NONE, BYTES("shout"), BYTES("x\n"));
     job_log_close(&w);
     assert_string_equal(s.levels, "o");
     end(&s, &w);
@@ -147,6 +169,7 @@ static void an_unknown_level_is_info_and_an_empty_log_is_no_chunk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_chunk_has_the_lines_of_one_node),
         cmocka_unit_test(lines_of_one_level_share_a_chunk),
         cmocka_unit_test(chunks_are_at_most_64_kib_and_nothing_is_lost),
         cmocka_unit_test(over_the_limit_both_ends_are_kept_and_the_gap_is_told),

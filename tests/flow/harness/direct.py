@@ -24,13 +24,36 @@ def converted(user, code, limits=None, retry=None, **more):
             "statements": [{"index": 0, "text": None, "offset": 0, "length": len(code.encode()), "first_line": 1}], **more}
 
 
+CODE_TYPES = {"shell": "shell", "sqlite": "sql"}
+
+
+def leaf(node_id, code, engine="shell", **more):
+    return {"id": node_id, "kind": "exec", "engine": engine, "code_type": CODE_TYPES.get(engine, engine), "code": code, **more}
+
+
+def inner(node_id, kind, *children, **more):
+    """Children are leaves and inner nodes."""
+    return {"id": node_id, "kind": kind, "children": children, **more}
+
+
+def listed(tree):
+    """The nodes of a tree, depth first."""
+    children = tree.get("children", ())
+    nodes = [{**tree, "children": [c["id"] for c in children]}]
+    return nodes + [node for child in children for node in listed(child)]
+
+
+def planned_tree(user, tree, **more):
+    """A job with this plan, made of leaf() and inner()."""
+    nodes = listed(tree)
+    for n, node in enumerate(node for node in nodes if node["kind"] == "exec"):
+        node["statement"] = n
+    return {**converted(user, "", **more), "statements": [], "nodes": nodes}
+
+
 def planned(user, nodes, **more):
     """A job of several nodes, one after the other: nodes are (id, engine, code)."""
-    kinds = {"shell": "shell", "sqlite": "sql"}
-    leaves = [{"id": i, "kind": "exec", "engine": engine, "code_type": kinds[engine], "code": code, "statement": n}
-              for n, (i, engine, code) in enumerate(nodes)]
-    root = {"id": "n1", "kind": "sequence", "children": [leaf["id"] for leaf in leaves]}
-    return {**converted(user, "", **more), "statements": [], "nodes": [root, *leaves]}
+    return planned_tree(user, inner("n1", "sequence", *(leaf(i, code, engine) for i, engine, code in nodes)), **more)
 
 
 def submit_converted(kafka, job):

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* leaf: see the header. */
+#include "executor/leaf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/retry.h"
+#include "executor/running.h"
+
+struct leaf *leaf_of(struct running *r, size_t at)
+{
+    struct leaf **place = &r->nodes.leaves[at];
+    if (!*place) {
+        *place = arena_alloc(&r->memory, sizeof **place);
+        **place = (struct leaf){.r = r, .at = at, .exit_code = NO_INT};
+    }
+    return *place;
+}
+
+static const struct job_node *node_of(const struct leaf *l)
+{
+    return l->r->nodes.walk.nodes[l->at].node;
+}
+
+/* ---- numbers of result files ---- */
+
+/* Tries that run at once write into one folder: each has its range. What is left of the last one is given back, so that nodes that run
+ * one after the other have their files numbered without gaps. */
+static void reserve_numbers(struct leaf *l)
+{
+    l->first_result = l->r->nodes.next_file;
+    l->r->nodes.next_file += ENGINE_RESULTS_MAX;
+}
+
+static void give_numbers_back(const struct leaf *l)
+{
+    if (l->r->nodes.next_file == l->first_result + ENGINE_RESULTS_MAX)
+        l->r->nodes.next_file = l->first_result + (int64_t)l->result_count;
+}
+
+/* ---- its run ---- */
+
+static int64_t least_positive(int64_t a, int64_t b)
+{
+    if (a <= 0 || (b > 0 && b < a))
+        return b;
+    return a;
+}
+
+void leaf_run(struct leaf *l, int64_t time_left_ms)
+{
+    struct running *r = l->r;
+    const struct job_node *n = node_of(l);
+    reserve_numbers(l);
+    struct engine_task t = {.creator = r->job.creator,
+        .user = r->job.user,
+        .job_id = r->job.job_id,
+        .engine = n->engine,
+        .target = n->target,
+        .code_type = n->code_type,
+        .code = walk_code(&r->job, n),
+        .node = n->id,
+        .variables = r->job.variables,
+        .conf = r->job.conf,
+        .attempt = r->attempt,
+        .timeout_ms = least_positive(time_left_ms, n->timeout_ms),
+        .max_result_rows = r->job.limits.max_result_rows,
+        .first_result = l->first_result,
+        .statement = n->statement,
+        .fresh = bytes_equal_text(n->reuse, "never"),
+        .now_utc = r->started_at,
+        .self = l};
+    snprintf(t.run, sizeof t.run, "%.*s/%lld/%zu.%lld", BYTES_ARG(r->job.job_id), (long long)r->attempt,
+        l->at, (long long)r->nodes.walk.nodes[l->at].try);
+    memcpy(l->run, t.run, sizeof l->run);
+    l->on_engine = true;
+    l->fraction = 0;
+    engines_run(r->x->engines, &t);
+}
+
+/* ---- its end ---- */
+
+static void keep_results(struct leaf *l, const struct job_result *results, size_t count)
+{
+    l->results = arena_array(&l->r->memory, count, sizeof *l->results);
+    l->result_count = count;
+    for (size_t i = 0; i < count; i++)
+        shape_copy(&shape_result, &results[i], &l->results[i], &l->r->memory);
+}
+
+static void keep_error(struct leaf *l, const struct job_error *error)
+{
+    shape_copy(&shape_error, error, &l->error, &l->r->memory);
+    l->has_error = true;
+    if (l->error.line != NO_INT &&
+        l->error.line > 0) /* the engine counts from the first line that it was given */
+        l->error.line += walk_first_line(&l->r->job, node_of(l)) - 1;
+    if (l->r->nodes.walk.count > 1)
+        l->error.node = node_of(l)->id;
+}
+
+static enum walk_end end_of(const struct leaf *l, const struct task_outcome *o)
+{
+    switch (o->end) {
+    case TASK_SUCCEEDED:
+        return WALK_END_SUCCEEDED;
+    case TASK_FAILED:
+    case TASK_TIMED_OUT:
+        return running_is_retryable(l->r, o->end == TASK_FAILED && o->retryable, o->exit_code, &l->error)
+                   ? WALK_END_RETRYABLE
+                   : WALK_END_FAILED;
+    case TASK_CANCELLED:
+        return WALK_END_CANCELLED;
+    }
+    return WALK_END_FAILED;
+}
+
+void leaf_take_outcome(struct leaf *l, const struct task_outcome *o)
+{
+    l->on_engine = false;
+    l->fraction = 0;
+    l->ended_at = clock_utc_ms();
+    l->exit_code = o->exit_code;
+    l->timed_out = o->end == TASK_TIMED_OUT;
+    l->has_error = false;
+    if (o->end != TASK_SUCCEEDED)
+        keep_error(l, &o->error);
+    keep_results(l, o->results, o->result_count);
+    give_numbers_back(l);
+    l->end = end_of(l, o);
+}
+
+void leaf_take_event(struct leaf *l, const struct event *ev)
+{
+    l->results = ev->results.items;
+    l->result_count = ev->results.count;
+    l->exit_code = ev->exit_code;
+    l->ended_at = ev->at;
+    l->next_at = ev->next_at;
+    l->has_error = ev->error != NULL;
+    if (ev->error)
+        l->error = *ev->error;
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies, parts and tries of nodes from the submission to the end, through all stages. Beside the engines that were built there are a
+second sqlite, one that breaks at its start, and one that takes every run and never answers."""
+import json
+import random
+import shutil
+import uuid
+
+import pytest
+
+from harness import settings
+from harness.stages import processes
+
+NAP = f"sleep {random.randrange(10**7, 10**8)}"  # that no other process of the machine does
+STUCK = """#!/bin/sh
+read hello
+echo '{"type":"ready","engine":"stuck","version":"1","concurrency":1,"capabilities":[]}'
+%s
+""" % NAP
+
+
+@pytest.fixture(scope="module")
+def engines_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("engines") / "engines"
+    shutil.copytree(settings.BUILD / "engines", folder)
+    sqlite = json.loads((folder / "sqlite" / "engine.json").read_text())
+    commands = {"sqlite2": str(folder / "sqlite" / sqlite["command"][0]), "broken": "false", "stuck": "stuck"}
+    for name, command in commands.items():
+        (folder / name).mkdir()
+        (folder / name / "engine.json").write_text(json.dumps({**sqlite, "engine": name, "command": [command]}))
+    (folder / "stuck" / "stuck").write_text(STUCK)
+    (folder / "stuck" / "stuck").chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stack_options(engines_dir):
+    return {"env": {"MILLRACE_ENGINES_DIR": str(engines_dir)}, "stage_env": {"executor": {"MILLRACE_GRACE": "1s"}}}
+
+
+def strategy(kind, *targets):
+    return {"kind": kind, "targets": list(targets)}
+
+
+def rows(rest, job):
+    return [rest.rows(job["job_id"], r["n"])["rows"] for r in job["results"]]
+
+
+def test_of_a_race_the_one_that_never_answers_is_killed(rest, make):
+    job = rest.run(make("select 'won'", engine="sqlite", strategy=strategy("race", "stuck@", "sqlite@")))
+    assert job["state"] == "succeeded"
+    assert rows(rest, job) == [[["won"]]]
+    assert not processes(NAP)
+
+
+def test_all_targets_keep_their_results(rest, make):
+    job = rest.run(make("select 1; select 2", engine="sqlite", strategy=strategy("all", "sqlite@", "sqlite2@")))
+    assert job["state"] == "succeeded"
+    assert rows(rest, job) == [[[1]], [[2]], [[1]], [[2]]]
+
+
+def test_all_targets_must_succeed(rest, make):
+    job = rest.run(make("select 1", engine="sqlite", strategy=strategy("all", "sqlite@", "broken@", "stuck@")))
+    assert (job["state"], job["error"]["node"]) == ("failed", "n3")
+    assert not processes(NAP)
+
+
+def test_a_fallback_from_an_engine_that_breaks(rest, make):
+    job = rest.run(make("select 'second'", engine="sqlite", strategy=strategy("fallback", "broken@", "sqlite@")))
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert rows(rest, job) == [[["second"]]]
+
+
+def test_parts_run_in_their_order(rest, stack, user):
+    effects = stack.folder / f"effects-{uuid.uuid4().hex}"
+    parts = [{"id": "d", "engine": "shell", "code": f"echo d >> {effects}", "after": ["b", "c"]},
+             {"id": "b", "engine": "shell", "code": f"echo b >> {effects}", "after": ["a"]},
+             {"id": "c", "engine": "sqlite", "code": "select 'c'", "after": ["a"]},
+             {"id": "a", "engine": "shell", "code": f"echo a >> {effects}"}]
+    job = rest.run({"creator": "flow", "user": user, "parts": parts})
+    assert job["state"] == "succeeded"
+    assert effects.read_text().split() == ["a", "b", "d"]
+    assert rows(rest, job) == [[["c"]]]
+
+
+def test_a_part_with_a_strategy_of_its_own(rest, user):
+    parts = [{"id": "a", "engine": "sqlite", "code": "select 1", "strategy": strategy("fallback", "broken@", "sqlite2@")},
+             {"id": "b", "engine": "sqlite", "code": "select 2", "after": ["a"]}]
+    job = rest.run({"creator": "flow", "user": user, "parts": parts})
+    assert job["state"] == "succeeded"
+    assert rows(rest, job) == [[[1]], [[2]]]
+
+
+def test_a_text_of_several_parts(rest, make):
+    code = "--@part a\nselect 1;\n--@part b after=a\n--@engine sqlite2\nselect 2;\n"
+    job = rest.run(make(code, engine="sqlite"))
+    assert job["state"] == "succeeded"
+    assert rows(rest, job) == [[[1]], [[2]]]
+
+
+def test_a_node_is_tried_again_by_itself(rest, stack, make):
+    tries = stack.folder / f"tries-{uuid.uuid4().hex}"
+    job = rest.run(make(f"echo try >> {tries}; [ $(wc -l < {tries}) = 3 ] || exit 7",
+                        retry={"node_attempts": 3, "exit_codes": [7], "backoff_ms": 100, "max_backoff_ms": 100}))
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert len(tries.read_text().split()) == 3

@@ -226,6 +226,8 @@ static void append(struct statements *s, struct job_statement *items, size_t cou
 {
     struct job *j = s->job;
 
+    if (count == 0)
+        return;
     if (j->statements.count == 0) {
         j->statements.items = items;
         j->statements.count = s->room = count;

@@ -60,7 +60,8 @@ const struct error_code job_error_codes[] = {
     {"empty_code", CLASS_INPUT, 422, "there is nothing to run: the code is empty or only comments"},
     {"too_many_statements", CLASS_LIMIT, 422, "the code has more statements than a job may have"},
     {"bad_parts", CLASS_INPUT, 422,
-        "the parts do not fit together: an id twice, an unknown id, a circle, parts in both places; or a line "
+        "the parts do not fit together: an id twice, an unknown id, a circle, parts in both places; or a "
+        "line "
         "that makes parts is not understood"},
     {"unsupported", CLASS_INPUT, 422, "a valid wish that this version cannot fulfil; the detail names it"},
     {"forbidden_code", CLASS_INPUT, 422,

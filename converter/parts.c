@@ -10,7 +10,7 @@
 #include "converter/language.h"
 #include "converter/part_graph.h"
 
-enum { SHOWN_MAX = 80, FIRST_ROOM = 8 };
+enum { SHOWN_MAX = 80 };
 
 struct cutting {
     struct bytes code, engine, code_type;
@@ -23,7 +23,7 @@ struct cutting {
     size_t begin;       /* else: where one would begin, should something to run follow */
     int64_t begin_line; /* and the line that tells about it */
     struct parts_cut *out;
-    size_t room;
+    size_t parts_room, places_room;
     /* lines are counted on from here */
     size_t counted_to;
     int64_t line;
@@ -68,18 +68,8 @@ static bool begin_part(struct cutting *c, struct bytes id, size_t from, int64_t 
     if (out->count == JOB_PARTS_MAX)
         return refuse(
             c, "too_many", line, arena_printf(c->arena, "there are more than %d parts", JOB_PARTS_MAX));
-    if (out->count == c->room) {
-        size_t room = c->room > 0 ? 2 * c->room : FIRST_ROOM;
-        struct job_part *parts = arena_array(c->arena, room, sizeof(*parts));
-        struct parts_place *places = arena_array(c->arena, room, sizeof(*places));
-        if (out->count > 0) {
-            memcpy(parts, out->parts, out->count * sizeof(*parts));
-            memcpy(places, out->places, out->count * sizeof(*places));
-        }
-        out->parts = parts;
-        out->places = places;
-        c->room = room;
-    }
+    out->parts = arena_grow(c->arena, out->parts, out->count, &c->parts_room, sizeof(*out->parts));
+    out->places = arena_grow(c->arena, out->places, out->count, &c->places_room, sizeof(*out->places));
     out->parts[out->count] = (struct job_part){.id = id,
         .engine = c->engine_now,
         .target = c->target_now,

@@ -126,13 +126,7 @@ bool sets_read(struct bytes code, const struct set_style *style, struct arena *a
             out->count == SETS_MAX ? "there are more than 256 of these lines" : read_content(content, &set);
         if (*why != NULL)
             return false;
-        if (out->count == room) {
-            room = room > 0 ? 2 * room : 8;
-            struct set_line *more = arena_array(a, room, sizeof(*more));
-            if (out->count > 0)
-                memcpy(more, out->items, out->count * sizeof(*more));
-            out->items = more;
-        }
+        out->items = arena_grow(a, out->items, out->count, &room, sizeof(*out->items));
         out->items[out->count++] = set;
     }
     return true;

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 
-enum { OPEN_MAX = 64, HEAD_MAX = 24, FIRST_ROOM = 8 };
+enum { OPEN_MAX = 64, HEAD_MAX = 24 };
 
 /* What a statement has shown itself to be. */
 enum phase {
@@ -83,14 +83,7 @@ static bool end_statement(struct splitter *s)
     if (s->has_code) {
         if (out->count == s->most)
             return false;
-        if (out->count == s->room) {
-            size_t room = s->room > 0 ? 2 * s->room : FIRST_ROOM;
-            struct job_statement *items = arena_array(s->arena, room, sizeof(*items));
-            if (out->count > 0)
-                memcpy(items, out->items, out->count * sizeof(*items));
-            out->items = items;
-            s->room = room;
-        }
+        out->items = arena_grow(s->arena, out->items, out->count, &s->room, sizeof(*out->items));
         out->items[out->count] = (struct job_statement){.index = (int64_t)out->count,
             .text = BYTES_NONE,
             .offset = (int64_t)s->start,

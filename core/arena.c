@@ -35,6 +35,7 @@ enum { GAP_BYTES = 0 };
 #endif
 
 enum { BLOCK_MIN = 4096, BLOCK_MAX = 1024 * 1024 }; /* with the header */
+enum { GROW_MIN = 8 };                              /* items */
 
 struct arena_block {
     struct arena_block *next;
@@ -167,6 +168,17 @@ char *arena_text(struct arena *a, struct bytes b)
         memcpy(copy, b.data, b.len);
     copy[b.len] = '\0';
     return copy;
+}
+
+void *arena_grow(struct arena *a, void *items, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return items;
+    *room = count > GROW_MIN / 2 ? 2 * count : GROW_MIN;
+    void *larger = arena_array(a, *room, size);
+    if (count > 0)
+        memcpy(larger, items, count * size);
+    return larger;
 }
 
 struct bytes arena_copy(struct arena *a, struct bytes b)

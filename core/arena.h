@@ -21,8 +21,11 @@ void arena_release(struct arena *a);
 void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_array(struct arena *a, size_t count, size_t size); /* overflow ends the process */
-struct bytes arena_copy(struct arena *a, struct bytes b);      /* the copy is followed by a NUL byte */
-char *arena_text(struct arena *a, struct bytes b);             /* the copy as a C string */
+/* Room for one more behind `count` items: the same array while *room is larger, else a copy of twice the room (the old one stays where it
+ * is, so that all copies together are no more than twice the last). */
+void *arena_grow(struct arena *a, void *items, size_t count, size_t *room, size_t size);
+struct bytes arena_copy(struct arena *a, struct bytes b); /* the copy is followed by a NUL byte */
+char *arena_text(struct arena *a, struct bytes b);        /* the copy as a C string */
 struct bytes arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -129,7 +129,7 @@ void ledger_run_read(const bson_t *doc, struct arena *a, struct run *r)
 struct run_reader {
     struct arena *arena;
     struct runs *out;
-    size_t cap;
+    size_t room;
     size_t bytes, bytes_max; /* the answer ends with the first run that goes beyond; 0: no limit */
 };
 
@@ -137,14 +137,7 @@ static bool run_row(void *self, const bson_t *doc)
 {
     struct run_reader *r = self;
     struct runs *out = r->out;
-    if (out->count == r->cap) {
-        size_t cap = r->cap ? r->cap * 2 : 64;
-        struct run *more = arena_array(r->arena, cap, sizeof *more);
-        if (out->count)
-            memcpy(more, out->items, out->count * sizeof *more);
-        out->items = more;
-        r->cap = cap;
-    }
+    out->items = arena_grow(r->arena, out->items, out->count, &r->room, sizeof *out->items);
     ledger_run_read(doc, r->arena, &out->items[out->count++]);
     r->bytes += doc->len;
     return r->bytes_max == 0 || r->bytes < r->bytes_max;

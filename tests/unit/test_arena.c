@@ -149,12 +149,37 @@ static void an_array_that_overflows_ends_the_process(void **state)
     assert_int_equal(WEXITSTATUS(status), EXIT_BROKEN);
 }
 
+static void a_list_grows_one_by_one_and_keeps_what_it_has(void **state)
+{
+    enum { ITEMS = 5000 };
+    struct arena a;
+    int *items = NULL;
+    size_t room = 0;
+
+    (void)state;
+    arena_init(&a);
+    for (int i = 0; i < ITEMS; i++) {
+        const int *before = items;
+        size_t had = room;
+        items = arena_grow(&a, items, (size_t)i, &room, sizeof(*items));
+        assert_true(room > (size_t)i);
+        assert_true((items == before) == (room == had));
+        items[i] = i;
+    }
+    for (int i = 0; i < ITEMS; i++)
+        assert_int_equal(items[i], i);
+    /* Not the square of their number. */
+    assert_true(a.used_bytes < 8 * ITEMS * sizeof(*items));
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_and_aligned),
         cmocka_unit_test(allocations_do_not_overlap),
         cmocka_unit_test(a_reset_forgets_all_and_keeps_one_block),
+        cmocka_unit_test(a_list_grows_one_by_one_and_keeps_what_it_has),
         cmocka_unit_test(copies_end_with_a_nul_and_none_stays_none),
         cmocka_unit_test(printf_takes_short_and_long_texts),
         cmocka_unit_test(an_array_that_overflows_ends_the_process),

@@ -16,8 +16,7 @@ enum { ZONE_MAX = 64 };
 
 void checks_add(struct checking *c, struct bytes field, const char *code, struct bytes detail)
 {
-    if (c->problems->count < SHAPE_PROBLEMS_MAX)
-        c->problems->items[c->problems->count++] = (struct field_problem){field, code, detail};
+    field_problems_add(c->problems, field, code, detail);
 }
 
 /* ---- names ---- */

@@ -222,10 +222,7 @@ static bool cut_code(const struct convert_rules *rules, struct job *j, struct ar
     cut->count = 0;
     if (problems->count == 0)
         *line = problem.line;
-    if (problems->count < SHAPE_PROBLEMS_MAX)
-        problems->items[problems->count++] =
-            (struct field_problem){BYTES("code"), problem.code, problem.message};
-    return false;
+    return field_problems_add(problems, BYTES("code"), problem.code, problem.message);
 }
 
 /* The code of a job whose parts have theirs does not run. */

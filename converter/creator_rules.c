@@ -50,13 +50,6 @@ const char *creator_rules_field(size_t index)
     return index < FIELDS ? fields[index].name : NULL;
 }
 
-static bool add(struct field_problems *problems, struct bytes field, const char *code, struct bytes detail)
-{
-    if (problems->count < SHAPE_PROBLEMS_MAX)
-        problems->items[problems->count++] = (struct field_problem){field, code, detail};
-    return false;
-}
-
 /* Which row a name is of, and of a map which key (none: any). FIELDS: there is no such field. */
 static size_t find_field(struct bytes name, struct bytes *key)
 {
@@ -129,7 +122,7 @@ static void check_required(const struct limits_effective *group, const struct jo
         struct bytes name = group->required->items[i];
         size_t row = find_field(name, &key);
         if (row < FIELDS && !is_given(j, row, key))
-            add(problems, arena_copy(a, name), "missing",
+            field_problems_add(problems, arena_copy(a, name), "missing",
                 arena_printf(a, "jobs of %.*s must give it", BYTES_ARG(j->creator)));
     }
 }
@@ -144,14 +137,16 @@ static void check_allowed(const struct limits_effective *group, const struct job
         if (!is_given(j, row, BYTES_NONE) || holds(group->allowed, name))
             continue;
         if (fields[row].kind != KIND_MAP) {
-            add(problems, name, "field_not_allowed", arena_printf(a, detail, BYTES_ARG(j->creator)));
+            field_problems_add(
+                problems, name, "field_not_allowed", arena_printf(a, detail, BYTES_ARG(j->creator)));
             continue;
         }
         for (size_t i = 0; i < map_of(j, row)->count; i++) {
             struct bytes path = arena_printf(a, "%.*s.%.*s", BYTES_ARG(name),
                 BYTES_ARG(bytes_cut(map_of(j, row)->items[i].key, SHOWN_MAX)));
             if (!holds(group->allowed, path))
-                add(problems, path, "field_not_allowed", arena_printf(a, detail, BYTES_ARG(j->creator)));
+                field_problems_add(
+                    problems, path, "field_not_allowed", arena_printf(a, detail, BYTES_ARG(j->creator)));
         }
     }
 }
@@ -202,7 +197,7 @@ bool creator_rules_check(const struct limit *l, struct arena *a, struct field_pr
             continue;
         for (size_t i = 0; i < list->count && i < LIMITS_LIST_MAX; i++)
             if (!lists[n].is_good(list->items[i]))
-                ok = add(problems, bytes_of(lists[n].name), "bad_value",
+                ok = field_problems_add(problems, bytes_of(lists[n].name), "bad_value",
                     arena_printf(a, "'%.*s' is not %s", BYTES_ARG(bytes_cut(list->items[i], SHOWN_MAX)),
                         lists[n].wanted));
     }

@@ -210,8 +210,7 @@ static void tell_field(void *self, size_t part, size_t after, const char *code, 
     else
         field = arena_printf(f->arena, "parts[%zu].after[%zu]", part, after);
 
-    if (f->problems->count < SHAPE_PROBLEMS_MAX)
-        f->problems->items[f->problems->count++] = (struct field_problem){field, code, detail};
+    field_problems_add(f->problems, field, code, detail);
 }
 
 bool part_graph_check_fields(
@@ -221,8 +220,6 @@ bool part_graph_check_fields(
 
     if (count <= JOB_PARTS_MAX)
         return part_graph_check(parts, count, a, tell_field, &f);
-    if (problems->count < SHAPE_PROBLEMS_MAX)
-        problems->items[problems->count++] = (struct field_problem){
-            BYTES("parts"), "too_many", arena_printf(a, "at most %d parts", JOB_PARTS_MAX)};
-    return false;
+    return field_problems_add(
+        problems, BYTES("parts"), "too_many", arena_printf(a, "at most %d parts", JOB_PARTS_MAX));
 }

@@ -20,8 +20,7 @@ static void add(struct applying *p, const char *code, struct bytes detail)
     struct bytes field =
         arena_printf(p->arena, "labels.%.*s", BYTES_ARG(bytes_cut(p->label->key, SHOWN_MAX)));
 
-    if (p->problems->count < SHAPE_PROBLEMS_MAX)
-        p->problems->items[p->problems->count++] = (struct field_problem){field, code, detail};
+    field_problems_add(p->problems, field, code, detail);
 }
 
 static void add_contradiction(struct applying *p, const char *field, struct bytes given)

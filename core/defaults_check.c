@@ -70,21 +70,12 @@ static bool pair_is_good(size_t map, const struct pair *p)
 
 /* ---- what a client may write ---- */
 
-static bool problem(
-    struct field_problems *problems, struct bytes field, const char *code, struct bytes detail)
-{
-    if (problems->count < SHAPE_PROBLEMS_MAX)
-        problems->items[problems->count++] =
-            (struct field_problem){.field = field, .code = code, .detail = detail};
-    return false;
-}
-
 static bool check_numbers(const struct job_default *d, struct arena *a, struct field_problems *problems)
 {
     bool ok = true;
     for (size_t i = 0; i < NUMBERS; i++)
         if (!number_is_good(d, i))
-            ok = problem(problems, bytes_of(numbers[i].name), "bad_value",
+            ok = field_problems_add(problems, bytes_of(numbers[i].name), "bad_value",
                 arena_printf(a, "expected %lld to %lld, got %lld", (long long)numbers[i].min,
                     (long long)numbers[i].max, (long long)number_get(d, i)));
     return ok;
@@ -96,15 +87,15 @@ static bool check_maps(const struct job_default *d, struct arena *a, struct fiel
     for (size_t i = 0; i < MAPS; i++) {
         struct pairs pairs = map_get(d, i);
         if (pairs.count > JOB_PAIRS_MAX)
-            ok = problem(problems, bytes_of(maps[i].name), "too_many",
+            ok = field_problems_add(problems, bytes_of(maps[i].name), "too_many",
                 arena_printf(a, "at most %d entries", JOB_PAIRS_MAX));
         for (size_t k = 0; k < pairs.count && k < JOB_PAIRS_MAX; k++) {
             const struct pair *p = &pairs.items[k];
             struct bytes field = arena_printf(a, "%s.%.*s", maps[i].name, BYTES_ARG(bytes_cut(p->key, 80)));
             if (!maps[i].key_is_valid(p->key))
-                ok = problem(problems, field, "bad_name", BYTES("expected a name as in a job"));
+                ok = field_problems_add(problems, field, "bad_name", BYTES("expected a name as in a job"));
             else if (!pair_is_good(i, p))
-                ok = problem(problems, field, "bad_value",
+                ok = field_problems_add(problems, field, "bad_value",
                     arena_printf(a, "expected up to %zu bytes of UTF-8 without NUL", maps[i].value_max));
         }
     }
@@ -116,15 +107,17 @@ static bool check_retry(const struct job_default *d, struct arena *a, struct fie
     const struct job_retry *r = &d->retry;
     bool ok = true;
     if (r->exit_codes.count > RETRY_RULES_MAX || r->errors.count > RETRY_RULES_MAX)
-        ok = problem(
+        ok = field_problems_add(
             problems, BYTES("retry"), "too_many", arena_printf(a, "at most %d rules", RETRY_RULES_MAX));
     for (size_t i = 0; i < r->exit_codes.count && i < RETRY_RULES_MAX; i++)
         if (r->exit_codes.items[i] < 0 || r->exit_codes.items[i] > 255)
-            ok = problem(problems, BYTES("retry.exit_codes"), "bad_value", BYTES("expected 0 to 255"));
+            ok = field_problems_add(
+                problems, BYTES("retry.exit_codes"), "bad_value", BYTES("expected 0 to 255"));
     for (size_t i = 0; i < r->errors.count && i < RETRY_RULES_MAX; i++) {
         const char *why = retry_pattern_problem(r->errors.items[i], a);
         if (why)
-            ok = problem(problems, arena_printf(a, "retry.errors[%zu]", i), "bad_value", bytes_of(why));
+            ok = field_problems_add(
+                problems, arena_printf(a, "retry.errors[%zu]", i), "bad_value", bytes_of(why));
     }
     return ok;
 }
@@ -134,7 +127,7 @@ bool default_check(const struct job_default *d, struct arena *a, struct field_pr
     struct default_selector selector;
     bool ok = default_selector_parse(d->selector, &selector);
     if (!ok)
-        problem(problems, BYTES("selector"), "bad_value",
+        field_problems_add(problems, BYTES("selector"), "bad_value",
             BYTES("expected creator/user, creator/* or *, then ,engine=NAME and ,label=KEY=VALUE as needed"));
     ok = check_numbers(d, a, problems) && ok;
     ok = check_maps(d, a, problems) && ok;

@@ -138,10 +138,7 @@ static bool is_of_a_group(struct bytes selector)
 
 static bool problem(struct field_problems *problems, const char *field, const char *code, struct bytes detail)
 {
-    if (problems->count < SHAPE_PROBLEMS_MAX)
-        problems->items[problems->count++] =
-            (struct field_problem){.field = bytes_of(field), .code = code, .detail = detail};
-    return false;
+    return field_problems_add(problems, bytes_of(field), code, detail);
 }
 
 bool limit_check(const struct limit *l, struct arena *a, struct field_problems *problems)

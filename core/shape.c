@@ -39,6 +39,14 @@ static const void *pointer_get(const struct field *f, const void *record)
     return p;
 }
 
+bool field_problems_add(
+    struct field_problems *problems, struct bytes field, const char *code, struct bytes detail)
+{
+    if (problems->count < SHAPE_PROBLEMS_MAX)
+        problems->items[problems->count++] = (struct field_problem){field, code, detail};
+    return false;
+}
+
 void shape_clear(const struct shape *s, void *record)
 {
     if (s->whole)

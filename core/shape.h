@@ -98,6 +98,9 @@ struct field_problems {
     struct field_problem items[SHAPE_PROBLEMS_MAX];
     size_t count; /* further ones are dropped */
 };
+/* Always false, for callers that return it. Texts are borrowed. */
+bool field_problems_add(
+    struct field_problems *problems, struct bytes field, const char *code, struct bytes detail);
 
 /* Fills record (cleared first) from a JSON object (decoded with JSON_ALLOW_NUL, or NUL bytes are bad JSON); JSON null is the
  * same as a missing field; strings are copied into the arena. False: `problems` says why; a

@@ -51,13 +51,6 @@ bool strategy_target_parse(struct bytes text, struct bytes engine, struct strate
     return job_name_is_valid(out->engine) && (out->target.len == 0 || job_name_is_valid(out->target));
 }
 
-static bool add(struct field_problems *problems, struct bytes field, const char *code, struct bytes detail)
-{
-    if (problems->count < SHAPE_PROBLEMS_MAX)
-        problems->items[problems->count++] = (struct field_problem){field, code, detail};
-    return false;
-}
-
 static bool is_there(
     const struct job_strategy *s, size_t before, struct bytes engine, struct strategy_target t)
 {
@@ -78,20 +71,20 @@ bool strategy_check(const struct job_strategy *s, struct bytes field, struct byt
     bool ok = true;
 
     if (kind == KINDS)
-        return add(problems, arena_printf(a, "%.*s.kind", BYTES_ARG(field)), "bad_value",
+        return field_problems_add(problems, arena_printf(a, "%.*s.kind", BYTES_ARG(field)), "bad_value",
             BYTES("single, race, all or fallback"));
     if (s->targets.count < kinds[kind].least || s->targets.count > kinds[kind].most)
-        return add(problems, arena_printf(a, "%.*s.targets", BYTES_ARG(field)), "bad_value",
+        return field_problems_add(problems, arena_printf(a, "%.*s.targets", BYTES_ARG(field)), "bad_value",
             arena_printf(a, "%s takes %s, not %zu", kinds[kind].kind, kinds[kind].wanted, s->targets.count));
     for (size_t i = 0; i < s->targets.count; i++) {
         struct bytes path = arena_printf(a, "%.*s.targets[%zu]", BYTES_ARG(field), i);
         struct bytes text = s->targets.items[i];
         struct strategy_target target;
         if (!strategy_target_parse(text, engine, &target))
-            ok = add(problems, path, "bad_value",
+            ok = field_problems_add(problems, path, "bad_value",
                 BYTES("a target of the engine, or engine@target, each a name of A-Z a-z 0-9 . _ @ -"));
         else if (is_there(s, i, engine, target))
-            ok = add(problems, path, "bad_value",
+            ok = field_problems_add(problems, path, "bad_value",
                 arena_printf(a, "'%.*s' is there twice", BYTES_ARG(bytes_cut(text, SHOWN_MAX))));
     }
     return ok;

@@ -153,7 +153,7 @@ static void read_ids(struct many *m, const json_t *ids, struct field_problems *p
     size_t i;
     const json_t *item;
     if (!json_is_array(ids) || json_array_size(ids) > IDS_MOST) {
-        wish_problem(problems, BYTES("ids"), json_is_array(ids) ? "too_many" : "wrong_type",
+        field_problems_add(problems, BYTES("ids"), json_is_array(ids) ? "too_many" : "wrong_type",
             arena_printf(a, "expected an array of up to %d ids", IDS_MOST));
         return;
     }
@@ -164,7 +164,8 @@ static void read_ids(struct many *m, const json_t *ids, struct field_problems *p
         if (text.data && uuid_parse(text, &id))
             note(&m->g, &id, false);
         else
-            wish_problem(problems, arena_printf(a, "ids[%zu]", i), "bad_value", BYTES("a job id is a UUID"));
+            field_problems_add(
+                problems, arena_printf(a, "ids[%zu]", i), "bad_value", BYTES("a job id is a UUID"));
     }
 }
 
@@ -189,20 +190,21 @@ static bool read_wish(struct many *m, enum choice *choice, struct bytes *group, 
         }
     if (chosen != 1) {
         *choice = BY_NOTHING;
-        wish_problem(&problems, BYTES("ids"), "missing", BYTES("one of ids, group and filter is expected"));
+        field_problems_add(
+            &problems, BYTES("ids"), "missing", BYTES("one of ids, group and filter is expected"));
     }
     if (*choice == BY_IDS)
         read_ids(m, value, &problems);
     if (*choice == BY_FILTER && json_is_object(value))
         filter_from_json(m->r, value, filter, &any, &problems);
     if (*choice == BY_FILTER && !any)
-        wish_problem(&problems, BYTES("filter"), "missing", BYTES("at least one filter is expected"));
+        field_problems_add(&problems, BYTES("filter"), "missing", BYTES("at least one filter is expected"));
     if (*choice == BY_GROUP) {
         *group = arena_copy(
             http_arena(m->r), (struct bytes){json_string_value(value) ? json_string_value(value) : "",
                                   json_string_length(value)});
         if (!limits_selector_is_valid(*group) || group->data[group->len - 1] == '*')
-            wish_problem(&problems, BYTES("group"), "bad_value", BYTES("expected creator/user"));
+            field_problems_add(&problems, BYTES("group"), "bad_value", BYTES("expected creator/user"));
     }
     for (int i = BY_IDS; i <= BY_FILTER; i++)
         json_object_del(object, names[i]);

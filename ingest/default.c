@@ -26,8 +26,9 @@ static void check_variables(const struct job_default *d, struct arena *a, struct
 {
     for (size_t i = 0; i < d->variables.count; i++)
         if (variable_is_fixed(d->variables.items[i].key))
-            wish_problem(problems, arena_printf(a, "variables.%.*s", BYTES_ARG(d->variables.items[i].key)),
-                "fixed_variable", BYTES("the variable is built in and can't be set"));
+            field_problems_add(problems,
+                arena_printf(a, "variables.%.*s", BYTES_ARG(d->variables.items[i].key)), "fixed_variable",
+                BYTES("the variable is built in and can't be set"));
 }
 
 static void check(const void *record, struct arena *a, struct field_problems *problems)

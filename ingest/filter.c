@@ -201,7 +201,8 @@ static void add_json_labels(
     if (shape_from_json(&shape_labels, wrapped, SHAPE_STRICT, http_arena(r), &labels, &own))
         add_labels(&labels, out);
     else
-        wish_problem(problems, BYTES("filter.labels"), "wrong_type", BYTES("expected an object of texts"));
+        field_problems_add(
+            problems, BYTES("filter.labels"), "wrong_type", BYTES("expected an object of texts"));
     json_decref(wrapped);
 }
 
@@ -257,12 +258,12 @@ void filter_from_json(
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             ok = ok || strcmp(known[i], name) == 0;
         if (!ok)
-            wish_problem(problems,
+            field_problems_add(problems,
                 arena_printf(http_arena(r), "filter.%.*s", BYTES_ARG(bytes_cut(bytes_of(name), 80))),
                 "unknown_field", BYTES("there is no such filter"));
     }
     if (!add_texts(&s, out) || !add_states(&s, out) || !add_times(&s, out))
-        wish_problem(problems, arena_printf(http_arena(r), "filter.%s", s.bad), "bad_value",
+        field_problems_add(problems, arena_printf(http_arena(r), "filter.%s", s.bad), "bad_value",
             arena_printf(http_arena(r), "expected %s", s.expected));
     add_json_labels(r, object, out, problems);
 }

@@ -132,9 +132,9 @@ static bool read_body(
                     others.count == 0;
     json_decref(object);
     for (size_t i = 0; i < others.count; i++)
-        wish_problem(&problems, others.items[i].field, others.items[i].code, others.items[i].detail);
+        field_problems_add(&problems, others.items[i].field, others.items[i].code, others.items[i].detail);
     if (differs)
-        wish_problem(&problems, BYTES("selector"), "bad_value", BYTES("differs from that of the path"));
+        field_problems_add(&problems, BYTES("selector"), "bad_value", BYTES("differs from that of the path"));
     *selector_of(kind, out) = arena_copy(http_arena(r), selector);
     *(struct bytes *)(void *)((char *)out + kind->by) = order.by.len ? order.by : BYTES_NONE;
     *(int64_t *)(void *)((char *)out + kind->at) = order.at;

@@ -64,8 +64,8 @@ static bool has_problem(const struct check *c, struct bytes field)
 /* One problem a field: the first says what to repair first. */
 static void problem(struct check *c, struct bytes field, const char *code, struct bytes detail)
 {
-    if (c->problems->count < SHAPE_PROBLEMS_MAX && !has_problem(c, field))
-        c->problems->items[c->problems->count++] = (struct field_problem){field, code, detail};
+    if (!has_problem(c, field))
+        field_problems_add(c->problems, field, code, detail);
 }
 
 /* What a check that ingest shares with the converter has found. */

@@ -37,12 +37,6 @@ bool wish_object(struct http_request *r, json_t **out)
     return false;
 }
 
-void wish_problem(struct field_problems *problems, struct bytes field, const char *code, struct bytes detail)
-{
-    if (problems->count < SHAPE_PROBLEMS_MAX)
-        problems->items[problems->count++] = (struct field_problem){field, code, detail};
-}
-
 static struct bytes take_text(
     struct http_request *r, json_t *object, const char *name, struct field_problems *problems)
 {
@@ -51,11 +45,11 @@ static struct bytes take_text(
     if (json_is_string(value))
         text = arena_copy(http_arena(r), (struct bytes){json_string_value(value), json_string_length(value)});
     else if (value && !json_is_null(value))
-        wish_problem(problems, bytes_of(name), "wrong_type", BYTES("expected text"));
+        field_problems_add(problems, bytes_of(name), "wrong_type", BYTES("expected text"));
     if (text.len > TEXT_MOST)
-        wish_problem(problems, bytes_of(name), "too_long", BYTES("at most 1024 bytes"));
+        field_problems_add(problems, bytes_of(name), "too_long", BYTES("at most 1024 bytes"));
     if (memchr(text.data, '\0', text.len))
-        wish_problem(problems, bytes_of(name), "nul_byte", BYTES("text must not hold NUL bytes"));
+        field_problems_add(problems, bytes_of(name), "nul_byte", BYTES("text must not hold NUL bytes"));
     json_object_del(object, name);
     return text;
 }
@@ -74,7 +68,7 @@ bool wish_settled(struct http_request *r, json_t *object, struct field_problems 
     json_object_foreach(object, name, value)
     {
         struct bytes cut = arena_copy(http_arena(r), bytes_cut(bytes_of(name), 80));
-        wish_problem(problems, cut, "unknown_field", BYTES("there is no such field"));
+        field_problems_add(problems, cut, "unknown_field", BYTES("there is no such field"));
     }
     if (problems->count == 0)
         return true;

@@ -18,6 +18,4 @@ bool wish_settled(struct http_request *r, json_t *object, struct field_problems 
 /* All three, for a body that may hold nothing else. */
 bool wish_read(struct http_request *r, struct order *out);
 
-void wish_problem(struct field_problems *problems, struct bytes field, const char *code, struct bytes detail);
-
 #endif

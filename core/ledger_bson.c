@@ -144,6 +144,25 @@ void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, siz
     id_list_end(&in, filter);
 }
 
+void ledger_append_texts(bson_t *filter, const struct bytes *ids, size_t count)
+{
+    struct id_list in;
+    id_list_begin(&in, filter);
+    for (size_t i = 0; i < count; i++)
+        id_list_add_text(&in, ids[i]);
+    id_list_end(&in, filter);
+}
+
+bool ledger_find_texts(struct store *s, const char *collection, const struct bytes *ids, size_t count,
+    const struct store_reader *reader, struct error *e)
+{
+    bson_t filter = BSON_INITIALIZER;
+    ledger_append_texts(&filter, ids, count);
+    bool ok = store_find(s, collection, &filter, NULL, reader, 0, e);
+    bson_destroy(&filter);
+    return ok;
+}
+
 /* ---- keys of nodes ---- */
 
 static bool is_plain(struct bytes id)

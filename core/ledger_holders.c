@@ -48,19 +48,11 @@ bool ledger_holders(const struct ledger *l, const struct bytes *selectors, size_
 {
     if (count == 0)
         return true;
-    bson_t filter = BSON_INITIALIZER;
-    struct id_list in;
-    id_list_begin(&in, &filter);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         out[i] = (struct holders){.selector = arena_copy(a, selectors[i])};
-        id_list_add_text(&in, selectors[i]);
-    }
-    id_list_end(&in, &filter);
     struct holders_reader self = {a, out, count};
-    struct store_reader reader = {holders_row, NULL, &self};
-    bool ok = store_find(l->store, "holders", &filter, NULL, &reader, 0, e);
-    bson_destroy(&filter);
-    return ok;
+    const struct store_reader reader = {holders_row, NULL, &self};
+    return ledger_find_texts(l->store, "holders", selectors, count, &reader, e);
 }
 
 static void append_items(bson_t *doc, const struct holders *h)

@@ -69,19 +69,11 @@ bool ledger_leases(const struct ledger *l, const struct bytes *instances, size_t
 {
     if (count == 0)
         return true;
-    bson_t filter = BSON_INITIALIZER;
-    struct id_list in;
-    id_list_begin(&in, &filter);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         out[i] = (struct lease_seen){.instance = arena_copy(a, instances[i])};
-        id_list_add_text(&in, instances[i]);
-    }
-    id_list_end(&in, &filter);
     struct lease_reader self = {out, count};
-    struct store_reader reader = {lease_row, NULL, &self};
-    bool ok = store_find(l->store, "instances", &filter, NULL, &reader, 0, e);
-    bson_destroy(&filter);
-    return ok;
+    const struct store_reader reader = {lease_row, NULL, &self};
+    return ledger_find_texts(l->store, "instances", instances, count, &reader, e);
 }
 
 bool ledger_end_lease(

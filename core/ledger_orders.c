@@ -77,7 +77,7 @@ bool ledger_orders(const struct ledger *l, const struct uuid *ids, const struct 
 struct cancel_reader {
     struct arena *arena;
     struct uuid *ids;
-    size_t count, cap;
+    size_t count, room;
 };
 
 static bool cancel_row(void *self, const bson_t *doc)
@@ -86,14 +86,7 @@ static bool cancel_row(void *self, const bson_t *doc)
     struct uuid id;
     if (!ledger_uuid(doc, "job_id", &id))
         return true;
-    if (r->count == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 64;
-        struct uuid *more = arena_array(r->arena, cap, sizeof *more);
-        if (r->count)
-            memcpy(more, r->ids, r->count * sizeof *more);
-        r->ids = more;
-        r->cap = cap;
-    }
+    r->ids = arena_grow(r->arena, r->ids, r->count, &r->room, sizeof *r->ids);
     r->ids[r->count++] = id;
     return true;
 }
@@ -126,7 +119,7 @@ struct hold_reader {
     const char *instance;
     struct arena *arena;
     struct bytes *groups;
-    size_t count, cap;
+    size_t count, room;
     bool drain;
 };
 
@@ -138,14 +131,7 @@ static bool hold_row(void *self, const bson_t *doc)
         r->drain = r->drain || bytes_equal_text(ledger_text(doc, "instance"), r->instance);
     if (!bytes_equal_text(kind, "hold") || !group.data)
         return true;
-    if (r->count == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 16;
-        struct bytes *more = arena_array(r->arena, cap, sizeof *more);
-        if (r->count)
-            memcpy(more, r->groups, r->count * sizeof *more);
-        r->groups = more;
-        r->cap = cap;
-    }
+    r->groups = arena_grow(r->arena, r->groups, r->count, &r->room, sizeof *r->groups);
     r->groups[r->count++] = arena_copy(r->arena, group);
     return true;
 }

@@ -46,11 +46,7 @@ bool ledger_settle(
     if (count == 0)
         return true;
     bson_t filter = BSON_INITIALIZER;
-    struct id_list in;
-    id_list_begin(&in, &filter);
-    for (size_t i = 0; i < count; i++)
-        id_list_add_text(&in, outcomes[i]);
-    id_list_end(&in, &filter);
+    ledger_append_texts(&filter, outcomes, count);
     bson_t *update = BCON_NEW("$unset", "{", "unsent", BCON_INT32(1), "}", "$set", "{", "expire_at",
         BCON_DATE_TIME(now + l->keep_ms), "}");
     bool ok = store_update_many(l->store, "outcomes", &filter, update, NULL, NULL, 0, e);

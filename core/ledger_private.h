@@ -7,6 +7,7 @@
 
 #include "core/arena.h"
 #include "core/shape_bson.h"
+#include "core/store.h"
 #include "core/uuid.h"
 
 /* Reading a field: BYTES_NONE, NO_TIME, 0 or false when it is not there or of another type. Text and binary are borrowed. */
@@ -37,5 +38,9 @@ void id_list_add_text(struct id_list *l, struct bytes id);
 void id_list_end(struct id_list *l, bson_t *filter);
 /* All of that at once; the ids lie `stride` bytes apart. */
 void ledger_append_ids(bson_t *filter, const struct uuid *ids, size_t count, size_t stride);
+void ledger_append_texts(bson_t *filter, const struct bytes *ids, size_t count);
+/* Has the reader see the documents of these ids, which are texts. As patient as the ledger is. */
+bool ledger_find_texts(struct store *s, const char *collection, const struct bytes *ids, size_t count,
+    const struct store_reader *reader, struct error *e);
 
 #endif

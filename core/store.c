@@ -384,28 +384,3 @@ bool store_find_one(struct store *s, const char *collection, const bson_t *filte
     *found = self.found;
     return ok;
 }
-
-struct counting {
-    const char *database, *collection;
-    const bson_t *filter;
-    int64_t count;
-};
-
-static bool count_once(void *self, mongoc_client_t *client, bson_error_t *why)
-{
-    struct counting *c = self;
-    mongoc_collection_t *collection = mongoc_client_get_collection(client, c->database, c->collection);
-    c->count = mongoc_collection_count_documents(collection, c->filter, NULL, NULL, NULL, why);
-    mongoc_collection_destroy(collection);
-    return c->count >= 0;
-}
-
-bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t *count,
-    int64_t patience_ms, struct error *e)
-{
-    struct counting c = {s->database, collection, filter, 0};
-    if (!store_patiently(s, collection, patience_ms, count_once, &c, e))
-        return false;
-    *count = c.count;
-    return true;
-}

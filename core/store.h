@@ -79,11 +79,9 @@ bool store_find(struct store *s, const char *collection, const bson_t *filter, c
 /* Copies the first match into out (initialised by the callee; bson_destroy it when *found). */
 bool store_find_one(struct store *s, const char *collection, const bson_t *filter, const bson_t *opts,
     bson_t *out, bool *found, int64_t patience_ms, struct error *e);
-bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t *count,
+/* Counts up to `most` and no further: what it costs is bounded by that. 0: all. */
+bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t most, int64_t *count,
     int64_t patience_ms, struct error *e);
-/* Counts up to `most` and no further: what it costs is bounded by that. */
-bool store_count_most(struct store *s, const char *collection, const bson_t *filter, int64_t most,
-    int64_t *count, int64_t patience_ms, struct error *e);
 /* As store_find; pipeline: {"pipeline": [stages]}. */
 bool store_aggregate(struct store *s, const char *collection, const bson_t *pipeline,
     const struct store_reader *reader, int64_t patience_ms, struct error *e);

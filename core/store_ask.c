@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store_ask: the calls of store.h that are neither find nor a guarded write: aggregations, bounded counts, deletions. */
+/* store_ask: the calls of store.h that are neither find nor a guarded write: aggregations, counts, deletions. */
 #include <string.h>
 
 #include "core/store_private.h"
@@ -38,30 +38,32 @@ bool store_aggregate(struct store *s, const char *collection, const bson_t *pipe
     return store_patiently(s, collection, patience_ms, aggregate_once, &p, e);
 }
 
-struct bounded {
+struct counting {
     const char *database, *collection;
     const bson_t *filter;
     bson_t opts;
     int64_t count;
 };
 
-static bool bounded_once(void *self, mongoc_client_t *client, bson_error_t *why)
+static bool count_once(void *self, mongoc_client_t *client, bson_error_t *why)
 {
-    struct bounded *b = self;
-    mongoc_collection_t *collection = mongoc_client_get_collection(client, b->database, b->collection);
-    b->count = mongoc_collection_count_documents(collection, b->filter, &b->opts, NULL, NULL, why);
+    struct counting *c = self;
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, c->database, c->collection);
+    c->count = mongoc_collection_count_documents(collection, c->filter, &c->opts, NULL, NULL, why);
     mongoc_collection_destroy(collection);
-    return b->count >= 0;
+    return c->count >= 0;
 }
 
-bool store_count_most(struct store *s, const char *collection, const bson_t *filter, int64_t most,
-    int64_t *count, int64_t patience_ms, struct error *e)
+bool store_count(struct store *s, const char *collection, const bson_t *filter, int64_t most, int64_t *count,
+    int64_t patience_ms, struct error *e)
 {
-    struct bounded b = {s->database, collection, filter, BSON_INITIALIZER, 0};
-    BSON_APPEND_INT64(&b.opts, "limit", most);
-    bool ok = store_patiently(s, collection, patience_ms, bounded_once, &b, e);
-    bson_destroy(&b.opts);
-    *count = b.count;
+    struct counting c = {s->database, collection, filter, BSON_INITIALIZER, 0};
+    if (most > 0)
+        BSON_APPEND_INT64(&c.opts, "limit", most);
+    bool ok = store_patiently(s, collection, patience_ms, count_once, &c, e);
+    bson_destroy(&c.opts);
+    if (ok)
+        *count = c.count;
     return ok;
 }
 

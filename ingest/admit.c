@@ -85,7 +85,7 @@ bool admit_waiting(struct store *s, struct bytes selector, int64_t most, int64_t
 {
     bson_t filter = BSON_INITIALIZER;
     waiting_filter(selector, &filter);
-    bool ok = store_count_most(s, "jobs", &filter, most, waiting, patience_ms, e);
+    bool ok = store_count(s, "jobs", &filter, most, waiting, patience_ms, e);
     bson_destroy(&filter);
     return ok;
 }

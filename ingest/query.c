@@ -85,7 +85,7 @@ static void answer(struct ingest *in, struct http_request *r, const bson_t *all,
     bson_t *opts = page_opts(limit);
     error_clear(&e);
     bool ok = store_find(in->world->store, "jobs", filter, opts, &reader, patience, &e) &&
-              (!total || store_count(in->world->store, "jobs", all, &count, patience, &e));
+              (!total || store_count(in->world->store, "jobs", all, 0, &count, patience, &e));
     bson_destroy(opts);
     if (!ok) {
         json_decref(page.jobs);

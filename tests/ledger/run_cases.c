@@ -77,7 +77,7 @@ static bool there(const char *collection, const char *id)
     int64_t count;
     struct error e;
     BSON_APPEND_UTF8(&filter, "_id", id);
-    assert_true(store_count(store, collection, &filter, &count, 0, &e));
+    assert_true(store_count(store, collection, &filter, 0, &count, 0, &e));
     bson_destroy(&filter);
     return count > 0;
 }

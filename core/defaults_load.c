@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* defaults_load: a snapshot from the collection `defaults`. What a snapshot says stands in core/defaults.c. */
-#include <stdlib.h>
-
 #include "core/defaults.h"
 #include "core/shape_bson.h"
-#include "core/store.h"
+#include "core/store_rows.h"
 
 bool default_from_bson(const bson_t *doc, struct arena *a, struct job_default *out)
 {
@@ -20,42 +18,20 @@ bool default_from_bson(const bson_t *doc, struct arena *a, struct job_default *o
     return default_selector_parse(out->selector, &selector);
 }
 
-struct found {
-    struct arena memory;
-    struct job_default *items;
-    size_t count, room;
-};
-
-static bool document(void *self, const bson_t *doc)
+static bool read_row(const bson_t *doc, struct arena *a, void *item)
 {
-    struct found *f = self;
-    if (f->count == f->room) {
-        f->room = f->room ? 2 * f->room : 16;
-        f->items = realloc(f->items, f->room * sizeof *f->items);
-        MUST(f->items);
-    }
-    if (default_from_bson(doc, &f->memory, &f->items[f->count]))
-        f->count++;
-    return true;
-}
-
-static void start_again(void *self)
-{
-    struct found *f = self;
-    f->count = 0;
-    arena_reset(&f->memory);
+    return default_from_bson(doc, a, item);
 }
 
 struct defaults *defaults_load(struct store *s, int64_t patience_ms, struct error *e)
 {
-    struct found f = {.items = NULL};
-    struct store_reader reader = {document, start_again, &f};
-    bson_t filter = BSON_INITIALIZER;
-    arena_init(&f.memory);
-    bool ok = store_find(s, "defaults", &filter, NULL, &reader, patience_ms, e);
-    bson_destroy(&filter);
-    struct defaults *d = ok ? defaults_of(f.items, f.count) : NULL;
-    arena_release(&f.memory);
-    free(f.items);
+    struct arena memory;
+    void *items;
+    size_t count;
+    arena_init(&memory);
+    bool ok = store_rows(
+        s, "defaults", read_row, sizeof(struct job_default), patience_ms, &memory, &items, &count, e);
+    struct defaults *d = ok ? defaults_of(items, count) : NULL;
+    arena_release(&memory);
     return d;
 }

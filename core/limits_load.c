@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* limits_load: a snapshot from the collection `limits`. What a snapshot says stands in core/limits.c. */
-#include <stdlib.h>
-
 #include "core/limits.h"
 #include "core/shape_bson.h"
-#include "core/store.h"
+#include "core/store_rows.h"
 
 bool limit_from_bson(const bson_t *doc, struct arena *a, struct limit *out)
 {
@@ -19,42 +17,20 @@ bool limit_from_bson(const bson_t *doc, struct arena *a, struct limit *out)
     return limits_selector_is_valid(out->selector);
 }
 
-struct found {
-    struct arena memory;
-    struct limit *items;
-    size_t count, room;
-};
-
-static bool document(void *self, const bson_t *doc)
+static bool read_row(const bson_t *doc, struct arena *a, void *item)
 {
-    struct found *f = self;
-    if (f->count == f->room) {
-        f->room = f->room ? 2 * f->room : 16;
-        f->items = realloc(f->items, f->room * sizeof *f->items);
-        MUST(f->items);
-    }
-    if (limit_from_bson(doc, &f->memory, &f->items[f->count]))
-        f->count++;
-    return true;
-}
-
-static void start_again(void *self)
-{
-    struct found *f = self;
-    f->count = 0;
-    arena_reset(&f->memory);
+    return limit_from_bson(doc, a, item);
 }
 
 struct limits *limits_load(struct store *s, int64_t patience_ms, struct error *e)
 {
-    struct found f = {.items = NULL};
-    struct store_reader reader = {document, start_again, &f};
-    bson_t filter = BSON_INITIALIZER;
-    arena_init(&f.memory);
-    bool ok = store_find(s, "limits", &filter, NULL, &reader, patience_ms, e);
-    bson_destroy(&filter);
-    struct limits *l = ok ? limits_of(f.items, f.count) : NULL;
-    arena_release(&f.memory);
-    free(f.items);
+    struct arena memory;
+    void *items;
+    size_t count;
+    arena_init(&memory);
+    bool ok =
+        store_rows(s, "limits", read_row, sizeof(struct limit), patience_ms, &memory, &items, &count, e);
+    struct limits *l = ok ? limits_of(items, count) : NULL;
+    arena_release(&memory);
     return l;
 }

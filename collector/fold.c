@@ -166,33 +166,12 @@ static int compare_node(const struct event *e, const struct node_state *n)
     return order ? order : -bytes_compare(e->node_state, n->state);
 }
 
-/* Where the node stands in the list, or must be put. */
-static size_t node_place(const struct fold_state *f, struct bytes id, bool *found)
-{
-    size_t low = 0, high = f->nodes.count;
-    *found = false;
-    while (low < high && !*found) {
-        size_t middle = low + (high - low) / 2;
-        int order = bytes_compare(f->nodes.items[middle].id, id);
-        *found = order == 0;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return high;
-}
-
 static void node_insert(struct fold_state *f, size_t place, struct arena *a)
 {
-    size_t count = f->nodes.count;
-    struct node_state *items = arena_array(a, count + 1, sizeof *items);
-    if (place)
-        memcpy(items, f->nodes.items, place * sizeof *items);
-    if (count > place)
-        memcpy(items + place + 1, f->nodes.items + place, (count - place) * sizeof *items);
-    f->nodes.items = items;
-    f->nodes.count = count + 1;
+    size_t behind = f->nodes.count - place;
+    f->nodes.items = arena_grow(a, f->nodes.items, f->nodes.count, &f->nodes_room, sizeof *f->nodes.items);
+    memmove(&f->nodes.items[place + 1], &f->nodes.items[place], behind * sizeof *f->nodes.items);
+    f->nodes.count++;
 }
 
 /* The start of the latest try, whether its `running` counts or comes after its end. */
@@ -208,7 +187,7 @@ static bool fold_node(struct job_view *v, const struct event *e, struct arena *a
     bool found;
     if (e->phase != PHASE_NODE || !e->node.data || !e->node_state.data)
         return false;
-    size_t place = node_place(&v->fold, e->node, &found);
+    size_t place = node_state_place(&v->fold, e->node, &found);
     if (found && compare_try(e, &v->fold.nodes.items[place]) < 0)
         return false;
     if (!found)

@@ -121,6 +121,22 @@ static void append_field(bson_t *out, const struct shape *s, const void *record,
     shape_to_bson(&one, record, SHAPE_COMPACT, out);
 }
 
+size_t node_state_place(const struct fold_state *f, struct bytes id, bool *found)
+{
+    size_t low = 0, high = f->nodes.count;
+    *found = false;
+    while (low < high && !*found) {
+        size_t middle = low + (high - low) / 2;
+        int order = bytes_compare(f->nodes.items[middle].id, id);
+        *found = order == 0;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return high;
+}
+
 /* ---- writing ---- */
 
 /* Before its specification is known a job is known by its group. */
@@ -152,23 +168,6 @@ static double shown_progress(const struct job_view *v)
     return v->fold.progress_attempt == v->fold.attempt ? v->fold.progress : 0;
 }
 
-/* The nodes are sorted by id. */
-static const struct node_state *state_of(const struct job_view *v, struct bytes node)
-{
-    size_t low = 0, high = v->fold.nodes.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = bytes_compare(v->fold.nodes.items[middle].id, node);
-        if (order == 0)
-            return &v->fold.nodes.items[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 static void write_nodes(const struct job_view *v, bson_t *out)
 {
     const struct shape *shape = shape_plan.fields[place_of(&shape_plan, "nodes")].shape;
@@ -178,12 +177,14 @@ static void write_nodes(const struct job_view *v, bson_t *out)
     const char *key;
     bson_append_array_begin(out, "nodes", -1, &array);
     for (size_t i = 0; i < plan->nodes.count; i++) {
-        const struct node_state *state = state_of(v, plan->nodes.items[i].id);
+        bool known;
+        size_t place = node_state_place(&v->fold, plan->nodes.items[i].id, &known);
         bson_uint32_to_string((uint32_t)i, &key, space, sizeof space);
         bson_append_document_begin(&array, key, -1, &node);
         shape_to_bson(shape, &plan->nodes.items[i], SHAPE_COMPACT, &node);
-        if (state)
-            append_part(&node, &shape_node_state, state, "state", "instance", SHAPE_COMPACT);
+        if (known)
+            append_part(
+                &node, &shape_node_state, &v->fold.nodes.items[place], "state", "instance", SHAPE_COMPACT);
         bson_append_document_end(&array, &node);
     }
     bson_append_array_end(out, &array);

@@ -66,8 +66,12 @@ struct fold_state {
     struct claim *plan;
     int64_t progress_attempt;
     double progress;                   /* the highest of progress_attempt */
-    ARRAY_OF(struct node_state) nodes; /* by id */
+    ARRAY_OF(struct node_state) nodes; /* by id, each once */
+    size_t nodes_room; /* of nodes.items in the arena; less than their count: no room is left */
 };
+
+/* Where the node of this id stands in f->nodes (*found), or would have to be put. */
+size_t node_state_place(const struct fold_state *f, struct bytes id, bool *found);
 
 struct job_view {
     struct bytes group;

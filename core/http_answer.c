@@ -155,26 +155,6 @@ void http_answer_json(struct http_request *r, int status, json_t *body)
     answer_json(r, status, "application/json", body, NULL, 0);
 }
 
-/* A detail may quote what a client sent: bad UTF-8 is shown with U+FFFD. */
-static json_t *json_text(struct bytes text)
-{
-    struct buf clean;
-
-    buf_init(&clean);
-    while (text.len > 0) {
-        size_t good = bytes_utf8_valid_len(text);
-        buf_add(&clean, text.data, good);
-        if (good == text.len)
-            break;
-        buf_add_text(&clean, "\xEF\xBF\xBD");
-        text = bytes_slice(text, good + 1, text.len);
-    }
-    json_t *json = json_stringn(clean.data ? clean.data : "", clean.len);
-    buf_release(&clean);
-    MUST(json);
-    return json;
-}
-
 /* "not_found" -> "Not found" */
 static json_t *title_of(const char *code)
 {
@@ -186,7 +166,7 @@ static json_t *title_of(const char *code)
             *c = ' ';
     }
     title[0] = (char)toupper((unsigned char)title[0]);
-    return json_text(bytes_of(title));
+    return shape_text_json(bytes_of(title));
 }
 
 json_t *http_problem_json(int status, const char *code, struct bytes detail, struct bytes request_id,
@@ -196,24 +176,15 @@ json_t *http_problem_json(int status, const char *code, struct bytes detail, str
     char type[ERROR_CODE_MAX + 32];
 
     snprintf(type, sizeof(type), "urn:millrace:problem:%s", code);
-    json_object_set_new(body, "type", json_text(bytes_of(type)));
+    json_object_set_new(body, "type", shape_text_json(bytes_of(type)));
     json_object_set_new(body, "title", title_of(code));
     json_object_set_new(body, "status", json_integer(status));
-    json_object_set_new(body, "code", json_text(bytes_of(code)));
-    json_object_set_new(body, "detail", json_text(detail));
-    json_object_set_new(body, "request_id", json_text(request_id));
-    if (problems && problems->count > 0) {
-        json_t *errors = json_array();
-        for (size_t i = 0; i < problems->count; i++) {
-            const struct field_problem *p = &problems->items[i];
-            json_t *item = json_object();
-            json_object_set_new(item, "field", json_text(p->field));
-            json_object_set_new(item, "code", json_text(bytes_of(p->code)));
-            json_object_set_new(item, "detail", json_text(p->detail));
-            json_array_append_new(errors, item);
-        }
-        json_object_set_new(body, "errors", errors);
-    }
+    json_object_set_new(body, "code", shape_text_json(bytes_of(code)));
+    /* May quote what a client sent: any bytes. */
+    json_object_set_new(body, "detail", shape_text_json(detail));
+    json_object_set_new(body, "request_id", shape_text_json(request_id));
+    if (problems && problems->count > 0)
+        json_object_set_new(body, "errors", field_problems_json(problems));
     return body;
 }
 

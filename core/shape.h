@@ -102,6 +102,11 @@ struct field_problems {
 bool field_problems_add(
     struct field_problems *problems, struct bytes field, const char *code, struct bytes detail);
 
+/* [{"field", "code", "detail"}, ...]: a new reference. */
+json_t *field_problems_json(const struct field_problems *problems);
+/* A JSON text, never NULL: each run of bytes that is no UTF-8 is shown as U+FFFD. BYTES_NONE is an empty one. A new reference. */
+json_t *shape_text_json(struct bytes text);
+
 /* Fills record (cleared first) from a JSON object (decoded with JSON_ALLOW_NUL, or NUL bytes are bad JSON); JSON null is the
  * same as a missing field; strings are copied into the arena. False: `problems` says why; a
  * field that is neither nullable nor optional and missing is a problem only with SHAPE_STRICT. */

@@ -448,19 +448,6 @@ void shape_from_bson(const struct shape *s, const bson_t *doc, struct arena *a, 
 
 /* ---- JSON for REST ---- */
 
-static json_t *text_to_json(struct bytes text)
-{
-    json_t *value = json_stringn(text.data, text.len);
-    if (value)
-        return value;
-    struct buf repaired;
-    buf_init(&repaired);
-    shape_repair_text(text, &repaired);
-    value = json_stringn(repaired.len ? repaired.data : "", repaired.len);
-    buf_release(&repaired);
-    return value;
-}
-
 static json_t *container_to_json(bson_iter_t *it, bool array, int depth);
 
 /* NULL: left out. */
@@ -473,7 +460,7 @@ static json_t *value_to_json(const bson_iter_t *value, int depth)
     case BSON_TYPE_DOUBLE:
         return isfinite(bson_iter_double(value)) ? json_real(bson_iter_double(value)) : json_null();
     case BSON_TYPE_UTF8:
-        return text_to_json(iter_text(value));
+        return shape_text_json(iter_text(value));
     case BSON_TYPE_DOCUMENT:
         return bson_iter_recurse(value, &inner) ? container_to_json(&inner, false, depth + 1) : json_null();
     case BSON_TYPE_ARRAY:

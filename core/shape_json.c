@@ -15,18 +15,41 @@
 
 /* ---- writing ---- */
 
+json_t *shape_text_json(struct bytes text)
+{
+    json_t *value = NULL;
+    if (text.len == 0) {
+        value = json_string("");
+    } else if (bytes_is_utf8(text)) {
+        value = json_stringn_nocheck(text.data, text.len);
+    } else {
+        struct buf repaired;
+        buf_init(&repaired);
+        shape_repair_text(text, &repaired);
+        value = json_stringn_nocheck(repaired.data, repaired.len);
+        buf_release(&repaired);
+    }
+    MUST(value);
+    return value;
+}
+
 static json_t *text_to_json(struct bytes text)
 {
-    if (!text.data)
-        return json_null();
-    if (bytes_is_utf8(text))
-        return json_stringn_nocheck(text.data, text.len);
-    struct buf repaired;
-    buf_init(&repaired);
-    shape_repair_text(text, &repaired);
-    json_t *value = json_stringn_nocheck(repaired.data, repaired.len);
-    buf_release(&repaired);
-    return value;
+    return text.data ? shape_text_json(text) : json_null();
+}
+
+json_t *field_problems_json(const struct field_problems *problems)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct field_problem *p = &problems->items[i];
+        json_t *item = json_object();
+        json_object_set_new(item, "field", shape_text_json(p->field));
+        json_object_set_new(item, "code", json_string(p->code));
+        json_object_set_new(item, "detail", shape_text_json(p->detail));
+        json_array_append_new(list, item);
+    }
+    return list;
 }
 
 /* Years 0 to 9999 have an RFC 3339 form; other times, which only a broken producer sends, stay numbers. */

@@ -9,7 +9,7 @@
 
 json_t *answer_text(struct bytes text)
 {
-    return text.data ? json_stringn(text.data, text.len) : json_null();
+    return text.data ? shape_text_json(text) : json_null();
 }
 
 json_t *answer_time(int64_t utc_ms)

@@ -90,24 +90,10 @@ bool dry_run_make(const struct dry_run_rules *rules, struct bytes text, struct b
 
 /* ---- the answer ---- */
 
-/* What the engine says may hold anything. */
-static json_t *text_json(struct bytes text)
-{
-    json_t *value = json_stringn(text.data ? text.data : "", text.len);
-    if (value)
-        return value;
-    struct buf repaired;
-    buf_init(&repaired);
-    shape_repair_text(text, &repaired);
-    value = json_stringn(repaired.data, repaired.len);
-    buf_release(&repaired);
-    return value;
-}
-
 static json_t *strings_json(const struct strings *list, json_t *to)
 {
     for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(to, text_json(list->items[i]));
+        json_array_append_new(to, shape_text_json(list->items[i]));
     return to;
 }
 
@@ -156,9 +142,10 @@ static json_t *variables_json(const struct told *t)
 {
     json_t *used = json_object(), *left = json_array();
     for (size_t i = 0; i < t->used_count; i++)
-        json_object_setn_new(used, t->used[i].key.data, t->used[i].key.len, text_json(t->used[i].value));
+        json_object_setn_new(
+            used, t->used[i].key.data, t->used[i].key.len, shape_text_json(t->used[i].value));
     for (size_t i = 0; i < t->left_count; i++)
-        json_array_append_new(left, text_json(t->left[i]));
+        json_array_append_new(left, shape_text_json(t->left[i]));
     json_t *variables = json_pack("{s:o, s:o}", "used", used, "left", left);
     if (t->more)
         json_object_set_new(variables, "more", json_true());
@@ -171,30 +158,25 @@ static void add_number(json_t *object, const char *key, int64_t n, int64_t least
         json_object_set_new(object, key, json_integer((json_int_t)n));
 }
 
-static json_t *problem_json(const struct field_problem *p)
-{
-    return json_pack(
-        "{s:o, s:s, s:o}", "field", text_json(p->field), "code", p->code, "detail", text_json(p->detail));
-}
-
 static json_t *with_part(json_t *error, const struct told *t)
 {
     if (t->part.len > 0)
-        json_object_set_new(error, "part", text_json(t->part));
+        json_object_set_new(error, "part", shape_text_json(t->part));
     return error;
 }
 
 static json_t *finding_json(const struct finding *f)
 {
-    return json_pack("{s:s, s:o, s:o, s:I, s:I}", "code", "forbidden_code", "detail", text_json(f->message),
-        "rule", text_json(f->rule), "line", (json_int_t)f->line, "column", (json_int_t)f->column);
+    return json_pack("{s:s, s:o, s:o, s:I, s:I}", "code", "forbidden_code", "detail",
+        shape_text_json(f->message), "rule", shape_text_json(f->rule), "line", (json_int_t)f->line, "column",
+        (json_int_t)f->column);
 }
 
 static json_t *error_json(const struct dry_run *d)
 {
     const struct job_error *error = d->submission.job.error;
-    json_t *object =
-        json_pack("{s:o, s:o}", "code", text_json(error->code), "detail", text_json(error->message));
+    json_t *object = json_pack(
+        "{s:o, s:o}", "code", shape_text_json(error->code), "detail", shape_text_json(error->message));
     add_number(object, "line", error->line, 1);
     if (error->line != NO_INT)
         add_number(object, "column", d->told.column, 1);
@@ -205,9 +187,7 @@ static json_t *error_json(const struct dry_run *d)
 static json_t *errors_json(const struct dry_run *d)
 {
     const struct field_problems *problems = d->refusal ? &d->refusal->problems : &d->told.problems;
-    json_t *errors = json_array();
-    for (size_t i = 0; i < problems->count; i++)
-        json_array_append_new(errors, problem_json(&problems->items[i]));
+    json_t *errors = field_problems_json(problems);
     for (size_t i = 0; i < d->told.findings.count; i++)
         json_array_append_new(errors, with_part(finding_json(&d->told.findings.items[i]), &d->told));
     if (json_array_size(errors) == 0 && d->submission.job.error)

@@ -146,12 +146,11 @@ static void answer(struct http_request *r, const struct wanted *w, const struct 
         return;
     }
     json_t *body = json_object();
-    json_t *content = json_stringn(text.data ? text.data : "", text.len);
     json_object_set_new(body, "job_id", json_string(w->id));
     json_object_set_new(body, "attempt", json_integer(w->attempt));
     json_object_set_new(body, "offset", json_integer(p->offset));
     json_object_set_new(body, "next_offset", json_integer(next));
-    json_object_set_new(body, "text", content ? content : json_string(""));
+    json_object_set_new(body, "text", shape_text_json(text));
     json_object_set_new(body, "complete", json_boolean(complete));
     http_answer_json(r, 200, body);
 }

@@ -27,29 +27,13 @@ struct post {
 
 /* ---- answers ---- */
 
-static json_t *text_of(struct bytes b)
-{
-    json_t *text = json_stringn(b.data ? b.data : "", b.len);
-    return text ? text : json_string("(not UTF-8)");
-}
-
-static json_t *errors_of(const struct field_problems *problems)
-{
-    json_t *errors = json_array();
-    for (size_t i = 0; i < problems->count; i++)
-        json_array_append_new(
-            errors, json_pack("{s:o, s:s, s:o}", "field", text_of(problems->items[i].field), "code",
-                        problems->items[i].code, "detail", text_of(problems->items[i].detail)));
-    return errors;
-}
-
 static json_t *refused_json(const struct submission *s)
 {
     const struct refusal *why = s->refusal;
     json_t *body = json_pack(
-        "{s:i, s:s, s:o}", "status", why->status, "code", why->code, "detail", text_of(why->detail));
+        "{s:i, s:s, s:o}", "status", why->status, "code", why->code, "detail", shape_text_json(why->detail));
     if (why->problems.count > 0)
-        json_object_set_new(body, "errors", errors_of(&why->problems));
+        json_object_set_new(body, "errors", field_problems_json(&why->problems));
     if (s->named)
         json_object_set_new(body, "job_id", json_string(s->id_text));
     return body;
@@ -57,8 +41,8 @@ static json_t *refused_json(const struct submission *s)
 
 static json_t *accepted_json(const struct submission *s)
 {
-    return json_pack(
-        "{s:s, s:o, s:o}", "job_id", s->id_text, "state", text_of(s->state), "group", text_of(s->group));
+    return json_pack("{s:s, s:o, s:o}", "job_id", s->id_text, "state", shape_text_json(s->state), "group",
+        shape_text_json(s->group));
 }
 
 static void answer_accepted(struct post *p, const struct submission *s)

@@ -125,20 +125,14 @@ static void add_json(struct buf *out, json_t *value /* taken */)
     json_decref(value);
 }
 
-static json_t *text_json(struct bytes b)
-{
-    json_t *text = json_stringn(b.data ? b.data : "", b.len);
-    return text ? text : json_string("(not UTF-8)");
-}
-
 static void page_begin(struct page *p, const struct result_column *columns, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, p->format == PAGE_CSV
-                                        ? text_json(columns[i].name)
-                                        : json_pack("{s:o, s:o}", "name", text_json(columns[i].name), "type",
-                                              text_json(columns[i].type)));
+                                        ? shape_text_json(columns[i].name)
+                                        : json_pack("{s:o, s:o}", "name", shape_text_json(columns[i].name),
+                                              "type", shape_text_json(columns[i].type)));
     if (p->format == PAGE_CSV) {
         results_csv_row(&p->text, list);
         json_decref(list);

@@ -105,6 +105,14 @@ static inline struct run retry_of(int n, const char *group, int64_t retry_at)
     return r;
 }
 
+static inline struct limit limit_of(const char *selector)
+{
+    struct limit l;
+    shape_clear(&shape_limit, &l);
+    l.selector = bytes_of(selector);
+    return l;
+}
+
 static inline struct task *next_start(struct scheduler *s)
 {
     struct task *t = scheduler_next_start(s);

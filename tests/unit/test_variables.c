@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "converter/variables.h"
-#include "core/clock.h"
 #include "core/job.h"
+#include "tests/unit/nasty.h"
 
 #define TEXT(literal)                                                                                        \
     {                                                                                                        \
@@ -498,51 +498,27 @@ static const char *const hostile[] = {"${", "&{", "${ ", "${a", "${a+", "${n+1} 
     "&{yyyy%", "--@set", "@set", "\n--@se", " ", "\"${n}\",", "{",
     "${n                                        "};
 
-/* The least of some runs, in ms. */
-static double run_ms(const char *piece, const char *type, size_t bytes, int runs)
+static void fill_one(struct bytes code, void *type)
 {
-    double least = 1e9;
-    struct buf code;
+    struct variables_problem problem;
+    struct strings warnings;
+    struct bytes out;
+    struct arena a;
 
-    buf_init(&code);
-    if (strcmp(type, "json") == 0)
-        buf_add_text(&code, "[");
-    while (code.len < bytes)
-        buf_add_text(&code, piece);
-    if (strcmp(type, "json") == 0)
-        buf_add_text(&code, "0]");
-    for (int i = 0; i < runs; i++) {
-        struct variables_problem problem;
-        struct strings warnings;
-        struct bytes out;
-        struct arena a;
-        arena_init(&a);
-        int64_t start = clock_boot_us();
-        fill(&a, buf_bytes(&code), type, &variables, 256 * bytes, &out, &warnings, &problem);
-        double took = (double)(clock_boot_us() - start) / 1000;
-        least = took < least ? took : least;
-        arena_release(&a);
-    }
-    buf_release(&code);
-    return least;
+    arena_init(&a);
+    fill(&a, code, type, &variables, 256 * code.len, &out, &warnings, &problem);
+    arena_release(&a);
 }
 
-/* From 1 KB to 10 MB. What takes less than can be measured counts as a little. */
-static void is_linear_in_the_code(void **state)
+static void takes_time_linear_in_the_code(void **state)
 {
-    enum { TINY = 1024, SMALL = 100 * TINY, LARGE = 100 * SMALL };
+    char sql[] = "sql", json[] = "json";
 
     (void)state;
     for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
-        const char *type = strcmp(hostile[i], "\"${n}\",") == 0 ? "json" : "sql";
-        double tiny = run_ms(hostile[i], type, TINY, 20), small = run_ms(hostile[i], type, SMALL, 3);
-        double large = run_ms(hostile[i], type, LARGE, 1);
-        print_message(
-            "%-10.10s 1 KB %.3f ms, 100 KB %.3f ms, 10 MB %.1f ms\n", hostile[i], tiny, small, large);
-        /* Quadratic would be 10,000 times as long for each of the two steps. */
-        if (small > 1500 * (tiny > 0.02 ? tiny : 0.02) || large > 1500 * (small > 0.1 ? small : 0.1))
-            fail_msg("'%s': 100 times the length takes %.0f and %.0f times as long", hostile[i], small / tiny,
-                large / small);
+        assert_true(nasty_is_linear(hostile[i], 1024, fill_one, sql));
+        assert_true(nasty_is_linear(hostile[i], 1024 * 1024, fill_one, sql));
+        assert_true(nasty_is_linear(hostile[i], 1024 * 1024, fill_one, json));
     }
 }
 
@@ -558,7 +534,7 @@ int main(void)
         cmocka_unit_test(tells_where_each_byte_comes_from),
         cmocka_unit_test(warns_a_limited_number_of_times),
         cmocka_unit_test(refuses_very_many_lines_that_set),
-        cmocka_unit_test(is_linear_in_the_code),
+        cmocka_unit_test(takes_time_linear_in_the_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

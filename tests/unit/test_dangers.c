@@ -13,9 +13,8 @@
 
 #include "converter/dangers.h"
 #include "converter/verbs.h"
+#include "tests/unit/arena_world.h"
 #include "tests/unit/nasty.h"
-
-static struct arena arena;
 
 /* wanted: "rule line:column" for each finding, in order, with blanks between; "": none. */
 struct danger_case {
@@ -508,20 +507,6 @@ static void takes_time_linear_in_the_code(void **state)
         assert_true(nasty_is_linear(sql[i], 100000, check_verbs, NULL));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,5 +520,5 @@ int main(void)
         cmocka_unit_test(takes_phrases_of_plain_words_only),
         cmocka_unit_test(takes_time_linear_in_the_code),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -10,9 +10,7 @@
 #include <cmocka.h>
 
 #include "converter/parts.h"
-#include "core/arena.h"
-
-static struct arena arena;
+#include "tests/unit/arena_world.h"
 
 /* ---- a text is cut ---- */
 
@@ -183,20 +181,6 @@ static void only_sql_is_cut(void **state)
         parts_cut(BYTES("--@part a\nx"), BYTES("spark"), BYTES("hql"), &arena, &cut, &problem), PARTS_CUT);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,5 +188,5 @@ int main(void)
         cmocka_unit_test(a_wrong_line_is_told_with_its_place),
         cmocka_unit_test(only_sql_is_cut),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -16,11 +16,10 @@
 #include <sqlite3.h>
 
 #include "converter/row_limit.h"
+#include "tests/unit/arena_world.h"
 #include "tests/unit/nasty.h"
 
 #define MAX_ROWS 10
-
-static struct arena arena;
 
 static const struct {
     enum sql_dialect dialect;
@@ -395,20 +394,6 @@ static void takes_time_linear_in_the_statement(void **state)
     assert_true(nasty_is_linear("select a, 'b' from t union all ", 1000000, limit_one, &dialect));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,5 +401,5 @@ int main(void)
         cmocka_unit_test(gives_the_first_rows_of_the_statement),
         cmocka_unit_test(takes_time_linear_in_the_statement),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

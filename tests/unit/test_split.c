@@ -13,14 +13,13 @@
 
 #include "converter/language.h"
 #include "converter/split.h"
+#include "tests/unit/arena_world.h"
 #include "tests/unit/nasty.h"
 
 #define OPENING "\xC2\xAB" /* « */
 #define CLOSING "\xC2\xBB" /* » */
 
 enum { WANTED_MAX = 64 };
-
-static struct arena arena;
 
 struct wanted {
     struct buf text; /* without the signs */
@@ -282,20 +281,6 @@ static void takes_time_linear_in_the_text(void **state)
     assert_true(nasty_is_linear("create procedure p() begin select 1; ", 1000000, split_one, &dialect));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,5 +293,5 @@ int main(void)
         cmocka_unit_test(knows_keywords_in_any_case),
         cmocka_unit_test(takes_time_linear_in_the_text),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

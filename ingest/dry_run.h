@@ -31,14 +31,4 @@ struct dry_run {
 bool dry_run_make(const struct dry_run_rules *rules, struct bytes text, struct bytes key, int64_t now,
     struct arena *a, struct dry_run *out);
 
-/* What the caller knows besides. */
-struct dry_run_world {
-    struct strings warnings;
-    int64_t executors; /* that live in the job's pool; NO_INT: unknown */
-};
-/* {"dry_run": true, "accepted", "job", "code": [{"part", "statement", "first_line", "text"}], "variables": {"used", "left"},
- * "warnings", "errors": [{"field", "code", "detail", "rule", "part", "line", "column", "statement"}, each where it is known], "plan": null |
- * {"pool", "nodes", "cache"}, "where": [{"node", "engine", "target", "pool", "executors"}]}. Appended to out. */
-void dry_run_write(const struct dry_run *d, const struct dry_run_world *w, struct buf *out);
-
 #endif

@@ -7,11 +7,9 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "ingest/admit.h"
-#include "ingest/dry_run.h"
+#include "ingest/dry_run_answer.h"
 #include "ingest/ingest.h"
 #include "ingest/request.h"
-
-#define RETRY_AFTER_S 2
 
 static size_t size_of(void *self, const struct shape *s, const struct job *j)
 {
@@ -103,7 +101,7 @@ void dry_run_post(struct ingest *in, struct http_request *r, bool many)
     if (!page) {
         http_unavailable(r, "store_away",
             BYTES("the document store does not answer; limits and defaults are not known yet"),
-            RETRY_AFTER_S);
+            REQUEST_RETRY_AFTER_S);
         return;
     }
     answer(in, r, page);

@@ -15,7 +15,6 @@
 #include "ingest/request.h"
 
 #define LINES_MOST 10000
-#define RETRY_AFTER_S 2
 
 struct post {
     struct ticket ticket; /* first: done gets it back */
@@ -58,7 +57,8 @@ static void answer_accepted(struct post *p, const struct submission *s)
 static void answer_refused(struct post *p, const struct submission *s)
 {
     const struct refusal *why = s->refusal;
-    struct http_header_out retry = {"Retry-After", arena_printf(http_arena(p->request), "%d", RETRY_AFTER_S)};
+    struct http_header_out retry = {
+        "Retry-After", arena_printf(http_arena(p->request), "%d", REQUEST_RETRY_AFTER_S)};
     json_t *body =
         http_problem_json(why->status, why->code, why->detail, http_request_id(p->request), &why->problems);
     if (s->named)

@@ -9,8 +9,6 @@
 
 #include "core/log.h"
 
-#define RETRY_AFTER_S 2
-
 bool request_bad_query(struct http_request *r, const char *name, struct bytes value, const char *expected)
 {
     struct arena *a = http_arena(r);
@@ -128,7 +126,7 @@ bool request_store_failed(struct http_request *r, const struct error *e)
     log_warn("read_failed", "code=%s reason=%s", e->code, log_quote(bytes_of(e->text)));
     if (error_is(e, "store_away"))
         http_unavailable(
-            r, "store_away", BYTES("the document store does not answer; try again"), RETRY_AFTER_S);
+            r, "store_away", BYTES("the document store does not answer; try again"), REQUEST_RETRY_AFTER_S);
     else
         http_problem(
             r, 500, "internal", BYTES("the document store refused the request; see ingest's log"), NULL);

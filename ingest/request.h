@@ -11,6 +11,8 @@
 #include "core/store.h"
 #include "core/uuid.h"
 
+#define REQUEST_RETRY_AFTER_S 2 /* Retry-After of what may work later */
+
 /* Refuses (400 bad_query) query parameters that are not in the NULL-terminated list. */
 bool request_query_only(struct http_request *r, const char *const *names);
 /* A whole number between min and max, or `otherwise` when absent. */

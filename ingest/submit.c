@@ -427,13 +427,9 @@ static void hash_payload(const struct job *job, unsigned char out[SUBMIT_HASH_SI
     json_decref(payload);
 }
 
-void submit_identify(struct submission *s, int64_t now, struct bytes trace, struct arena *a)
+void submit_name(struct submission *s, int64_t now, struct bytes trace, struct arena *a)
 {
     struct job *j = &s->job;
-    j->job_id = j->submitter = j->trace = BYTES_NONE;
-    j->submitted_at = NO_INT;
-    hash_payload(j, s->hash);
-
     s->group = job_group(a, j);
     s->keyed = j->idempotency_key.len > 0;
     if (s->keyed)
@@ -445,6 +441,15 @@ void submit_identify(struct submission *s, int64_t now, struct bytes trace, stru
     j->submitter = j->user;
     j->submitted_at = now;
     j->trace = trace.data ? arena_copy(a, trace) : BYTES_NONE;
+}
+
+void submit_identify(struct submission *s, int64_t now, struct bytes trace, struct arena *a)
+{
+    struct job *j = &s->job;
+    j->job_id = j->submitter = j->trace = BYTES_NONE;
+    j->submitted_at = NO_INT;
+    hash_payload(j, s->hash);
+    submit_name(s, now, trace, a);
 }
 
 struct bytes submit_trace(struct bytes header)

@@ -66,6 +66,8 @@ bool submit_parse(const struct submit_rules *rules, struct bytes text, struct by
 /* Completes what the server knows: id, submitter, times, trace, and the hash of what the client sent. Of jobs
  * with a key the id is UUIDv5 of creator/user/key, so that any ingest gives a repeat the same one. */
 void submit_identify(struct submission *s, int64_t now, struct bytes trace, struct arena *a);
+/* The same without the hash, for what is not stored. */
+void submit_name(struct submission *s, int64_t now, struct bytes trace, struct arena *a);
 
 /* A W3C traceparent ("00-<32 hex>-<16 hex>-<2 hex>"), or BYTES_NONE when it is malformed: then it is as if it
  * were absent. */

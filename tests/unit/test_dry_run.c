@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "ingest/dry_run.h"
+#include "ingest/dry_run_answer.h"
 
 #define NOW 1769848200000 /* 2026-01-31 08:30 UTC */
 #define WHO "'creator': 'ide', 'user': 'ann', "

@@ -36,71 +36,68 @@ static bool read_cancel(struct ingest *in, const char *id, struct arena *a, json
     return ok;
 }
 
-void job_get(void *ingest, struct http_request *r)
+/* The document of the job of the path, as far as clients may know of it. Takes opts. False: answered. */
+static bool find_told(
+    struct ingest *in, struct http_request *r, bson_t *opts, char text[UUID_TEXT_LEN + 1], bson_t *doc)
 {
     static const char *const known[] = {NULL};
-    struct ingest *in = ingest;
     struct uuid id;
-    char text[UUID_TEXT_LEN + 1];
+    bool found = request_query_only(r, known) && request_job_id(r, &id, text) &&
+                 request_find_job(r, in->world->store, in->settings->store_patience_ms, text, opts, doc);
+    bson_destroy(opts);
+    /* Nobody was told of it yet, and perhaps nobody will be (admit.h). */
+    if (!found || !stub_claim(doc).data)
+        return found;
+    bson_destroy(doc);
+    return request_not_found(r, "job", bytes_of(text));
+}
+
+static void answer_job(struct ingest *in, struct http_request *r, const char *id, const bson_t *doc)
+{
     struct error e;
+    json_t *waiting = NULL, *cancel = NULL;
+    bool open = !doc_flag(doc, "final"), waits = open && !bytes_equal_text(doc_text(doc, "state"), "running");
+    error_clear(&e);
+    if ((open && !read_cancel(in, id, http_arena(r), &cancel, &e)) ||
+        (waits && !waiting_for(in, doc, id, http_arena(r), &waiting, &e))) {
+        json_decref(cancel);
+        request_store_failed(r, &e);
+        return;
+    }
+    json_t *body = job_json(doc);
+    if (cancel)
+        json_object_set_new(body, "cancel", cancel);
+    if (waiting)
+        json_object_set_new(body, "waiting_for", waiting);
+    http_answer_json(r, 200, body);
+}
+
+void job_get(void *ingest, struct http_request *r)
+{
+    struct ingest *in = ingest;
+    char id[UUID_TEXT_LEN + 1];
     bson_t doc;
     int64_t began = clock_boot_us();
-    json_t *waiting = NULL, *cancel = NULL;
-    error_clear(&e);
-    if (!request_query_only(r, known) || !request_job_id(r, &id, text))
-        return;
     bson_t *opts = BCON_NEW("projection", "{", "stub.submission", BCON_INT32(0), "fold", BCON_INT32(0), "}");
-    if (request_find_job(r, in->world->store, in->settings->store_patience_ms, text, opts, &doc)) {
-        /* Nobody was told of it yet, and perhaps nobody will be (admit.h). */
-        if (stub_claim(&doc).data) {
-            (void)request_not_found(r, "job", bytes_of(text));
-            bson_destroy(&doc);
-            bson_destroy(opts);
-            return;
-        }
-        bool open = !doc_flag(&doc, "final"),
-             waits = open && !bytes_equal_text(doc_text(&doc, "state"), "running");
-        if ((open && !read_cancel(in, text, http_arena(r), &cancel, &e)) ||
-            (waits && !waiting_for(in, &doc, text, http_arena(r), &waiting, &e))) {
-            json_decref(cancel);
-            request_store_failed(r, &e);
-        } else {
-            json_t *body = job_json(&doc);
-            if (cancel)
-                json_object_set_new(body, "cancel", cancel);
-            if (waiting)
-                json_object_set_new(body, "waiting_for", waiting);
-            http_answer_json(r, 200, body);
-        }
+    if (find_told(in, r, opts, id, &doc)) {
+        answer_job(in, r, id, &doc);
         bson_destroy(&doc);
     }
-    bson_destroy(opts);
     meters_read_us(clock_boot_us() - began);
 }
 
 void job_plan(void *ingest, struct http_request *r)
 {
-    static const char *const known[] = {NULL};
-    struct ingest *in = ingest;
-    struct uuid id;
-    char text[UUID_TEXT_LEN + 1];
+    char id[UUID_TEXT_LEN + 1];
     bson_t doc;
-    if (!request_query_only(r, known) || !request_job_id(r, &id, text))
-        return;
     bson_t *opts = BCON_NEW("projection", "{", "rev", BCON_INT32(1), "state", BCON_INT32(1), "final",
         BCON_INT32(1), "attempt", BCON_INT32(1), "attempts", BCON_INT32(1), "times", BCON_INT32(1), "plan",
         BCON_INT32(1), "error", BCON_INT32(1), "reason", BCON_INT32(1), "cached_from", BCON_INT32(1),
         "stub.claim", BCON_INT32(1), "}");
-    bool found = request_find_job(r, in->world->store, in->settings->store_patience_ms, text, opts, &doc);
-    bson_destroy(opts);
-    if (!found)
+    if (!find_told(ingest, r, opts, id, &doc))
         return;
-    if (stub_claim(&doc).data) {
-        (void)request_not_found(r, "job", bytes_of(text));
-    } else {
-        json_t *json = bson_to_json(&doc);
-        http_answer_json(r, 200, plan_view(json));
-        json_decref(json);
-    }
+    json_t *json = bson_to_json(&doc);
+    http_answer_json(r, 200, plan_view(json));
+    json_decref(json);
     bson_destroy(&doc);
 }

@@ -175,6 +175,35 @@ static bool may_be_one_session(const struct unit *a, const struct unit *b)
            a->statements + a->count == b->statements;
 }
 
+/* The unit that stands for it now. */
+static struct unit *head_of(struct unit *u)
+{
+    while (u->gone)
+        u = u->instead.items[0];
+    return u;
+}
+
+/* "a+b+c", once all are known: name by name, a thousand parts would take memory by the square of them. */
+static void join_names(struct tree *t)
+{
+    struct buf *names = arena_array(t->arena, t->units.count, sizeof(*names)); /* by number; of heads */
+
+    for (size_t i = 0; i < t->units.count; i++)
+        buf_init(&names[i]);
+    for (size_t i = 0; i < t->units.count; i++) {
+        struct buf *name = &names[head_of(t->units.items[i])->number];
+        if (name->len > 0)
+            buf_add_char(name, '+');
+        buf_add_bytes(name, t->units.items[i]->name);
+    }
+    for (size_t i = 0; i < t->units.count; i++) {
+        struct unit *u = t->units.items[i];
+        if (names[u->number].len > u->name.len)
+            u->name = arena_copy(t->arena, buf_bytes(&names[u->number]));
+        buf_release(&names[u->number]);
+    }
+}
+
 /* A node that is tried again by itself, or statements that are nodes, would lose by it. */
 static bool merge_sessions(struct tree *t)
 {
@@ -189,20 +218,19 @@ static bool merge_sessions(struct tree *t)
             t->units.items[i]->after.items[k]->mark++;
     for (size_t i = 0; i < t->units.count; i++) {
         struct unit *b = t->units.items[i];
-        struct unit *a = b->after.count == 1 ? b->after.items[0] : NULL;
-        while (a != NULL && a->gone)
-            a = a->instead.items[0];
+        struct unit *a = b->after.count == 1 ? head_of(b->after.items[0]) : NULL;
         if (a == NULL || !may_be_one_session(a, b))
             continue;
-        a->name = arena_printf(t->arena, "%.*s+%.*s", BYTES_ARG(a->name), BYTES_ARG(b->name));
         a->count += b->count;
         a->mark = b->mark;
         b->gone = merged = true;
         b->instead = (struct units){arena_array(t->arena, 1, sizeof(struct unit *)), 1};
         b->instead.items[0] = a;
     }
-    if (merged)
+    if (merged) {
+        join_names(t);
         tree_settle(t);
+    }
     return true;
 }
 

@@ -139,7 +139,7 @@ struct job_node {
     struct bytes code;    /* none: the statement's text */
     int64_t statement;    /* index into statements, NO_INT for inner nodes */
     struct bytes reuse;   /* warm | never: may an engine process that ran other jobs be used */
-    int64_t retry;        /* attempts of the node by itself */
+    int64_t retry;        /* tries of the node by itself, within an attempt of the job */
     int64_t timeout_ms;   /* 0: only the job's */
     struct bytes part;    /* id of the part that it is made from */
     struct strings after; /* of a child of `all`: siblings that must have succeeded before it starts */

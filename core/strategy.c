@@ -9,12 +9,11 @@
 static const struct {
     const char *kind;
     size_t least, most; /* targets */
-    const char *wanted;
 } kinds[] = {
-    {"single", 0, 1, "at most one target"},
-    {"race", 1, STRATEGY_TARGETS_MAX, "1 to 16 targets"},
-    {"all", 1, STRATEGY_TARGETS_MAX, "1 to 16 targets"},
-    {"fallback", 1, STRATEGY_TARGETS_MAX, "1 to 16 targets"},
+    {"single", 0, 1},
+    {"race", 1, STRATEGY_TARGETS_MAX},
+    {"all", 1, STRATEGY_TARGETS_MAX},
+    {"fallback", 1, STRATEGY_TARGETS_MAX},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -64,6 +63,14 @@ static bool is_there(
     return false;
 }
 
+static struct bytes bad_count(size_t kind, size_t count, struct arena *a)
+{
+    if (kinds[kind].least == 0)
+        return arena_printf(a, "%s takes at most one target, not %zu", kinds[kind].kind, count);
+    return arena_printf(a, "%s takes %zu to %zu targets, not %zu", kinds[kind].kind, kinds[kind].least,
+        kinds[kind].most, count);
+}
+
 bool strategy_check(const struct job_strategy *s, struct bytes field, struct bytes engine, struct arena *a,
     struct field_problems *problems)
 {
@@ -75,7 +82,7 @@ bool strategy_check(const struct job_strategy *s, struct bytes field, struct byt
             BYTES("single, race, all or fallback"));
     if (s->targets.count < kinds[kind].least || s->targets.count > kinds[kind].most)
         return field_problems_add(problems, arena_printf(a, "%.*s.targets", BYTES_ARG(field)), "bad_value",
-            arena_printf(a, "%s takes %s, not %zu", kinds[kind].kind, kinds[kind].wanted, s->targets.count));
+            bad_count(kind, s->targets.count, a));
     for (size_t i = 0; i < s->targets.count; i++) {
         struct bytes path = arena_printf(a, "%.*s.targets[%zu]", BYTES_ARG(field), i);
         struct bytes text = s->targets.items[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * walk: see the header. Turns go down from the root (a stack, depth first), ends rise from the leaves. Each call is linear in what it
- * changes and in the depth; only the end of a walk touches all that never ran.
+ * changes and in the depth; the end of a walk touches all that never ran, and while a retry waits, walk_start and walk_next_at look
+ * through all nodes.
  */
 #include "executor/walk_private.h"
 

@@ -322,6 +322,31 @@ static void statements_must_lie_with_their_part(void **state)
     arena_release(&a);
 }
 
+static void the_longest_chain_of_one_session_takes_little_memory(void **state)
+{
+    const struct plan_rules rules = {.engines = world.engines};
+    struct arena a;
+    struct job j;
+
+    (void)state;
+    arena_init(&a);
+    plan_case_job(&j, &a, JOB_PARTS_MAX);
+    j.parts.items = arena_array(&a, JOB_PARTS_MAX, sizeof(*j.parts.items));
+    for (size_t i = 0; i < JOB_PARTS_MAX; i++) {
+        struct job_part *p = &j.parts.items[j.parts.count++];
+        *p = (struct job_part){.id = arena_printf(&a, "%064zu", i)};
+        j.statements.items[i].part = p->id;
+        if (i > 0)
+            p->after = (struct strings){&j.parts.items[i - 1].id, 1};
+    }
+    size_t before = a.used_bytes;
+    assert_true(plan_job(&rules, &j, &a));
+    assert_int_equal(j.nodes.count, 1);
+    assert_int_equal(j.nodes.items[0].part.len, JOB_PARTS_MAX * 65 - 1);
+    assert_true(a.used_bytes - before < 2 * 1024 * 1024);
+    arena_release(&a);
+}
+
 static void statements_must_lie_in_the_code(void **state)
 {
     static const struct {
@@ -417,6 +442,7 @@ int main(void)
         cmocka_unit_test(empty_statements_are_no_nodes),
         cmocka_unit_test(an_empty_statement_alone_runs),
         cmocka_unit_test(statements_must_lie_with_their_part),
+        cmocka_unit_test(the_longest_chain_of_one_session_takes_little_memory),
         cmocka_unit_test(statements_must_lie_in_the_code),
         cmocka_unit_test(a_leaf_says_how_it_runs),
         cmocka_unit_test(a_plan_that_is_too_large_goes_without_its_code),

@@ -354,6 +354,39 @@ static void a_repeat_changes_nothing_and_needs_no_write(void **state)
 }
 
 /* More attempts than are kept, in several orders, with the document written and read between. */
+/* Heard from the last to the first, so that each goes before all others. */
+static void a_plan_of_many_nodes_takes_memory_by_their_number(void **state)
+{
+    enum { NODES = 4000, AGAIN = NODES / 2 };
+    struct arena events, a;
+    struct job_doc doc = {.id = BYTES(JOB)};
+    bson_t *stored = NULL;
+    size_t used = 0;
+
+    (void)state;
+    arena_init(&events);
+    arena_init(&a);
+    for (size_t i = NODES; i-- > 0;) {
+        const struct row r = {A, PHASE_NODE, .attempt = 1, .at = 10, EXEC, .origin = 5,
+            .text = arena_printf(&events, "n%05zu", i).data, .state = "running"};
+        struct event e;
+        event_of(&r, &events, &e);
+        size_t before = a.used_bytes;
+        fold_event(&doc, &e, &a);
+        used += a.used_bytes - before;
+        if (i == AGAIN)
+            store_between(&doc, &stored, &a);
+    }
+    const struct fold_state *f = &doc.views[0]->fold;
+    assert_int_equal(f->nodes.count, NODES);
+    for (size_t i = 1; i < NODES; i++)
+        assert_true(bytes_compare(f->nodes.items[i - 1].id, f->nodes.items[i].id) < 0);
+    assert_true(used < 10 * NODES * sizeof(struct node_state));
+    bson_destroy(stored);
+    arena_release(&a);
+    arena_release(&events);
+}
+
 static void of_many_attempts_the_latest_stay(void **state)
 {
     (void)state;
@@ -461,6 +494,7 @@ int main(void)
         cmocka_unit_test(every_order_of_the_same_events_gives_the_same_document),
         cmocka_unit_test(batches_may_end_anywhere),
         cmocka_unit_test(a_repeat_changes_nothing_and_needs_no_write),
+        cmocka_unit_test(a_plan_of_many_nodes_takes_memory_by_their_number),
         cmocka_unit_test(of_many_attempts_the_latest_stay),
         cmocka_unit_test(the_fields_stand_in_the_order_of_the_docs),
         cmocka_unit_test(events_that_can_never_be_folded_are_refused),

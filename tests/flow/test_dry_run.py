@@ -188,6 +188,18 @@ def test_the_command_line(nothing_written, stack, user):
     assert stack.cli(*words, "--label", "a b=1", "select 1").returncode == 5
 
 
+def test_the_command_line_names_strategies(nothing_written, stack, user):
+    words = ["submit", "--dry-run", "-u", user, "-c", "flow", "-e", "sqlite", "select 1"]
+    use = ["--strategy", "fallback", "--strategy-target", "left", "--strategy-target", "sqlite@right", "--node-attempts", "3"]
+    told = stack.cli.json(*words, *use)
+    assert told["job"]["strategy"] == {"kind": "fallback", "targets": ["left", "sqlite@right"]}, told
+    assert told["job"]["retry"]["node_attempts"] == 3 and [n["kind"] for n in told["plan"]["nodes"]] == ["fallback", "exec", "exec"]
+    lines = stack.cli(*words, *use).stdout.splitlines()
+    assert [" ".join(x.split()) for x in lines[1:4]] == ["n1 fallback", "|- n2 exec sqlite@left", "`- n3 exec sqlite@right"]
+    refused = stack.cli(*words, "--strategy-target", "left")
+    assert refused.returncode == 2 and "--strategy" in refused.stderr
+
+
 def test_the_command_line_tells_the_place(stack, rest, user):
     """As the error of the job would, had it been submitted."""
     rest.http.put(f"/v1/limits/flow/{user}", json={"forbidden_sql": ["drop"]})

@@ -273,6 +273,7 @@ void show_job(const json_t *job)
     add_took(t, job);
     add_error(t, job);
     row_json(t, "exit code", json_object_get(job, "exit_code"));
+    row(t, "cached from", show_text(job, "cached_from", NULL));
     add_results(t, job);
     add_log(t, job);
     row_json(t, "labels", json_object_get(job, "labels"));

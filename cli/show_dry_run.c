@@ -73,6 +73,17 @@ static void show_where(const json_t *answer)
     (void)putchar('\n');
 }
 
+/* Whether there is such a result is not looked at. */
+static void show_cache(const json_t *answer)
+{
+    char age[DURATION_TEXT_SIZE];
+    const json_t *cache = json_object_get(json_object_get(answer, "plan"), "cache");
+    const json_t *ttl = json_object_get(cache, "ttl_ms");
+    if (json_is_integer(ttl))
+        printf("label cache: if the same ran within the last %s, its results serve and nothing runs\n",
+            duration_text(json_integer_value(ttl), age));
+}
+
 static void show_variables(const json_t *answer)
 {
     size_t i;
@@ -162,6 +173,7 @@ void show_dry_run(const json_t *answer)
         return;
     }
     show_where(answer);
+    show_cache(answer);
     plan_tree_print(json_object_get(json_object_get(answer, "plan"), "nodes"));
     show_code(answer);
     show_variables(answer);

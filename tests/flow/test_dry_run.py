@@ -200,6 +200,11 @@ def test_the_command_line_names_strategies(nothing_written, stack, user):
     assert refused.returncode == 2 and "--strategy" in refused.stderr
 
 
+def test_the_command_line_tells_of_the_cache(nothing_written, stack, user):
+    shown = stack.cli("submit", "--dry-run", "-u", user, "-c", "flow", "-e", "sqlite", "--label", "cache=10m", "select 1")
+    assert shown.stdout.splitlines()[1] == "label cache: if the same ran within the last 10m, its results serve and nothing runs", shown
+
+
 def test_the_command_line_tells_the_place(stack, rest, user):
     """As the error of the job would, had it been submitted."""
     rest.http.put(f"/v1/limits/flow/{user}", json={"forbidden_sql": ["drop"]})

@@ -212,8 +212,9 @@ def test_the_command_line_tells_the_place(stack, rest, user):
     where = "part b, line 4, column 2: rule drop: drop: "
     dry = stack.cli(*words, "--dry-run")
     assert dry.stderr.splitlines()[-1].startswith(f"millrace:   {where}"), dry
-    wet = stack.cli(*words, "--wait")
-    assert wet.returncode == 5 and f"forbidden_code: {where}" in wet.stderr, wet
+    # The converter reads limits anew every two seconds: until then the job fails by itself.
+    wet = wait_for(lambda: (done := stack.cli(*words, "--wait")).returncode == 5 and done, 30, "the converter knows the rule")
+    assert f"forbidden_code: {where}" in wet.stderr, wet
     rest.http.delete(f"/v1/limits/flow/{user}")
 
 

@@ -305,6 +305,7 @@ const struct command command_submit = {
         "whole document on stdout.\n"
         "With --dry-run: the plan as a tree, the code as it would run, variables and warnings; nothing is "
         "stored or sent. A job that would be refused ends with exit code 5.\n"
+        "Code that begins with - goes behind --, as the last word, or into a file.\n"
         "Several parts in one SQL text: lines such as `--@part report after=load` (docs/code.md).\n"
         "Example: millrace submit -e sqlite 'select 1' --wait && echo it worked",
 };

@@ -80,6 +80,17 @@ static bool bad(const struct command *c, const char *what, const char *argument)
     return false;
 }
 
+/* SQL may begin with a comment: its text is no option. */
+static bool no_such(const struct command *c, const char *argument)
+{
+    char shown[64];
+    if (!strpbrk(argument, " \t\n"))
+        return bad(c, "there is no such option", argument);
+    (void)snprintf(shown, sizeof shown, "%.*s", (int)strcspn(argument, "\n"), argument);
+    complain("%s: there is no such option; if it is the code, write it behind -- as the last word", shown);
+    return false;
+}
+
 static bool twice(struct bytes name, const char *first, const char *second)
 {
     complain("--%.*s is given twice, with \"%s\" and with \"%s\"; it takes one value", BYTES_ARG(name), first,
@@ -131,7 +142,7 @@ static int take_long(struct args *a, int argc, char **argv, int i)
     int next = i + 1;
 
     if (!o && !setting)
-        return bad(a->command, "there is no such option", argv[i]) ? next : -1;
+        return no_such(a->command, argv[i]) ? next : -1;
     if (o && !o->arg && equals)
         return bad(a->command, "this option takes no value", argv[i]) ? next : -1;
     if (!value && (setting || o->arg)) {
@@ -149,7 +160,7 @@ static int take_letter(struct args *a, int argc, char **argv, int i)
     const char *value = argv[i][2] ? argv[i] + 2 : NULL;
     int next = i + 1;
     if (!o || (!o->arg && value))
-        return bad(a->command, "there is no such option", argv[i]) ? next : -1;
+        return no_such(a->command, argv[i]) ? next : -1;
     if (o->arg && !value) {
         if (next == argc)
             return bad(a->command, "a value must follow", argv[i]) ? next : -1;

@@ -21,6 +21,11 @@ static const struct option own[] = {
     {0, "run-timeout", "DURATION", false,
         "set: longest run of an attempt where the job names none, e.g. 30m"},
     {0, "on-failure", "hold|next", false, "set: whether a failed job holds its group"},
+    {0, "required", "FIELD", true, "set: a field that jobs must give, e.g. name or labels.project"},
+    {0, "allowed", "FIELD", true, "set: an optional field that jobs may give; none: all"},
+    {0, "forbidden-sql", "PHRASE", true, "set: what SQL may not do, e.g. 'drop table'"},
+    {0, "forbidden-code", "RULE", true, "set: what other code may not do, e.g. shell.rm or python"},
+    {0, "row-limit", "N", false, "set: most rows of a query"},
     {0, "by", "NAME", false, "set: who; default MILLRACE_USER, else who you are"},
     OPTION_END,
 };
@@ -34,8 +39,20 @@ static const struct {
     {"weight", "weight", false},
     {"queue-timeout", "queue_timeout_ms", true},
     {"run-timeout", "run_timeout_ms", true},
+    {"row-limit", "row_limit", false},
 };
 #define NUMBERS (sizeof numbers / sizeof numbers[0])
+
+static const struct {
+    const char *option, *field;
+} lists[] = {
+    {"engine", "engines"},
+    {"required", "required"},
+    {"allowed", "allowed"},
+    {"forbidden-sql", "forbidden_sql"},
+    {"forbidden-code", "forbidden_code"},
+};
+enum { LISTS = sizeof lists / sizeof *lists, ENGINES = 0, RULES };
 
 static void add_number(struct table *t, const json_t *value, bool duration)
 {
@@ -46,53 +63,93 @@ static void add_number(struct table *t, const json_t *value, bool duration)
         table_add_json(t, value);
 }
 
+static void add_items(struct buf *out, const json_t *items)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach(items, i, item)
+    {
+        buf_printf(out, "%s%s", i ? ", " : "", json_string_value(item) ? json_string_value(item) : "");
+    }
+}
+
+/* "required name, labels.project; forbidden_sql drop table" */
+static void add_rules(struct buf *out, const json_t *limit)
+{
+    for (size_t n = RULES; n < LISTS; n++) {
+        const json_t *items = json_object_get(limit, lists[n].field);
+        if (json_array_size(items) == 0)
+            continue;
+        buf_printf(out, "%s%s ", out->len ? "; " : "", lists[n].field);
+        add_items(out, items);
+    }
+}
+
 static void print_limits(const json_t *limits)
 {
     static const char *const heads[] = {"SELECTOR", "MAX QUEUED", "MAX RUNNING", "WEIGHT", "QUEUE TIMEOUT",
-        "RUN TIMEOUT", "ENGINES", "ON FAILURE", "BY"};
-    size_t i, n;
-    const json_t *limit, *engine;
-    struct table *t = table_new(9, heads);
+        "RUN TIMEOUT", "ROW LIMIT", "ENGINES", "ON FAILURE", "RULES", "BY"};
+    size_t i;
+    const json_t *limit;
+    struct table *t = table_new(sizeof heads / sizeof *heads, heads);
     for (size_t column = 1; column <= NUMBERS; column++)
         table_right(t, column);
     json_array_foreach(limits, i, limit)
     {
-        struct buf engines;
+        struct buf engines, rules;
         buf_init(&engines);
+        buf_init(&rules);
+        add_items(&engines, json_object_get(limit, lists[ENGINES].field));
+        add_rules(&rules, limit);
         table_add_text(t, show_text(limit, "selector", NULL));
-        for (n = 0; n < NUMBERS; n++)
+        for (size_t n = 0; n < NUMBERS; n++)
             add_number(t, json_object_get(limit, numbers[n].field), numbers[n].duration);
-        json_array_foreach(json_object_get(limit, "engines"), n, engine) buf_printf(
-            &engines, "%s%s", n ? ", " : "", json_string_value(engine) ? json_string_value(engine) : "");
-        table_add(t, engines.len ? buf_bytes(&engines) : BYTES(""));
+        table_add(t, buf_bytes(&engines));
         table_add_text(t, show_text(limit, "on_failure", NULL));
+        table_add(t, buf_bytes(&rules));
         table_add_text(t, show_text(limit, "by", NULL));
         buf_release(&engines);
+        buf_release(&rules);
     }
     table_print(t);
     table_free(t);
 }
 
+static bool add_number_given(const struct args *a, size_t i, json_t *limit)
+{
+    int64_t n;
+    bool ok = numbers[i].duration ? args_duration(a, numbers[i].option, -1, &n)
+                                  : args_number(a, numbers[i].option, 0, INT64_MAX, -1, &n);
+    if (ok && n >= 0)
+        json_object_set_new(limit, numbers[i].field, json_integer((json_int_t)n));
+    return ok;
+}
+
+static bool add_list_given(const struct args *a, size_t list, json_t *limit)
+{
+    json_t *items = json_array();
+    bool ok = true;
+    for (size_t i = 0; ok && i < a->count; i++)
+        if (strcmp(a->given[i].option->name, lists[list].option) == 0)
+            ok = json_array_append_new(items, json_string(a->given[i].value)) == 0;
+    if (ok && json_array_size(items) > 0)
+        json_object_set(limit, lists[list].field, items);
+    json_decref(items);
+    return ok;
+}
+
 /* The whole document, from the options. NULL: told. */
 static json_t *limit_of(const struct args *a)
 {
-    json_t *limit = json_object(), *engines = json_array();
+    json_t *limit = json_object();
     bool ok = true;
-    for (size_t i = 0; ok && i < NUMBERS; i++) {
-        int64_t n;
-        ok = numbers[i].duration ? args_duration(a, numbers[i].option, -1, &n)
-                                 : args_number(a, numbers[i].option, 0, INT64_MAX, -1, &n);
-        if (ok && n >= 0)
-            json_object_set_new(limit, numbers[i].field, json_integer((json_int_t)n));
-    }
-    for (size_t i = 0; ok && i < a->count; i++)
-        if (strcmp(a->given[i].option->name, "engine") == 0)
-            ok = json_array_append_new(engines, json_string(a->given[i].value)) == 0;
+    for (size_t i = 0; ok && i < NUMBERS; i++)
+        ok = add_number_given(a, i, limit);
+    for (size_t i = 0; ok && i < LISTS; i++)
+        ok = add_list_given(a, i, limit);
     const char *on_failure = args_text(a, "on-failure", NULL), *by = args_text(a, "by", args_user());
-    ok = ok && json_object_set(limit, "engines", engines) == 0 &&
-         json_object_set_new(limit, "by", json_string(by)) == 0 &&
+    ok = ok && json_object_set_new(limit, "by", json_string(by)) == 0 &&
          (!on_failure || json_object_set_new(limit, "on_failure", json_string(on_failure)) == 0);
-    json_decref(engines);
     if (ok)
         return limit;
     complain("the limit can't be written: numbers and UTF-8 text are expected");
@@ -219,7 +276,8 @@ const struct command command_limits = {
     .run = limits,
     .notes =
         "A selector is CREATOR/USER, 'CREATOR/*' or '*'. set writes the whole limit anew: what is not given "
-        "is not "
-        "limited. delete takes it away. All programs follow within five seconds.\n"
-        "Example: millrace limits set 'ide/*' --max-queued 1000 --weight 5",
+        "is not limited, also where it was before. delete takes it away. All programs follow within five "
+        "seconds.\n"
+        "Example: millrace limits set 'ide/*' --max-queued 1000 --weight 5 --forbidden-sql 'drop table' "
+        "--row-limit 5000",
 };

@@ -79,13 +79,15 @@ static void add_why(const json_t *node, struct buf *out)
     char text[64];
     size_t i;
     const json_t *id, *error = json_object_get(node, "error");
-    const char *code = show_text(error, "code", NULL), *next = show_text(node, "next_at", NULL);
+    const char *code = show_text(error, "code", NULL), *message = show_text(error, "message", NULL);
+    const char *reason = show_text(node, "reason", NULL), *next = show_text(node, "next_at", NULL);
     if (strcmp(show_text(node, "kind", NULL), "retry") == 0)
         buf_printf(out, "%lld of %lld tries", (long long)json_integer_value(json_object_get(node, "try")),
             (long long)json_integer_value(json_object_get(node, "retry")));
-    if (*code)
-        buf_printf(out, "%s%s: %s", out->len ? "; " : "", code, show_text(error, "message", NULL));
-    add_and(out, show_text(node, "reason", NULL));
+    bool told = *message && strstr(reason, message); /* the reason of a failed try has its error in it */
+    if (*code && !told)
+        buf_printf(out, "%s%s: %s", out->len ? "; " : "", code, message);
+    add_and(out, reason);
     if (*next) {
         struct bytes at = time_shown(next, text);
         buf_printf(out, "%snext try %.*s", out->len ? "; " : "", BYTES_ARG(at));

@@ -68,6 +68,19 @@ static void row_json(struct table *t, const char *name, const json_t *value)
     table_add_json(t, value);
 }
 
+/* One line for each of all that is wrong. */
+static void add_detail(struct table *t, const char *detail)
+{
+    const char *name = "  detail";
+    while (*detail) {
+        size_t len = strcspn(detail, "\n");
+        table_add_text(t, name);
+        table_add(t, (struct bytes){detail, len});
+        detail += len + (detail[len] == '\n');
+        name = "";
+    }
+}
+
 static void add_error(struct table *t, const json_t *job)
 {
     char text[1024];
@@ -78,8 +91,9 @@ static void add_error(struct table *t, const json_t *job)
         return;
     (void)snprintf(text, sizeof text, "%s: %s", code, show_text(error, "message", NULL));
     row(t, "error", text);
+    row(t, "  node", show_text(error, "node", NULL));
     row_json(t, "  line", json_is_integer(line) ? line : NULL);
-    row(t, "  detail", show_text(error, "detail", NULL));
+    add_detail(t, show_text(error, "detail", NULL));
 }
 
 static void add_results(struct table *t, const json_t *job)
@@ -259,6 +273,7 @@ void show_job(const json_t *job)
     add_took(t, job);
     add_error(t, job);
     row_json(t, "exit code", json_object_get(job, "exit_code"));
+    row(t, "cached from", show_text(job, "cached_from", NULL));
     add_results(t, job);
     add_log(t, job);
     row_json(t, "labels", json_object_get(job, "labels"));

@@ -18,20 +18,35 @@ static const char *text_of(const json_t *value)
     return text ? text : "";
 }
 
+/* "part b, line 4, column 3: ", as in the error of a job that is refused; some texts begin with it already. */
+static void add_place(const json_t *error, struct buf *out)
+{
+    const char *const fields[] = {"line", "column"};
+    const char *part = show_text(error, "part", NULL);
+    if (*part)
+        buf_printf(out, "part %s", part);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const json_t *number = json_object_get(error, fields[i]);
+        if (json_is_integer(number))
+            buf_printf(
+                out, "%s%s %lld", out->len ? ", " : "", fields[i], (long long)json_integer_value(number));
+    }
+    if (out->len)
+        buf_add_text(out, ": ");
+}
+
 static void show_error(const json_t *error)
 {
     struct buf place;
-    const json_t *line = json_object_get(error, "line"), *column = json_object_get(error, "column");
     const char *field = show_text(error, "field", NULL), *rule = show_text(error, "rule", NULL);
     const char *detail = show_text(error, "detail", NULL);
     buf_init(&place);
     if (*field)
         buf_printf(&place, "%s: ", field);
-    /* Some texts begin with their place. */
-    else if (line && strncmp(detail, "line ", 5) != 0)
-        buf_printf(&place, "line %lld: ", (long long)json_integer_value(line));
-    if (*rule && column)
-        buf_printf(&place, "column %lld: rule %s: ", (long long)json_integer_value(column), rule);
+    else if (strncmp(detail, "line ", 5) != 0 && strncmp(detail, "part ", 5) != 0)
+        add_place(error, &place);
+    if (*rule)
+        buf_printf(&place, "rule %s: ", rule);
     complain("  %s%s (%s)", place.len ? place.data : "", detail, show_text(error, "code", NULL));
     buf_release(&place);
 }
@@ -56,6 +71,17 @@ static void show_where(const json_t *answer)
     if (json_is_integer(executors))
         printf(", where %lld executor%s live%s", count, count == 1 ? "" : "s", count == 1 ? "s" : "");
     (void)putchar('\n');
+}
+
+/* Whether there is such a result is not looked at. */
+static void show_cache(const json_t *answer)
+{
+    char age[DURATION_TEXT_SIZE];
+    const json_t *cache = json_object_get(json_object_get(answer, "plan"), "cache");
+    const json_t *ttl = json_object_get(cache, "ttl_ms");
+    if (json_is_integer(ttl))
+        printf("label cache: if the same ran within the last %s, its results serve and nothing runs\n",
+            duration_text(json_integer_value(ttl), age));
 }
 
 static void show_variables(const json_t *answer)
@@ -147,6 +173,7 @@ void show_dry_run(const json_t *answer)
         return;
     }
     show_where(answer);
+    show_cache(answer);
     plan_tree_print(json_object_get(json_object_get(answer, "plan"), "nodes"));
     show_code(answer);
     show_variables(answer);

@@ -23,6 +23,10 @@ static const struct option own[] = {
     {'u', "user", "NAME", false, "the person that it runs for; default MILLRACE_USER, else who you are"},
     {'n', "name", "TEXT", false, "for people"},
     {'t', "target", "NAME", false, "a named configuration of the engine"},
+    {0, "strategy", "KIND", false,
+        "race, all or fallback: how the targets of --strategy-target are used; default single"},
+    {0, "strategy-target", "TARGET", true,
+        "warehouse (of the engine), postgres@warehouse, or sqlite@ (an engine's default)"},
     {0, "code-type", "TYPE", false, "sql, shell, ...; default the engine's first"},
     {0, "var", "K=V", true, "a value for ${K} in the code; a ${K} without one stays as it is"},
     {0, "conf", "K=V", true, "a setting of the engine"},
@@ -37,6 +41,7 @@ static const struct option own[] = {
     {0, "max-backoff", "DURATION", false, "longest wait between two tries"},
     {0, "retry-on-exit", "N", true, "an exit code that is worth another try"},
     {0, "retry-on-error", "REGEX", true, "a pattern of errors (code or message) that are worth another try"},
+    {0, "node-attempts", "N", false, "tries of each node of the plan within one try of the job; default 1"},
     {0, "on-lost", "retry|fail", false, "when the executor that ran it is lost; default retry"},
     {'f', "file", "FILE", false, "read the code from a file"},
     {'k', "key", "KEY", false, "idempotency key: a repeat with the same key is the same job"},
@@ -126,8 +131,9 @@ static bool add_duration(
     return true;
 }
 
-/* All values of a repeated option as an array; numbers where `numbers`. */
-static bool add_list(const struct args *a, const char *option, bool numbers, json_t *job, const char *field)
+/* All values of a repeated option as an array, where there are any; numbers where `numbers`. */
+static bool add_list(
+    const struct args *a, const char *option, bool numbers, json_t *job, const char *part, const char *field)
 {
     json_t *list = json_array();
     bool ok = true;
@@ -143,24 +149,41 @@ static bool add_list(const struct args *a, const char *option, bool numbers, jso
             complain("--%s %s: %s is expected", option, text, numbers ? "a whole number" : "UTF-8 text");
     }
     if (ok && json_array_size(list) > 0)
-        add_to(job, "retry", field, json_incref(list));
+        add_to(job, part, field, json_incref(list));
     json_decref(list);
     return ok;
+}
+
+static bool add_strategy(const struct args *a, json_t *job)
+{
+    const char *kind = args_text(a, "strategy", NULL);
+    if (!kind && args_flag(a, "strategy-target")) {
+        complain("--strategy-target: say how they are used with --strategy race, all or fallback");
+        return false;
+    }
+    json_t *text = kind ? json_string(kind) : NULL;
+    if (kind && !text)
+        complain("--strategy is not UTF-8");
+    else if (kind)
+        add_to(job, "strategy", "kind", text);
+    return (!kind || text) && add_list(a, "strategy-target", false, job, "strategy", "targets");
 }
 
 static bool add_retry(const struct args *a, json_t *job)
 {
     const char *on_lost = args_text(a, "on-lost", NULL);
-    int64_t attempts;
+    int64_t attempts, node_attempts;
     if (on_lost)
         add_to(job, "retry", "on_lost", json_string(on_lost));
-    if (!args_number(a, "max-attempts", 0, INT64_MAX, -1, &attempts))
+    if (!args_number(a, "max-attempts", 0, INT64_MAX, -1, &attempts) ||
+        !args_number(a, "node-attempts", 0, INT64_MAX, -1, &node_attempts))
         return false;
     add_number(job, "retry", "max_attempts", attempts);
+    add_number(job, "retry", "node_attempts", node_attempts);
     return add_duration(a, "backoff", job, "retry", "backoff_ms") &&
            add_duration(a, "max-backoff", job, "retry", "max_backoff_ms") &&
-           add_list(a, "retry-on-exit", true, job, "exit_codes") &&
-           add_list(a, "retry-on-error", false, job, "errors");
+           add_list(a, "retry-on-exit", true, job, "retry", "exit_codes") &&
+           add_list(a, "retry-on-error", false, job, "retry", "errors");
 }
 
 static bool build(const struct args *a, struct bytes code, json_t *job)
@@ -176,7 +199,8 @@ static bool build(const struct args *a, struct bytes code, json_t *job)
               add_pairs(a, "label", job, "labels") &&
               add_text(job, "not_before", args_text(a, "not-before", NULL)) &&
               add_duration(a, "run-timeout", job, "limits", "run_timeout_ms") &&
-              add_duration(a, "queue-timeout", job, "limits", "queue_timeout_ms") && add_retry(a, job);
+              add_duration(a, "queue-timeout", job, "limits", "queue_timeout_ms") && add_strategy(a, job) &&
+              add_retry(a, job);
     if (!ok)
         return false;
     if (json_object_set_new(job, "code", json_stringn(code.data ? code.data : "", code.len)) == 0)
@@ -281,5 +305,7 @@ const struct command command_submit = {
         "whole document on stdout.\n"
         "With --dry-run: the plan as a tree, the code as it would run, variables and warnings; nothing is "
         "stored or sent. A job that would be refused ends with exit code 5.\n"
+        "Code that begins with - goes behind --, as the last word, or into a file.\n"
+        "Several parts in one SQL text: lines such as `--@part report after=load` (docs/code.md).\n"
         "Example: millrace submit -e sqlite 'select 1' --wait && echo it worked",
 };

@@ -4,8 +4,9 @@
 
     lint.py COMPILE_COMMANDS.json STAMPS
 
-"Changed" is judged by what the compiler sees: the preprocessed text with comments (they hold NOLINT marks), the
-command and .clang-tidy. A file that was clean leaves a stamp named by that hash in the folder STAMPS.
+"Changed" is judged by what the compiler sees: the preprocessed text with comments (they hold NOLINT marks) and
+.clang-tidy. A file that was clean leaves a stamp named by that hash in the folder STAMPS. A file that several targets
+compile to the same text is checked once.
 """
 import concurrent.futures
 import hashlib
@@ -25,11 +26,10 @@ def fingerprint(entry, config):
     del command[out : out + 2]
     command[command.index("-c")] = "-E"
     text = subprocess.run(command + ["-CC"], cwd=entry["directory"], capture_output=True, check=True).stdout
-    return hashlib.sha256(config + entry["command"].encode() + b"\0" + text).hexdigest()
+    return hashlib.sha256(config + b"\0" + text).hexdigest()
 
 
-def check(entry, build, stamps, config):
-    stamp = stamps / fingerprint(entry, config)
+def check(entry, build, stamp):
     if stamp.exists():
         return entry["file"], 0, ""
     run = subprocess.run([TIDY, "--quiet", "-p", build, entry["file"]], capture_output=True, text=True)
@@ -47,11 +47,12 @@ def main():
     entries = [e for e in json.loads(database.read_text()) if not os.path.realpath(e["file"]).startswith(build + "/")]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, code, text in pool.map(lambda e: check(e, build, stamps, config), entries):
+        texts = dict(zip(pool.map(lambda e: fingerprint(e, config), entries), entries))
+        for name, code, text in pool.map(lambda t: check(texts[t], build, stamps / t), texts):
             if code != 0:
                 failed += 1
                 print(f"{name}:\n{text}")
-    print(f"{len(entries)} files checked, {failed} with findings")
+    print(f"{len(texts)} files checked, {failed} with findings")
     return 1 if failed or not entries else 0
 
 

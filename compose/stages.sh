@@ -19,7 +19,7 @@ stage_environment() {
     export MILLRACE_MONGO_URI=mongodb://127.0.0.1:$MONGO_PORT/millrace
     export MILLRACE_URL=http://127.0.0.1:$HTTP_PORT
     export MILLRACE_BUILD_DIR=$ROOT/build/$PRESET
-    export MILLRACE_ENGINES_DIR=$ROOT/build/$PRESET/engines
+    export MILLRACE_ENGINES_DIR="${MILLRACE_ENGINES_DIR:-$ROOT/build/$PRESET/engines}"
     export MILLRACE_RESULTS_DIR=$VAR/results
     export MILLRACE_STATE_DIR=$VAR/state
     export MILLRACE_PYTHON=$VENV_DIR/bin/python

@@ -167,6 +167,67 @@ void check_targets(struct checking *c)
     }
 }
 
+/* ---- settings ---- */
+
+static bool engine_takes(struct checking *c, struct bytes engine, struct bytes setting)
+{
+    const struct engine_info *info = engine_list_find(c->rules->engines, engine);
+    return info == NULL || engine_info_has_conf(info, setting); /* unknown engines are told already */
+}
+
+static bool strategy_takes(
+    struct checking *c, const struct job_strategy *s, struct bytes engine, struct bytes setting)
+{
+    struct strategy_target target;
+    bool takes = false;
+
+    for (size_t i = 0; s != NULL && i < s->targets.count && i < STRATEGY_TARGETS_MAX; i++)
+        takes = takes || (strategy_target_parse(s->targets.items[i], engine, &target) &&
+                             engine_takes(c, target.engine, setting));
+    return takes;
+}
+
+/* Does any engine of the job take it? */
+static bool job_takes(struct checking *c, struct bytes setting)
+{
+    const struct job *j = c->job;
+    bool takes = (j->engine.len > 0 && engine_takes(c, j->engine, setting)) ||
+                 strategy_takes(c, j->strategy, j->engine, setting);
+
+    for (size_t i = 0; !takes && i < j->parts.count && i < JOB_PARTS_MAX; i++) {
+        const struct job_part *part = &j->parts.items[i];
+        struct bytes engine = part->engine.len > 0 ? part->engine : j->engine;
+        takes = engine_takes(c, engine, setting) || strategy_takes(c, part->strategy, engine, setting);
+    }
+    return takes;
+}
+
+void check_conf(struct checking *c)
+{
+    const struct job *j = c->job;
+    const struct engine_info *engine = engine_list_find(c->rules->engines, j->engine);
+    const char *wanted;
+
+    if (j->engine.len == 0 && j->parts.count == 0)
+        return; /* told already */
+    for (size_t i = 0; i < j->conf.count && i < JOB_PAIRS_MAX; i++) {
+        struct bytes name = j->conf.items[i].key;
+        struct bytes field =
+            arena_printf(c->arena, "conf.%.*s", BYTES_ARG(bytes_cut(name, CHECKS_SHOWN_MAX)));
+        if (job_conf_is_own(&j->conf.items[i], &wanted)) {
+            if (wanted != NULL)
+                checks_add(c, field, "bad_value", bytes_of(wanted));
+        } else if (job_key_is_valid(name) && !job_takes(c, name)) {
+            bool alone = engine != NULL && j->parts.count == 0 && j->strategy == NULL;
+            struct bytes known = alone ? names_of(c, engine->conf) : BYTES("");
+            checks_add(c, field, "unknown_field",
+                alone
+                    ? arena_printf(c->arena, "the engine has no such setting; known: %.*s", BYTES_ARG(known))
+                    : BYTES("none of the job's engines has such a setting"));
+        }
+    }
+}
+
 /* ---- code ---- */
 
 void check_code(struct checking *c)

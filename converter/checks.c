@@ -279,6 +279,8 @@ static const struct {
          "missing, unknown_engine, engine_not_allowed, bad_code_type", "engines"},
         check_engines},
     FIELDS("the engines have such targets", "bad_name, unknown_target", check_targets),
+    FIELDS("settings in conf are the engines', or Millrace's own: session, reuse", "unknown_field, bad_value",
+        check_conf),
     FIELDS("there is code, in each part if it has parts", "missing, empty_code", check_code),
     FIELDS("parts have names of their own, are not too many, and wait for parts that there are, not for "
            "themselves",

@@ -24,6 +24,7 @@ void checks_add(struct checking *c, struct bytes field, const char *code, struct
 
 void check_engines(struct checking *c);
 void check_targets(struct checking *c);
+void check_conf(struct checking *c);
 void check_code(struct checking *c);
 void check_parts(struct checking *c);
 void check_strategies(struct checking *c);

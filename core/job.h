@@ -191,6 +191,10 @@ struct bytes job_group(struct arena *a, const struct job *j);
 const struct job_part *job_part_find(const struct job *j, struct bytes id); /* NULL: there is none */
 /* The text of a statement: its own, or the slice of the code of its part or job. */
 struct bytes job_statement_text(const struct job *j, const struct job_statement *s);
+/* Settings in `conf` that Millrace itself understands, whatever the engine: `session` (job, statement) and `reuse` (warm, never). Is it
+ * one of them? *wanted: what its value may be, if this is none of it; else NULL. */
+bool job_conf_is_own(const struct pair *setting, const char **wanted);
+
 /* The label `cache`: how old an earlier result may be that serves instead of a run. *ms NO_INT: there is no such label. False: it is no
  * duration (core/duration.h) of 1 ms to JOB_CACHE_MAX_MS. */
 bool job_cache_ttl(const struct job *j, int64_t *ms);

@@ -107,10 +107,18 @@ static json_t *error_json(const struct dry_run *d)
 static json_t *errors_json(const struct dry_run *d)
 {
     const struct field_problems *problems = d->refusal ? &d->refusal->problems : &d->told.problems;
+    const struct job_error *error = d->submission.job.error;
+    int64_t line = !d->refusal && error ? error->line : NO_INT; /* of the first problem in the code */
     json_t *errors = field_problems_json(problems);
+    for (size_t i = 0; i < problems->count; i++) {
+        if (bytes_equal_text(problems->items[i].field, "code")) {
+            add_number(json_array_get(errors, i), "line", line, 1);
+            line = NO_INT;
+        }
+    }
     for (size_t i = 0; i < d->told.findings.count; i++)
         json_array_append_new(errors, with_part(finding_json(&d->told.findings.items[i]), &d->told));
-    if (json_array_size(errors) == 0 && d->submission.job.error)
+    if (json_array_size(errors) == 0 && error)
         json_array_append_new(errors, error_json(d));
     return errors;
 }

@@ -184,12 +184,19 @@ static void check_conf(struct check *c)
         return; /* told already: which settings there are depends on the engine */
     for (size_t i = 0; i < j->conf.count; i++) {
         struct buf hint;
-        struct bytes name = bytes_cut(j->conf.items[i].key, SHOWN_MAX);
+        const char *wanted;
+        struct bytes field =
+            arena_printf(c->arena, "conf.%.*s", BYTES_ARG(bytes_cut(j->conf.items[i].key, SHOWN_MAX)));
         buf_init(&hint);
-        if (!takes_conf(c, &used, j->conf.items[i].key, &hint))
-            problem(c, arena_printf(c->arena, "conf.%.*s", BYTES_ARG(name)), "unknown_field",
-                arena_printf(
-                    c->arena, "the engine has no such setting; known: %.*s", BYTES_ARG(buf_bytes(&hint))));
+        if (job_conf_is_own(&j->conf.items[i], &wanted)) {
+            if (wanted)
+                problem(c, field, "bad_value", bytes_of(wanted));
+        } else if (!takes_conf(c, &used, j->conf.items[i].key, &hint)) {
+            problem(c, field, "unknown_field",
+                used.count > 1 ? BYTES("none of the job's engines has such a setting")
+                               : arena_printf(c->arena, "the engine has no such setting; known: %.*s",
+                                     BYTES_ARG(buf_bytes(&hint))));
+        }
         buf_release(&hint);
     }
 }

@@ -88,7 +88,7 @@ def test_limits_are_set_shown_and_deleted(cli, user):
                "--run-timeout", "90m", "--by", "ops")
     assert done.returncode == DONE, done
     head, line = done.stdout.splitlines()
-    assert head.split("  ")[0] == "SELECTOR" and "MAX QUEUED  MAX RUNNING  WEIGHT  QUEUE TIMEOUT  RUN TIMEOUT" in head and "MS" not in head.split()
+    assert head.split("  ")[0] == "SELECTOR" and "MAX QUEUED  MAX RUNNING  WEIGHT  QUEUE TIMEOUT  RUN TIMEOUT  ROW LIMIT" in head and "MS" not in head.split()
     assert line.split() == [selector, "7", "2", "1h30m", "shell,", "sqlite", "ops"]
     assert cli.json("limits", "get", selector)["run_timeout_ms"] == 5400000
     for words in ([], ["--by", "ann"]):
@@ -102,6 +102,23 @@ def test_limits_are_set_shown_and_deleted(cli, user):
     assert cli("limits", "delete", selector).stdout == f"{selector}: there was no limit\n"
     missing = cli("limits", "get", selector)
     assert missing.returncode == REFUSED and "not_found" in missing.stderr
+
+
+def test_rules_are_limits_too(cli, rest, user):
+    """Who looks at a limit sees all of it, and who writes it anew can say all of it."""
+    selector = f"flow/{user}"
+    rules = {"required": ["name", "labels.project"], "allowed": ["name", "labels"], "forbidden_sql": ["drop table"],
+             "forbidden_code": ["shell.rm", "python"], "row_limit": 500}
+    assert rest.http.put(f"/v1/limits/{selector}", json={**rules, "by": "ops"}).status_code == 200
+    head, line = cli("limits", "get", selector).stdout.splitlines()
+    assert "ROW LIMIT" in head and "RULES" in head
+    assert line.endswith("required name, labels.project; allowed name, labels; forbidden_sql drop table; forbidden_code shell.rm, python  ops")
+    options = [w for field, items in rules.items() for item in ([items] if field == "row_limit" else items)
+               for w in ("--" + field.replace("_", "-"), str(item))]
+    assert cli("limits", "delete", selector).returncode == DONE
+    assert cli("limits", "set", selector, *options, "--by", "ops").returncode == DONE
+    assert rules.items() <= cli.json("limits", "get", selector).items()
+    cli("limits", "delete", selector)
 
 
 @pytest.mark.parametrize("selector", ["flow/*", "*"])

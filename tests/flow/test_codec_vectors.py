@@ -63,12 +63,23 @@ class Maker:
         assert kind == "record", schema
         return self.record(schema)
 
+    def learn(self, schema):
+        """Records by name: a schema tells one where it first stands, which the random values may leave out."""
+        if isinstance(schema, list):
+            for one in schema:
+                self.learn(one)
+        elif isinstance(schema, dict):
+            if schema["type"] == "record":
+                self.named[schema["name"]] = schema
+            for inner in [schema.get("items"), schema.get("values"), *(f["type"] for f in schema.get("fields", []))]:
+                self.learn(inner)
+
     def record(self, schema):
-        self.named[schema["name"]] = schema
         return {f["name"]: self.value(f["type"], f["name"], schema["name"]) for f in schema["fields"]}
 
     def make(self, name):
         self.named = {}
+        self.learn(avro.schemas[name].raw)
         return self.record(avro.schemas[name].raw)
 
 

@@ -39,8 +39,8 @@ def test_the_most_specific_document_counts_field_by_field(converter, make, user,
         {"_id": f"flow/{user},label=tier=gold", "variables": {"schema": "gold"}, "retry": {"max_attempts": 5}},
     ])
     converter.follow(make("echo ${schema} ${mark}"), lambda job: text(job) == "echo mine *")
-    job = converter.convert(make("echo ${schema}", conf={"memory": "4g"}))
-    assert job["conf"] == {"memory": "4g", "nice": "2"}
+    job = converter.convert(make("echo ${schema}", conf={"reuse": "never"}))
+    assert job["conf"] == {"reuse": "never", "memory": "1g", "nice": "2"}
     assert (job["limits"]["run_timeout_ms"], job["limits"]["max_result_rows"]) == (6_000_000, 77)
     assert job["retry"]["max_attempts"] == 3
     assert job["variables"] == {"schema": "mine", "mark": "*"}

@@ -73,6 +73,8 @@ JOBS = {
     "statements": {"engine": "sqlite", "code": "select 1;\nselect '${x}'", "labels": {"cache": "10m"}},
     "parts": {"parts": [{"id": "load", "code": "echo ${x}", "engine": "shell"}, {"id": "look", "code": "select 2", "after": ["load"]},
                         {"id": "count", "code": "select 3", "after": ["load"]}], "engine": "sqlite", "code": ""},
+    "sessions": {"engine": "sqlite", "code": "select 1;\nselect '${x}'", "conf": {"session": "statement"}},
+    "a process of its own": {"code": "echo", "labels": {"executeOnce": "true"}},
     "race": {"code": "select '${x}'", "engine": "sqlite", "strategy": {"kind": "race", "targets": ["left", "sqlite@right"]}},
 }
 
@@ -105,6 +107,9 @@ REFUSED = {
     "by a setting that all have": ({"limits": {"run_timeout_ms": 3 * 3600_000 + 1}}, {"field": "limits.run_timeout_ms", "code": "bad_value"}),
     "by the converter": ({"timezone": "Nowhere/Here"}, {"field": "timezone", "code": "unknown_timezone"}),
     "by a variable": ({"code": "echo 1\necho ${n/0}", "variables": {"n": 5}}, {"code": "bad_variable", "line": 2, "column": 6}),
+    "by a line that makes parts": ({"engine": "sqlite", "code": "select 1;\n--@part b after=c\nselect 2"},
+                                   {"field": "code", "code": "bad_parts", "line": 2}),
+    "by a setting that no engine has": ({"conf": {"color": "red"}}, {"field": "conf.color", "code": "unknown_field"}),
     "by the planner": ({"labels": {"pool": "nowhere"}}, {"code": "unknown_pool"}),
 }
 
@@ -181,6 +186,36 @@ def test_the_command_line(nothing_written, stack, user):
     assert stack.cli.json(*words, "select 1")["accepted"] is True
     assert stack.cli(*words, "--wait", "select 1").returncode == 2
     assert stack.cli(*words, "--label", "a b=1", "select 1").returncode == 5
+
+
+def test_the_command_line_names_strategies(nothing_written, stack, user):
+    words = ["submit", "--dry-run", "-u", user, "-c", "flow", "-e", "sqlite", "select 1"]
+    use = ["--strategy", "fallback", "--strategy-target", "left", "--strategy-target", "sqlite@right", "--node-attempts", "3"]
+    told = stack.cli.json(*words, *use)
+    assert told["job"]["strategy"] == {"kind": "fallback", "targets": ["left", "sqlite@right"]}, told
+    assert told["job"]["retry"]["node_attempts"] == 3 and [n["kind"] for n in told["plan"]["nodes"]] == ["fallback", "exec", "exec"]
+    lines = stack.cli(*words, *use).stdout.splitlines()
+    assert [" ".join(x.split()) for x in lines[1:4]] == ["n1 fallback", "|- n2 exec sqlite@left", "`- n3 exec sqlite@right"]
+    refused = stack.cli(*words, "--strategy-target", "left")
+    assert refused.returncode == 2 and "--strategy" in refused.stderr
+
+
+def test_the_command_line_tells_of_the_cache(nothing_written, stack, user):
+    shown = stack.cli("submit", "--dry-run", "-u", user, "-c", "flow", "-e", "sqlite", "--label", "cache=10m", "select 1")
+    assert shown.stdout.splitlines()[1] == "label cache: if the same ran within the last 10m, its results serve and nothing runs", shown
+
+
+def test_the_command_line_tells_the_place(stack, rest, user):
+    """As the error of the job would, had it been submitted."""
+    rest.http.put(f"/v1/limits/flow/{user}", json={"forbidden_sql": ["drop"]})
+    words = ["submit", "-u", user, "-c", "flow", "-e", "sqlite", "select 1;\n--@part b\nselect 2;\n drop table a"]
+    where = "part b, line 4, column 2: rule drop: drop: "
+    dry = stack.cli(*words, "--dry-run")
+    assert dry.stderr.splitlines()[-1].startswith(f"millrace:   {where}"), dry
+    # The converter reads limits anew every two seconds: until then the job fails by itself.
+    wet = wait_for(lambda: (done := stack.cli(*words, "--wait")).returncode == 5 and done, 30, "the converter knows the rule")
+    assert f"forbidden_code: {where}" in wet.stderr, wet
+    rest.http.delete(f"/v1/limits/flow/{user}")
 
 
 def test_it_works_while_kafka_is_away(stack, servers, try_out, make):

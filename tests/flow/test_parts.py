@@ -148,11 +148,25 @@ def test_the_examples_of_the_docs_are_taken(converted, make, user):
     done = converted({"code": "", **job, "user": user}, "docs-parts")
     assert done["error"] is None
     assert [(s["part"], s["text"] or "") for s in done["statements"]] == [
-        ("load", "create table t as select '2026-11-25' as day"), ("report", ""), ("tell", "echo 2026-11-25 is done")]
-    sql = next(b for b in blocks if "--@part report after=main,p2" in b)
-    done = converted(make(sql.replace("postgres@warehouse", "sqlite"), engine="sqlite"), "docs-lines")
+        ("load", "echo the files of 2026-11-25 are here"), ("report", "select '2026-11-25' as day"), ("tell", "echo 2026-11-25 is done")]
+    sql = next(b for b in blocks if "--@part report after=p2,other" in b)
+    done = converted(make(sql, engine="sqlite"), "docs-lines")
     assert done["error"] is None
-    assert [(p["id"], p["after"]) for p in done["parts"]] == [("main", []), ("p2", ["main"]), ("report", ["main", "p2"])]
+    assert [(p["id"], p["after"]) for p in done["parts"]] == [("main", []), ("p2", ["main"]), ("other", []), ("report", ["p2", "other"])]
+
+
+def test_the_examples_of_the_docs_run(stack, rest, user):
+    """As they stand there, and with the tree that is shown there."""
+    blocks = examples_of("code.md")
+    job = next(json.loads(b) for b in blocks if b.startswith("{") and '"parts"' in b)
+    assert rest.run({**job, "creator": "flow", "user": user})["state"] == "succeeded"
+    sql = next(b for b in blocks if "--@part report after=p2,other" in b)
+    tree = next(b for b in blocks if b.startswith("n1 all"))
+    words = ["submit", "--creator", "flow", "--user", user, "--engine", "sqlite"]
+    assert "behind --" in stack.cli(*words, sql).stderr
+    assert tree.strip() in stack.cli(*words, "--dry-run", "--", sql).stdout
+    done = stack.cli(*words, "--wait", "--", sql)
+    assert done.returncode == 0, done
 
 
 def test_a_text_is_cut_by_its_lines(converted, make):

@@ -104,6 +104,16 @@ def test_each_node_has_its_state_time_and_reason(stack, story):
     assert stack.cli.json("plan", s.job_id) == s.plan()
 
 
+def test_what_failed_is_told_once(stack, story):
+    s = story(leaf("n1", retry=2))
+    s.tell(2, "started")
+    s.node(2, "n1", "running")
+    s.node(3, "n1", "retrying", reason="try 1 of 2 failed: engine_error: no such table x", error=sql_error("n1"), next_at=s.began)
+    s.wait_for(n1_retry="running", n1="retrying")
+    line = stack.cli("plan", s.job_id).stdout.splitlines()[2]
+    assert " ".join(line.split()).startswith("`- n1 exec shell retrying 1s try 1 of 2 failed: engine_error: no such table x; next try"), line
+
+
 def test_what_ran_goes_on_in_the_next_attempt(story):
     s = story(*tree("sequence", leaf("n2"), leaf("n3", retry=5)))
     s.tell(2, "started")

@@ -21,8 +21,9 @@ def blocks(text, language):
 
 
 def here(stack, text):
-    return (text.replace("http://127.0.0.1:8420", stack["ingest"].url)
-            .replace("127.0.0.1:9092", settings.BROKERS)
+    ours = {"http://127.0.0.1:8420": stack["ingest"].url, "127.0.0.1:9092": settings.BROKERS}
+    # In one go: a port of ours may be one of the README's.
+    return (re.sub("|".join(map(re.escape, ours)), lambda m: ours[m[0]], text)
             .replace("mongodb://127.0.0.1:27017", settings.MONGO_URI)
             .replace(").millrace", f")['{stack.database}']")
             .replace("jobs.submitted", f"{stack.prefix}jobs.submitted"))

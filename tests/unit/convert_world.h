@@ -19,7 +19,8 @@
 static const struct {
     const char *name, *rest;
 } world_engines[] = {
-    {"shell", "\"code_types\":[\"shell\",\"bash\"]"},
+    {"shell",
+        "\"code_types\":[\"shell\",\"bash\"],\"conf\":[\"memory\",\"cores\",\"spark.executor.memory\"]"},
     {"noop", "\"code_types\":[\"noop\"]"},
     {"sqlite", "\"code_types\":[\"sql\"],\"targets\":[]"},
     {"postgres", "\"code_types\":[\"sql\"],\"targets\":[\"warehouse\",\"lake\"]"},

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "core/arena.h"
+#include "core/error.h"
 #include "core/log.h"
 
 static void memory_is_zeroed_and_aligned(void **state)
@@ -162,6 +163,7 @@ static void a_list_grows_one_by_one_and_keeps_what_it_has(void **state)
         const int *before = items;
         size_t had = room;
         items = arena_grow(&a, items, (size_t)i, &room, sizeof(*items));
+        MUST(items != NULL);
         assert_true(room > (size_t)i);
         assert_true((items == before) == (room == had));
         items[i] = i;

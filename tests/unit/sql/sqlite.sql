@@ -48,3 +48,7 @@ END»;
 «CREATE TRIGGER t AFTER UPDATE OF begin, end ON a BEGIN SELECT 1 AS end; SELECT * FROM (SELECT end FROM b); END»; «SELECT 2»
 @@ a trigger and a table named begin
 «CREATE TRIGGER begin AFTER INSERT ON begin BEGIN SELECT CASE WHEN 1 THEN 2 END; END»; «SELECT 1»
+@@ byte order marks before statements
+﻿«CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END»;
+﻿ -- a comment
+﻿«SELECT a﻿»; «SELECT "﻿"»

@@ -160,6 +160,31 @@ static const struct danger_case rm_cases[] = {
     {"trap 'rm x' EXIT", "shell.rm 1:6"},
     {"su - bob -c 'rm x'", "shell.rm 1:13"},
     {"watch -n 1 rm x", "shell.rm 1:12"},
+    {"env -S 'rm x'; env -iS 'rm y'", "shell.rm 1:8 shell.rm 1:24"},
+    {"env ls -S rm", ""},
+    {"flock /l -c 'rm x'", "shell.rm 1:13"},
+    {"flock /l grep -c rm x", ""},
+    {"sudo --user bob rm x; sudo --user=bob rm y", "shell.rm 1:17 shell.rm 1:39"},
+    {"timeout --signal KILL 5 rm x", "shell.rm 1:25"},
+    {"env --unset A --ignore-environment rm x", "shell.rm 1:36"},
+    {"nice --adjustment 5 xargs --max-args 1 rm", "shell.rm 1:40"},
+    {"sudo -k rm x", "shell.rm 1:9"},
+    {"strace -f -o log rm x; taskset -c 1 rm y; chrt 5 rm z", "shell.rm 1:18 shell.rm 1:37 shell.rm 1:50"},
+    {"unshare -r rm x; runuser -u bob -- rm y; pkexec rm z", "shell.rm 1:12 shell.rm 1:36 shell.rm 1:49"},
+    {"time { rm x; }; time -p ! rm y", "shell.rm 1:8 shell.rm 1:27"},
+    {"10>x rm y; {fd}>x rm z", "shell.rm 1:6 shell.rm 1:19"},
+    {"echo 10>x rm", ""},
+    {"echo ${x%'}'}; rm y", "shell.rm 1:16"},
+    {"echo \"${x:-it's}\"; rm y; echo 'z'", "shell.rm 1:20"},
+    /* a shell that reads its code from a here-document */
+    {"bash <<EOF\nls\n  rm x\nEOF\nrm y", "shell.rm 3:3 shell.rm 5:1"},
+    {"sudo -u bob sh -s a <<'EOF' > log\nrm x\nEOF", "shell.rm 2:1"},
+    {"su - bob <<-EOF\n\trm x\n\tEOF", "shell.rm 2:2"},
+    {"sh script <<EOF\nrm x\nEOF", ""},
+    {"sh -c 'ls' <<EOF\nrm x\nEOF", ""},
+    {"cat <<A; sh <<B\nrm x\nA\nrm y\nB", "shell.rm 4:1"},
+    {"cat <<A | sh <<B\nrm x\nA\nbash <<C\nrm y\nC\nB", "shell.rm 5:1"},
+    {"sh <<< 'rm x'; cat <<< 'rm y'; sh <<<\"rm z\"", "shell.rm 1:8 shell.rm 1:38"},
     {"", ""},
     {"\"", ""},
     {"$(", ""},
@@ -503,10 +528,10 @@ static void check_verbs(struct bytes text, void *context)
 static void takes_time_linear_in_the_code(void **state)
 {
     static const char *const pieces[] = {"echo a b 'c' \"d $e\"; ", "$(", "`", "( ", "\"$(", "${", "$((",
-        "<<A ", "<<A\n", "case a in ", "env ", "find -exec ", "find -exec a ; ", "sh -c '", "sh -c \"\\\"",
-        "eval ", "a=(", "[[ ", "for ((", "import a as b, ", "from a import *\n", "from a import b as c\n",
-        "f'{", "f'{x}' ", "a.b.", "a\n", "(\n", "'''", "\"\"\" ", "x.y(z) ", "/* ", "/* /* */ ", "s\"${",
-        "s\"${a}\" ", "import a.{", "'", "\\", "#", "a"};
+        "<<A ", "<<A\n", "sh <<A\n", "sh <<< '", "case a in ", "env ", "find -exec ", "find -exec a ; ",
+        "sh -c '", "sh -c \"\\\"", "eval ", "a=(", "[[ ", "for ((", "import a as b, ", "from a import *\n",
+        "from a import b as c\n", "f'{", "f'{x}' ", "a.b.", "a\n", "(\n", "'''", "\"\"\" ", "x.y(z) ", "/* ",
+        "/* /* */ ", "s\"${", "s\"${a}\" ", "import a.{", "'", "\\", "#", "a"};
 
     (void)state;
     for (int l = 0; l < LANGUAGES; l++) {

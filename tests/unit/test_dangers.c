@@ -243,6 +243,11 @@ static void finds_commands_that_would_run(void **state)
 /* ---- Python ---- */
 
 static const struct danger_case import_cases[] = {
+    {"x = 1\rimport os", "python.import_os 1:14"}, /* what old Macs end lines with */
+    {"# x\rimport os", "python.import_os 1:12"},
+    {"# x\r\nimport os\r\n", "python.import_os 2:8"},
+    {"import \\\r\n os", "python.import_os 2:2"},
+    {"x = 'a\\\r\n; import os'", ""},
     {"import os", "python.import_os 1:8"},
     {"import json, os.path as p", "python.import_os 1:14"},
     {"x = 1\nif x: import os", "python.import_os 2:14"},
@@ -284,6 +289,8 @@ static const struct danger_case python_cases[] = {
     {"shutil.rmtree('/x')", "python.delete 1:1"},
     {"open('/etc/passwd')", "python.etc 1:1"},
     {"open(r\"/etc/shadow\")", "python.etc 1:1"},
+    {"open(file='/etc/passwd'); open( file = r'/etc/x')", "python.etc 1:1 python.etc 1:27"},
+    {"open(files='/etc/x'); open(file)", ""},
     {"open('/data/etc/x'); open(path)", ""},
     {"sc.stop(); spark.sparkContext.stop()", "python.spark_stop 1:1 python.spark_stop 1:12"},
     {"os._exit(1)", "python.exit 1:1"},
@@ -321,6 +328,7 @@ static const struct danger_case scala_cases[] = {
     {"sc.stop", "scala.spark_stop 1:1"},
     {"spark.sparkContext.stop()", "scala.spark_stop 1:1"},
     {"misc.stop(); sc.stopped", ""},
+    {"val s = \"\"\"a\"\"\"\"; sc.stop()", "scala.spark_stop 1:19"},
     {"sc.cancelAllJobs", "scala.spark_stop 1:1"},
     {"Runtime.getRuntime().exec(\"ls\")", "scala.program 1:1"},
     {"import scala.sys.process._", "scala.program 1:8"},

@@ -240,6 +240,21 @@ static void warn_of_code(struct job *j, struct arena *a)
 
 /* ---- the job ---- */
 
+static struct bytes without_mark(struct bytes code)
+{
+    static const char mark[] = "\xEF\xBB\xBF";
+
+    return bytes_starts_with(code, mark) ? bytes_slice(code, sizeof(mark) - 1, code.len) : code;
+}
+
+/* The byte order mark that some editors put in front of a text is no code: no engine wants it, and it would hide a first line with @set. */
+static void drop_marks(struct job *j)
+{
+    j->code = without_mark(j->code);
+    for (size_t i = 0; i < j->parts.count; i++)
+        j->parts.items[i].code = without_mark(j->parts.items[i].code);
+}
+
 bool convert_job(
     const struct convert_rules *rules, struct job *j, size_t record_bytes, int64_t now, struct arena *a)
 {
@@ -256,6 +271,7 @@ bool convert_job(
         refuse_large(j, "the submission", (int64_t)record_bytes, rules->submission_max_bytes, a);
         return false;
     }
+    drop_marks(j);
     synonyms_apply(j, a, problems);
     cut_code(rules, j, a, &cut, problems, &cut_line);
     const struct parts_cut *lines = cut.count > 0 ? &cut : NULL;

@@ -21,39 +21,59 @@ enum runs {
 static const struct wrapper {
     const char *name;
     enum runs runs;
-    const char *takes; /* short options that have an argument */
-    size_t skip;       /* arguments in front of the command */
-    bool assigns;      /* NAME=value may stand in front of it */
-    const char *asks;  /* short options with which it runs nothing */
+    const char *takes;      /* short options that have an argument */
+    size_t skip;            /* arguments in front of the command */
+    bool assigns;           /* NAME=value may stand in front of it */
+    const char *asks;       /* short options with which it runs nothing */
+    const char *long_takes; /* long options that have an argument, with blanks around each */
+    const char *text;       /* short options whose argument is shell code */
 } wrappers[] = {
-    {"env", RUNS_COMMAND, "uC", 0, true, ""},
-    {"xargs", RUNS_COMMAND, "aEIdLnPs", 0, false, ""},
-    {"sudo", RUNS_COMMAND, "ugpCDhRrtT", 0, true, "lkKve"},
-    {"doas", RUNS_COMMAND, "uC", 0, true, "L"},
-    {"nohup", RUNS_COMMAND, "", 0, false, ""},
-    {"nice", RUNS_COMMAND, "n", 0, false, ""},
-    {"ionice", RUNS_COMMAND, "cnp", 0, false, ""},
-    {"time", RUNS_COMMAND, "fo", 0, false, ""},
-    {"timeout", RUNS_COMMAND, "sk", 1, false, ""},
-    {"exec", RUNS_COMMAND, "a", 0, false, ""},
-    {"command", RUNS_COMMAND, "", 0, false, "vV"},
-    {"builtin", RUNS_COMMAND, "", 0, false, ""},
-    {"setsid", RUNS_COMMAND, "", 0, false, ""},
-    {"stdbuf", RUNS_COMMAND, "ioe", 0, false, ""},
-    {"chroot", RUNS_COMMAND, "", 1, false, ""},
-    {"flock", RUNS_COMMAND, "wE", 1, false, ""},
-    {"busybox", RUNS_COMMAND, "", 0, false, ""},
-    {"parallel", RUNS_COMMAND, "jIaNnP", 0, false, ""},
-    {"watch", RUNS_ALL, "n", 0, false, ""},
-    {"eval", RUNS_ALL, "", 0, false, ""},
-    {"trap", RUNS_FIRST, "", 0, false, "lp"},
-    {"sh", RUNS_TEXT, "o", 0, false, ""},
-    {"bash", RUNS_TEXT, "oO", 0, false, ""},
-    {"dash", RUNS_TEXT, "o", 0, false, ""},
-    {"ksh", RUNS_TEXT, "o", 0, false, ""},
-    {"zsh", RUNS_TEXT, "o", 0, false, ""},
-    {"su", RUNS_TEXT, "gGsw", 0, false, ""},
-    {"find", RUNS_FIND, "", 0, false, ""},
+    {"env", RUNS_COMMAND, "uCS", 0, true, "", " unset chdir split-string ", "S"},
+    {"xargs", RUNS_COMMAND, "aEIdLnPs", 0, false, "", " arg-file delimiter max-args max-procs max-chars ",
+        ""},
+    {"sudo", RUNS_COMMAND, "ugpCDhRrtT", 0, true, "lKve",
+        " user group prompt close-from chdir host role type other-user command-timeout chroot ", ""},
+    {"doas", RUNS_COMMAND, "uC", 0, true, "L", "", ""},
+    {"nohup", RUNS_COMMAND, "", 0, false, "", "", ""},
+    {"nice", RUNS_COMMAND, "n", 0, false, "", " adjustment ", ""},
+    {"ionice", RUNS_COMMAND, "cnp", 0, false, "", " class classdata ", ""},
+    {"time", RUNS_COMMAND, "fo", 0, false, "", " format output ", ""},
+    {"timeout", RUNS_COMMAND, "sk", 1, false, "", " signal kill-after ", ""},
+    {"exec", RUNS_COMMAND, "a", 0, false, "", "", ""},
+    {"command", RUNS_COMMAND, "", 0, false, "vV", "", ""},
+    {"builtin", RUNS_COMMAND, "", 0, false, "", "", ""},
+    {"setsid", RUNS_COMMAND, "", 0, false, "", "", ""},
+    {"stdbuf", RUNS_COMMAND, "ioe", 0, false, "", " input output error ", ""},
+    {"chroot", RUNS_COMMAND, "", 1, false, "", "", ""},
+    {"flock", RUNS_COMMAND, "wE", 1, false, "", " timeout wait conflict-exit-code ", "c"},
+    {"busybox", RUNS_COMMAND, "", 0, false, "", "", ""},
+    {"parallel", RUNS_COMMAND, "jIaNnP", 0, false, "", " jobs max-args max-procs delay ", ""},
+    {"strace", RUNS_COMMAND, "aeEoOpPsSuX", 0, false, "", "", ""},
+    {"ltrace", RUNS_COMMAND, "aAeFlnopsuwxX", 0, false, "", "", ""},
+    {"taskset", RUNS_COMMAND, "", 1, false, "p", "", ""},
+    {"chrt", RUNS_COMMAND, "TPD", 1, false, "pm", "", ""},
+    {"numactl", RUNS_COMMAND, "imNCpw", 0, false, "sH", "", ""},
+    {"unshare", RUNS_COMMAND, "SGRw", 0, false, "", "", ""},
+    {"nsenter", RUNS_COMMAND, "tSG", 0, false, "", " target setuid setgid ", ""},
+    {"setpriv", RUNS_COMMAND, "", 0, false, "d",
+        " reuid regid groups bounding-set inh-caps ambient-caps securebits ", ""},
+    {"runuser", RUNS_COMMAND, "ugGsw", 0, false, "", " user group supp-group shell ", "c"},
+    {"pkexec", RUNS_COMMAND, "", 0, false, "", " user ", ""},
+    {"systemd-run", RUNS_COMMAND, "pMHuEt", 0, false, "",
+        " property unit slice description uid gid nice working-directory setenv ", ""},
+    {"xvfb-run", RUNS_COMMAND, "efnps", 0, false, "", "", ""},
+    {"gosu", RUNS_COMMAND, "", 1, false, "", "", ""},
+    {"toybox", RUNS_COMMAND, "", 0, false, "", "", ""},
+    {"watch", RUNS_ALL, "n", 0, false, "", " interval ", ""},
+    {"eval", RUNS_ALL, "", 0, false, "", "", ""},
+    {"trap", RUNS_FIRST, "", 0, false, "lp", "", ""},
+    {"sh", RUNS_TEXT, "o", 0, false, "", "", ""},
+    {"bash", RUNS_TEXT, "oO", 0, false, "", "", ""},
+    {"dash", RUNS_TEXT, "o", 0, false, "", "", ""},
+    {"ksh", RUNS_TEXT, "o", 0, false, "", "", ""},
+    {"zsh", RUNS_TEXT, "o", 0, false, "", "", ""},
+    {"su", RUNS_TEXT, "gGsw", 0, false, "", "", ""},
+    {"find", RUNS_FIND, "", 0, false, "", "", ""},
 };
 
 static struct bytes base_name(struct bytes path)
@@ -168,6 +188,19 @@ static bool takes_next(struct bytes word, const char *takes)
     return false;
 }
 
+/* "--user" of sudo: the next word is its argument; "--user=bob" has it. */
+static bool long_takes_next(struct bytes word, const char *takes)
+{
+    struct bytes name = bytes_slice(word, 2, word.len);
+
+    for (const char *at = takes; (at = strchr(at, ' ')) != NULL && at[1] != '\0';) {
+        const char *end = strchr(++at, ' ');
+        if (bytes_equal(name, (struct bytes){at, (size_t)(end - at)}))
+            return true;
+    }
+    return false;
+}
+
 /* Where the command begins behind the wrapper at 0; count: there is none. */
 static size_t command_at(const struct wrapper *w, const struct danger_word *words, size_t count)
 {
@@ -183,7 +216,9 @@ static size_t command_at(const struct wrapper *w, const struct danger_word *word
             if (has_letter(word, w->asks))
                 return count;
             at += takes_next(word, w->takes);
-        } else if (!(word.len > 1 && word.data[0] == '-') && !(w->assigns && is_assignment(word))) {
+        } else if (word.len > 2 && word.data[0] == '-') {
+            at += long_takes_next(word, w->long_takes);
+        } else if (!(w->assigns && is_assignment(word))) {
             break;
         }
     }
@@ -209,6 +244,16 @@ static void run_joined(struct danger_check *c, const struct danger_word *words, 
     all.text = buf_bytes(&text);
     run_text(c, &all, depth);
     buf_release(&text);
+}
+
+/* env -S 'rm x', flock file -c 'rm x' */
+static void run_option(struct danger_check *c, const struct wrapper *w, const struct danger_word *words,
+    size_t count, size_t at, size_t depth)
+{
+    for (size_t i = 1; i <= at && i + 1 < count; i++) {
+        if (has_letter(words[i].text, w->text) && takes_next(words[i].text, w->text))
+            run_text(c, &words[i + 1], depth);
+    }
 }
 
 static void run_c_option(struct danger_check *c, const struct danger_word *words, size_t count, size_t depth)
@@ -261,6 +306,7 @@ void danger_command(struct danger_check *c, const struct danger_word *words, siz
         size_t at = command_at(w, words, count);
         switch (w->runs) {
         case RUNS_COMMAND:
+            run_option(c, w, words, count, at, depth);
             words += at;
             count -= at;
             break;
@@ -280,4 +326,40 @@ void danger_command(struct danger_check *c, const struct danger_word *words, siz
             return;
         }
     }
+}
+
+/* A shell without -c and without a script. */
+static bool is_reader(const struct danger_word *words, size_t count)
+{
+    bool is_su = bytes_equal_text(base_name(words->text), "su");
+    bool script = false;
+
+    for (size_t i = 1; i < count; i++) {
+        struct bytes word = words[i].text;
+        if (has_letter(word, "c"))
+            return false;
+        if (has_letter(word, "s") && !is_su)
+            return true;
+        script = script || (word.len > 0 && word.data[0] != '-');
+    }
+    return is_su || !script;
+}
+
+bool danger_reads_code(const struct danger_word *words, size_t count)
+{
+    while (count > 0 && is_assignment(words->text)) {
+        words++;
+        count--;
+    }
+    for (int i = 0; i < WRAPPERS_MAX && count > 0; i++) {
+        const struct wrapper *w = wrapper_of(base_name(words->text));
+        if (w == NULL || (w->runs != RUNS_COMMAND && w->runs != RUNS_TEXT))
+            return false;
+        if (w->runs == RUNS_TEXT)
+            return is_reader(words, count);
+        size_t at = command_at(w, words, count);
+        words += at;
+        count -= at;
+    }
+    return false;
 }

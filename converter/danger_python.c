@@ -102,13 +102,25 @@ static void judge_import(struct python *p, const struct path *place, struct byte
     }
 }
 
-/* The first argument is a string that begins so; `at` is behind the bracket. */
+static size_t past_blanks(const struct python *p, size_t at)
+{
+    while (char_at(p, at) != '\0' && strchr(" \t\r\n", char_at(p, at)) != NULL)
+        at++;
+    return at;
+}
+
+/* The first argument (it may be named, as file) is a string that begins so; `at` is behind the bracket. */
 static bool fits_argument(const struct python *p, size_t at, const char *argument)
 {
-    while (char_at(p, at) == ' ' || char_at(p, at) == '\n' || char_at(p, at) == '\t')
-        at++;
+    size_t name = at = past_blanks(p, at);
     while (is_name_start(char_at(p, at)))
         at++;
+    size_t sign = past_blanks(p, at);
+    if (char_at(p, sign) == '=' && bytes_equal_text(bytes_slice(p->code, name, at - name), "file")) {
+        at = past_blanks(p, sign + 1);
+        while (is_name_start(char_at(p, at)))
+            at++;
+    }
     char quote = char_at(p, at);
     while (quote != '\0' && char_at(p, at) == quote && (quote == '"' || quote == '\''))
         at++;
@@ -131,17 +143,30 @@ static void judge_name(struct python *p, const struct path *place, struct bytes 
     }
 }
 
+/* The length of the line end at this place: LF, CR LF or CR, as Python takes them; 0: there is none. */
+static size_t line_end_at(const struct python *p, size_t at)
+{
+    if (char_at(p, at) == '\n')
+        return 1;
+    if (char_at(p, at) != '\r')
+        return 0;
+    return char_at(p, at + 1) == '\n' ? 2 : 1;
+}
+
 /* Blanks, continued lines and comments; within brackets (or where told to) line ends too. */
 static void skip_blanks(struct python *p, bool lines)
 {
     while (p->at < p->end) {
         char c = p->code.data[p->at];
-        if (c == ' ' || c == '\t' || c == '\f' || c == '\r' || (c == '\n' && (lines || p->brackets > 0))) {
+        size_t line_end = line_end_at(p, p->at);
+        if (c == ' ' || c == '\t' || c == '\f') {
             p->at++;
-        } else if (c == '\\' && (char_at(p, p->at + 1) == '\n' || char_at(p, p->at + 1) == '\r')) {
-            p->at += 2;
+        } else if (line_end > 0 && (lines || p->brackets > 0)) {
+            p->at += line_end;
+        } else if (c == '\\' && line_end_at(p, p->at + 1) > 0) {
+            p->at += 1 + line_end_at(p, p->at + 1);
         } else if (c == '#') {
-            while (p->at < p->end && p->code.data[p->at] != '\n')
+            while (p->at < p->end && line_end_at(p, p->at) == 0)
                 p->at++;
         } else {
             return;
@@ -324,10 +349,10 @@ static void scan_string(struct python *p, struct bytes prefix)
     for (; at < p->end; at++) {
         char c = p->code.data[at];
         bool ends = c == quote && (!triple || (char_at(p, at + 1) == quote && char_at(p, at + 2) == quote));
-        if (ends || (c == '\n' && !triple)) /* the latter is an error in Python */
+        if (ends || (!triple && line_end_at(p, at) > 0)) /* the latter is an error in Python */
             break;
         if (c == '\\')
-            at++;
+            at += line_end_at(p, at + 1) == 2 ? 2 : 1;
     }
     if (at > p->end)
         at = p->end;
@@ -420,7 +445,7 @@ static void scan_sign(struct python *p, char c)
         p->brackets++;
     else if ((c == ')' || c == ']' || c == '}') && p->brackets > 0)
         p->brackets--;
-    p->first = p->brackets == 0 && (c == '\n' || c == ';' || c == ':');
+    p->first = p->brackets == 0 && (c == '\n' || c == '\r' || c == ';' || c == ':');
     p->dot = c == '.';
     p->defining = false;
     p->at++;

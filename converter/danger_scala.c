@@ -177,6 +177,8 @@ static void scan_string(struct scala *s, bool interpolated)
     s->at = at;
     if (char_at(s, at) == '"')
         s->at += triple ? 3 : 1;
+    while (triple && char_at(s, s->at) == '"') /* of more than three the last ones close it */
+        s->at++;
 }
 
 /* 'a' and '\n' are characters; 'a without an end is a symbol. */

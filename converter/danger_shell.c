@@ -19,9 +19,25 @@ struct level {
     bool dropping; /* the next word is a redirection's */
     bool heredoc;  /* and it ends a here-document */
     bool tabs;
+    bool here_string;          /* the next word is a <<< redirection's */
+    struct danger_word string; /* the last of these; text none: there is none */
+    size_t heredocs;           /* of those before the command */
 };
 
+enum { READ_DEPTH_MAX = 6 }; /* here-documents of shells, one within the other */
+
 /* ---- commands ---- */
+
+/* The command is a shell: what its redirections give it is code. */
+static void run_input(struct shell *s, const struct level *l)
+{
+    if (s->depth >= READ_DEPTH_MAX)
+        return;
+    for (size_t i = l->heredocs; i < s->heredoc_count; i++)
+        s->heredocs[i].runs = true;
+    if (l->string.text.data != NULL)
+        danger_shell(s->check, l->string.text, &l->string, s->depth + 1);
+}
 
 static void end_command(struct shell *s, struct level *l)
 {
@@ -38,10 +54,14 @@ static void end_command(struct shell *s, struct level *l)
                 .length = s->place != NULL ? s->place->length : raw->length};
         }
         danger_command(s->check, words, count, s->depth);
+        if (danger_reads_code(words, count))
+            run_input(s, l);
         free(words);
     }
     shell_drop_words(s, l->base);
-    l->test = l->dropping = l->heredoc = false;
+    l->test = l->dropping = l->heredoc = l->here_string = false;
+    l->string.text = BYTES_NONE;
+    l->heredocs = s->heredoc_count;
 }
 
 /* Words behind which a command begins, or with which one ends. */
@@ -68,6 +88,25 @@ static void note_heredoc(struct shell *s, struct level *l)
                 .quoted = s->words[last].quoted};
 }
 
+static void note_string(struct shell *s, struct level *l)
+{
+    const struct raw_word *raw = &s->words[s->count - 1];
+
+    l->string = (struct danger_word){.text = arena_copy(s->check->arena, shell_word_text(s, s->count - 1)),
+        .offset = s->place != NULL ? s->place->offset : raw->offset,
+        .length = s->place != NULL ? s->place->length : raw->length};
+}
+
+/* Words that may stand between `time` and what it takes the time of. */
+static bool behind_time(const struct shell *s, const struct level *l, size_t last)
+{
+    for (size_t i = l->base; i < last; i++) {
+        if (!shell_word_is(s, i, "time") && !shell_word_is(s, i, "-p"))
+            return false;
+    }
+    return true;
+}
+
 /* The word just read. */
 static void follow_word(struct shell *s, struct level *l)
 {
@@ -77,12 +116,14 @@ static void follow_word(struct shell *s, struct level *l)
     if (l->dropping) {
         if (l->heredoc)
             note_heredoc(s, l);
-        l->dropping = l->heredoc = false;
+        if (l->here_string)
+            note_string(s, l);
+        l->dropping = l->heredoc = l->here_string = false;
         shell_drop_words(s, last);
-    } else if (index == 0 && is_reserved(s, last)) {
+    } else if (is_reserved(s, last) && behind_time(s, l, last)) {
         if (shell_word_is(s, last, "esac") && l->cases > 0)
             l->cases--;
-        shell_drop_words(s, last);
+        shell_drop_words(s, l->base);
     } else if (index == 0 && shell_word_is(s, last, "[[")) {
         l->test = true;
     } else if (l->test && shell_word_is(s, last, "]]")) {
@@ -105,6 +146,7 @@ static void scan_body(struct shell *s, size_t end)
     size_t mark = s->pool.len;
 
     s->code.len = end;
+    s->in_double = true;
     while (!shell_at_end(s)) {
         char c = s->code.data[s->at];
         if (c == '$') {
@@ -116,8 +158,23 @@ static void scan_body(struct shell *s, size_t end)
             s->at += c == '\\' ? 2 : 1;
         }
     }
+    s->in_double = false;
     s->code = whole;
     s->pool.len = mark;
+}
+
+/* The body is code of a shell. */
+static void run_body(const struct shell *s, size_t from, size_t end)
+{
+    struct shell inner = {
+        .check = s->check, .code = s->code, .at = from, .place = s->place, .depth = s->depth + 1};
+
+    inner.code.len = end;
+    buf_init(&inner.pool);
+    buf_reserve(&inner.pool, 256);
+    shell_list(&inner, '\0');
+    buf_release(&inner.pool);
+    free(inner.words);
 }
 
 static void skip_heredoc(struct shell *s, const struct heredoc *h)
@@ -137,7 +194,9 @@ static void skip_heredoc(struct shell *s, const struct heredoc *h)
             break;
         line = next;
     }
-    if (!h->quoted) {
+    if (h->runs) {
+        run_body(s, start, line);
+    } else if (!h->quoted) {
         s->at = start;
         scan_body(s, line);
     }
@@ -152,12 +211,26 @@ static void scan_newline(struct shell *s, struct level *l)
     end_command(s, l);
     s->at++;
     memcpy(waiting, s->heredocs, sizeof(waiting));
-    s->heredoc_count = 0;
+    s->heredoc_count = l->heredocs = 0;
     for (size_t i = 0; i < count; i++)
         skip_heredoc(s, &waiting[i]);
 }
 
 /* ---- lists ---- */
+
+/* 2> and {fd}>: what touches the sign is no word of the command. */
+static void drop_descriptor(struct shell *s, const struct level *l, size_t start)
+{
+    if (s->count == l->base || s->words[s->count - 1].quoted ||
+        s->words[s->count - 1].offset + s->words[s->count - 1].length != start)
+        return;
+    struct bytes word = shell_word_text(s, s->count - 1);
+    bool digits = word.len > 0;
+    for (size_t i = 0; i < word.len; i++)
+        digits = digits && word.data[i] >= '0' && word.data[i] <= '9';
+    if (digits || (word.len > 2 && word.data[0] == '{' && word.data[word.len - 1] == '}'))
+        shell_drop_words(s, s->count - 1);
+}
 
 static void scan_redirection(struct shell *s, struct level *l)
 {
@@ -167,19 +240,15 @@ static void scan_redirection(struct shell *s, struct level *l)
     if (shell_char(s, s->at + 1) == '(') { /* <( ) */
         s->at += 2;
         shell_nested(s, ')');
-        l->dropping = l->heredoc = false;
+        l->dropping = l->heredoc = l->here_string = false;
         return;
     }
     while (!shell_at_end(s) && strchr("<>&|", s->code.data[s->at]) != NULL && s->at - start < 3)
         s->at++;
-    /* 2> and the like: the number is no word of the command */
-    if (s->count > l->base && s->words[s->count - 1].offset + s->words[s->count - 1].length == start) {
-        struct bytes number = shell_word_text(s, s->count - 1);
-        if (number.len == 1 && number.data[0] >= '0' && number.data[0] <= '9')
-            shell_drop_words(s, s->count - 1);
-    }
+    drop_descriptor(s, l, start);
     l->dropping = true;
     l->heredoc = c == '<' && s->at - start == 2 && s->code.data[start + 1] == '<';
+    l->here_string = c == '<' && s->at - start == 3 && s->code.data[start + 2] == '<';
     l->tabs = l->heredoc && shell_char(s, s->at) == '-';
     s->at += l->tabs;
 }
@@ -301,7 +370,7 @@ static bool scan_one(struct shell *s, struct level *l)
 
 void shell_list(struct shell *s, char closing)
 {
-    struct level l = {.closing = closing, .base = s->count};
+    struct level l = {.closing = closing, .base = s->count, .heredocs = s->heredoc_count};
 
     while (!shell_at_end(s) && !s->check->out->more && scan_one(s, &l))
         ;

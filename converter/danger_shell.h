@@ -20,6 +20,7 @@ struct raw_word {
 struct heredoc {
     struct bytes end;
     bool tabs, quoted;
+    bool runs; /* its body is shell code */
 };
 
 struct shell {
@@ -29,6 +30,7 @@ struct shell {
     const struct danger_word *place; /* NULL: the user's own text */
     size_t depth;                    /* of code in arguments */
     size_t levels;
+    bool in_double; /* within double quotes or a here-document: ' is no quote */
     struct buf pool;
     struct raw_word *words;
     size_t count, room;

@@ -22,6 +22,7 @@ static void add(struct shell *s, char c)
 /* ---- expansions; each begins at its first byte and leaves `at` behind its last ---- */
 
 static void scan_double_quotes(struct shell *s);
+static void scan_single_quotes(struct shell *s);
 
 /* False: it is too deep; the rest is not looked at. */
 static bool go_deeper(struct shell *s)
@@ -37,10 +38,13 @@ static bool go_deeper(struct shell *s)
 void shell_nested(struct shell *s, char closing)
 {
     size_t mark = s->pool.len;
+    bool in_double = s->in_double;
 
     if (!go_deeper(s))
         return;
+    s->in_double = false;
     shell_list(s, closing);
+    s->in_double = in_double;
     s->levels--;
     s->pool.len = mark;
 }
@@ -84,6 +88,8 @@ static void scan_braces(struct shell *s)
             s->at += 2;
         else if (c == '"')
             scan_double_quotes(s);
+        else if (c == '\'' && !s->in_double)
+            scan_single_quotes(s);
         else if (c == '$')
             shell_dollar(s);
         else if (c == '`') {
@@ -148,6 +154,9 @@ void shell_dollar(struct shell *s)
 
 static void scan_double_quotes(struct shell *s)
 {
+    bool in_double = s->in_double;
+
+    s->in_double = true;
     s->at++;
     while (!shell_at_end(s)) {
         char c = s->code.data[s->at];
@@ -169,6 +178,7 @@ static void scan_double_quotes(struct shell *s)
             s->at++;
         }
     }
+    s->in_double = in_double;
     s->at++;
 }
 

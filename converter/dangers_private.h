@@ -30,6 +30,9 @@ struct danger_word {
 /* One simple command, its redirections left out. depth: of shell code in arguments. */
 void danger_command(struct danger_check *c, const struct danger_word *words, size_t count, size_t depth);
 
+/* Is it a shell that reads its code from its standard input? */
+bool danger_reads_code(const struct danger_word *words, size_t count);
+
 /* Shell code: the user's (place NULL), or text in an argument: findings are then at the place of that word. */
 void danger_shell(struct danger_check *c, struct bytes code, const struct danger_word *place, size_t depth);
 void danger_python(struct danger_check *c);

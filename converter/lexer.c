@@ -336,6 +336,12 @@ static enum sql_kind comment_kind(const struct sql_lexer *l)
     return SQL_END;
 }
 
+/* A byte order mark in front of a token: what editors leave behind where files were joined. SQLite takes it as a blank, too. */
+static bool is_order_mark(const struct sql_lexer *l)
+{
+    return l->text.len - l->at >= 3 && memcmp(l->text.data + l->at, "\xEF\xBB\xBF", 3) == 0;
+}
+
 /* To the next byte that is neither blank nor comment; or to a comment or line that is a token: then *kind. */
 static void skip_between(struct sql_lexer *l, enum sql_kind *kind)
 {
@@ -345,6 +351,10 @@ static void skip_between(struct sql_lexer *l, enum sql_kind *kind)
             at++;
         l->at = at;
         char c = char_at(l, l->at);
+        if (c == '\xEF' && is_order_mark(l)) {
+            l->at += 3;
+            continue;
+        }
         if ((c != '-' && c != '/' && c != '#') || is_delimiter(l, l->at))
             return;
         if (l->marks && c == '-' && is_mark(l)) {

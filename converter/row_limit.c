@@ -38,7 +38,8 @@ struct limiting {
     bool first_in_parens; /* the next token is the first one of the query in parentheses at the beginning */
     bool after_set;       /* a query must follow */
     bool has_sets, has_order, has_from, ended;
-    bool has_top; /* of its first SELECT */
+    bool inner_tail; /* something in parentheses has a LIMIT, OFFSET or FETCH */
+    bool has_top;    /* of its first SELECT */
     struct sql_token top_number;
     size_t depth;      /* parentheses */
     size_t select_end; /* behind SELECT [ALL|DISTINCT] */
@@ -256,6 +257,18 @@ static bool assigns(const struct limiting *l, const struct sql_token *t)
     return p->kind == SQL_PARAMETER || (p->kind == SQL_SIGN && strchr("+-*/%&|^", p->sign) != NULL);
 }
 
+/* FOR UPDATE, FOR SHARE, FOR NO KEY UPDATE, FOR KEY SHARE; not substring(a FROM 1 FOR 2). */
+static bool locks(const struct limiting *l, const struct sql_token *t)
+{
+    struct bytes word = sql_token_text(&l->lexer, t);
+
+    if (l->previous.word != SQL_FOR || t->kind != SQL_WORD)
+        return false;
+    return t->word == SQL_UPDATE || (word.len == 5 && strncasecmp(word.data, "share", 5) == 0) ||
+           (word.len == 3 && strncasecmp(word.data, "key", 3) == 0) ||
+           (word.len == 2 && strncasecmp(word.data, "no", 2) == 0);
+}
+
 /* What matters at every depth. */
 static void look_everywhere(struct limiting *l, const struct sql_token *t)
 {
@@ -265,6 +278,10 @@ static void look_everywhere(struct limiting *l, const struct sql_token *t)
 
     if (change && is_sign(p, '('))
         doubt(l, "a part of it changes data");
+    if (locks(l, t))
+        doubt(l, "it locks rows");
+    if (l->depth > 0 && (t->word == SQL_LIMIT_WORD || t->word == SQL_OFFSET || t->word == SQL_FETCH))
+        l->inner_tail = true;
     if (assigns(l, t))
         doubt(l, "it assigns to variables");
     if (t->word == SQL_FOR && p->kind == SQL_WORD &&
@@ -465,8 +482,9 @@ static void judge(struct limiting *l)
         l->tail.has_limit = true;
         l->tail.number = l->top_number;
     }
-    /* Old MySQL lets the outer limit take the place of the inner one. */
-    if (l->head == HEAD_PARENS && !l->has_sets && l->dialect == SQL_MYSQL)
+    /* Old MySQL lets the outer limit take the place of the inner one; PostgreSQL refuses a second one. */
+    if (l->head == HEAD_PARENS && !l->has_sets &&
+        (l->dialect == SQL_MYSQL || (l->inner_tail && !l->tail.has_limit)))
         doubt(l, "its query is in parentheses");
 }
 

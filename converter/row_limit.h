@@ -6,7 +6,7 @@
  * It changes nothing else: the rows are the first ones of the statement's own order. Where that is not sure, the statement stays as it is
  * and the answer is ROW_LIMIT_FETCH: whoever reads the rows stops after so many. That is the answer for
  *   - what is no query: DML (with RETURNING too), DDL, SHOW, EXPLAIN, DESCRIBE, PRAGMA, CALL, several statements;
- *   - queries with effects that depend on the rows: FOR UPDATE and other locks, INTO, CTEs that change data, assignments to variables
+ *   - queries with effects that depend on the rows: FOR UPDATE and other locks (at any depth), INTO, CTEs that change data, assignments to variables
  *     (SELECT @x = ..., @x := ...), FOR XML and FOR JSON, NEXT VALUE FOR;
  *   - limits that are no plain number (parameters, expressions, PERCENT, WITH TIES, NULL), or that do not stand where they should;
  *   - forms that not all versions of the dialect take: VALUES as a query or at a UNION's end, a UNION without ORDER BY in T-SQL, and more.

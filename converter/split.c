@@ -157,6 +157,50 @@ static enum sql_word top(const struct splitter *s)
     return s->open_count > 0 ? s->open[s->open_count - 1] : SQL_OTHER;
 }
 
+/* BEGIN and END are reserved in ISO SQL; elsewhere a column may have such a name. */
+static bool words_may_be_names(const struct splitter *s)
+{
+    return s->dialect != SQL_ANSI;
+}
+
+/* Is the previous token one behind which END can only end a block? */
+static bool behind_statement(const struct splitter *s)
+{
+    const struct sql_token *p = &s->previous;
+
+    return is_sign(p, ';') || p->word == SQL_BEGIN || p->word == SQL_ATOMIC;
+}
+
+/* BEGIN within a body: a block (where a statement begins, or behind HANDLER FOR ... and the like), or a name. */
+static bool opens_block(const struct splitter *s)
+{
+    if (!words_may_be_names(s) || s->open_count == 0)
+        return true;
+    if ((s->has & SQL_HAS_PSM) == 0) /* blocks do not nest */
+        return false;
+    if (at_statement(s))
+        return true;
+    if (s->previous.kind == SQL_SIGN)
+        return false;
+    switch ((int)s->previous.word) {
+    case SQL_SELECT:
+    case SQL_DISTINCT:
+    case SQL_FROM:
+    case SQL_WHERE:
+    case SQL_BY:
+    case SQL_SET:
+    case SQL_INTO:
+    case SQL_UPDATE:
+    case SQL_CASE:
+    case SQL_AS:
+        return false;
+    default:
+        break;
+    }
+    struct sql_token next = peek(s);
+    return next.kind != SQL_SIGN || next.sign == '(';
+}
+
 /* END: of the innermost BEGIN or CASE; with a word behind it, of that. */
 static void close_body(struct splitter *s)
 {
@@ -172,17 +216,28 @@ static void close_body(struct splitter *s)
         s->end = next.end;
         return;
     }
-    while (s->open_count > 0 && top(s) != SQL_BEGIN && top(s) != SQL_CASE)
-        s->open_count--;
-    if (s->open_count > 0)
-        s->open_count--;
+    size_t left = s->open_count;
+    if (!words_may_be_names(s)) {
+        while (left > 0 && s->open[left - 1] != SQL_BEGIN && s->open[left - 1] != SQL_CASE)
+            left--;
+        s->open_count = left > 0 ? left - 1 : 0;
+        return;
+    }
+    /* Behind a statement it ends the block, else an expression; where none is open it is a column's name. */
+    enum sql_word ended = behind_statement(s) ? SQL_BEGIN : SQL_CASE;
+    while (left > 0 && s->open[left - 1] != ended && s->open[left - 1] != SQL_BEGIN)
+        left--;
+    if (left > 0 && s->open[left - 1] == ended)
+        s->open_count = left - 1;
+    else if (ended == SQL_BEGIN)
+        s->open_count = 0;
 }
 
 static void follow_body(struct splitter *s, const struct sql_token *t)
 {
     switch ((int)t->word) {
     case SQL_BEGIN:
-        if (s->parens == 0)
+        if (s->parens == 0 && opens_block(s))
             push(s, SQL_BEGIN, t->start);
         break;
     case SQL_CASE:
@@ -239,20 +294,28 @@ static enum phase phase_of_first(struct splitter *s, const struct sql_token *t)
     }
 }
 
+static enum phase phase_of_routine(const struct splitter *s)
+{
+    if (s->dialect == SQL_TSQL)
+        return PHASE_BATCH;
+    return (s->has & SQL_HAS_BODIES) != 0 ? PHASE_ROUTINE : PHASE_PLAIN;
+}
+
 static enum phase phase_of_head(struct splitter *s, const struct sql_token *t)
 {
     if (++s->words > HEAD_MAX || is_sign(t, '('))
         return PHASE_PLAIN;
     switch ((int)t->word) {
     case SQL_TRIGGER:
+    case SQL_EVENT:
+        if (s->dialect == SQL_POSTGRES) /* it calls a function */
+            return PHASE_PLAIN;
+        return phase_of_routine(s);
     case SQL_PROCEDURE:
     case SQL_PROC:
     case SQL_FUNCTION:
-    case SQL_EVENT:
     case SQL_PACKAGE:
-        if (s->dialect == SQL_TSQL)
-            return PHASE_BATCH;
-        return (s->has & SQL_HAS_BODIES) != 0 ? PHASE_ROUTINE : PHASE_PLAIN;
+        return phase_of_routine(s);
     case SQL_TABLE:
     case SQL_VIEW:
     case SQL_INDEX:

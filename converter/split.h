@@ -9,6 +9,7 @@
  * The text is not split inside strings, quoted names, comments and dollar quotes (converter/lexer.h), nor inside parentheses (a rule of
  * PostgreSQL holds statements in them), nor inside a body: BEGIN...END, CASE...END and, where the dialect has them, IF...END IF,
  * LOOP...END LOOP and so on of CREATE TRIGGER, PROCEDURE, FUNCTION, EVENT or PACKAGE; BEGIN...END alone in Spark and unknown dialects.
+ * A column or table named begin or end is told from a block's BEGIN and END by what stands before it, but not in unknown dialects.
  * What is not closed reaches to the end of the text: rather one statement that the engine refuses than half a one that it runs.
  *
  * MySQL: a line with DELIMITER at the beginning of a statement sets what ends statements from there on, as the mysql client does it; then

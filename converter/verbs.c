@@ -36,12 +36,13 @@ struct checking {
     struct waiting waiting[WAITING_MAX];
     size_t waiting_count;
     size_t depth;
-    uint64_t with_at; /* a bit for each depth that is between WITH and the verb behind its CTEs */
-    bool verb_next;   /* the next word is a statement's verb */
-    bool first;       /* and the first word of all of it */
-    bool in_body;     /* the code has a body, or may have */
-    bool as_opens;    /* the next AS is followed by a statement */
-    bool explaining;  /* between EXPLAIN and the verb */
+    uint64_t with_at;   /* a bit for each depth that is between WITH and the verb behind its CTEs */
+    bool verb_next;     /* the next word is a statement's verb */
+    bool first;         /* and the first word of all of it */
+    bool in_body;       /* the code has a body, or may have */
+    bool as_opens;      /* the next AS is followed by a statement */
+    bool explaining;    /* between EXPLAIN and the verb */
+    size_t guarded_end; /* of the guarded comment that the lexer is in, which cuts its text; 0: in none */
     struct sql_token previous;
 };
 
@@ -327,6 +328,38 @@ static void look_at_other(struct checking *c, const struct sql_token *t)
     }
 }
 
+/* What stands in a guarded comment runs: it is read as if it stood there without its signs. */
+static void enter_guarded(struct sql_lexer *l, const struct sql_token *t)
+{
+    size_t at = t->start + 3; /* behind the slash, the star and ! or M! */
+
+    at += l->text.data[at - 1] == 'M';
+    while (at < t->end && l->text.data[at] >= '0' && l->text.data[at] <= '9')
+        at++;
+    l->text.len = l->unclosed == NULL && t->end - at >= 2 ? t->end - 2 : t->end;
+    l->at = at;
+}
+
+/* The next token, also of those in guarded comments. */
+static bool next_token(struct checking *c, struct sql_token *t)
+{
+    for (;;) {
+        bool any = sql_next(&c->lexer, t);
+        if (!any && c->guarded_end == 0)
+            return false;
+        if (!any) {
+            c->lexer.text = c->code;
+            c->lexer.at = c->guarded_end;
+            c->guarded_end = 0;
+        } else if (t->kind == SQL_GUARDED && c->guarded_end == 0) {
+            c->guarded_end = t->end;
+            enter_guarded(&c->lexer, t);
+        } else {
+            return true;
+        }
+    }
+}
+
 void verbs_check(struct bytes code, enum sql_dialect d, const struct strings *phrases, struct arena *a,
     struct findings *out)
 {
@@ -338,7 +371,7 @@ void verbs_check(struct bytes code, enum sql_dialect d, const struct strings *ph
     if (c.count == 0)
         return;
     sql_lexer_init(&c.lexer, code, d);
-    while (!out->more && sql_next(&c.lexer, &t)) {
+    while (!out->more && next_token(&c, &t)) {
         if (t.kind == SQL_HINT)
             continue;
         if (t.kind == SQL_WORD)

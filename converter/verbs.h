@@ -8,7 +8,7 @@
  * deletes), behind the CTEs, behind EXPLAIN, PREPARE x AS and the like, and at the beginning of each statement in a body (BEGIN, THEN, ELSE,
  * DO, LOOP, `;`). The first word must be that verb; the others must follow in order, with such words between as say nothing about what is
  * done (OR REPLACE, TEMPORARY, IF EXISTS, UNIQUE ...). Names in quotes, members (t.drop), strings and comments never fit, nor does a function
- * such as replace(...) or truncate(...). "X without where" fits when X's statement has no WHERE of its own.
+ * such as replace(...) or truncate(...). MySQL's comments with ! count as what stands in them. "X without where" fits when X's statement has no WHERE of its own.
  */
 #ifndef MILLRACE_CONVERTER_VERBS_H
 #define MILLRACE_CONVERTER_VERBS_H

@@ -240,6 +240,24 @@ static void replaces_variables_in_the_statement_and_keeps_the_code(void **state)
     assert_int_equal(j.warnings.count, 0); /* HOME is the shell's */
 }
 
+/* Editors put it in front of a text; it is no part of the code. */
+static void drops_a_byte_order_mark(void **state)
+{
+    struct job j;
+
+    (void)state;
+    arena_reset(&arena);
+    make_job(&j, "code", "\"\\ufeff#@set x = a\\necho ${x}\"");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(j.code, "#@set x = a\necho ${x}"));
+    assert_int_equal(j.statements.items[0].offset, 0);
+    assert_true(bytes_equal_text(j.statements.items[0].text, "#@set x = a\necho a"));
+
+    make_job(&j, "parts", "[{\"id\":\"p\",\"code\":\"\\ufeffls\"}]");
+    assert_true(convert_job(&rules, &j, 100, NOW, &arena));
+    assert_true(bytes_equal_text(j.parts.items[0].code, "ls"));
+}
+
 static void refuses_wrong_variables_with_their_line(void **state)
 {
     struct job j;
@@ -440,6 +458,7 @@ int main(void)
         cmocka_unit_test(follows_the_limits_of_the_group),
         cmocka_unit_test(takes_zero_as_the_most),
         cmocka_unit_test(replaces_variables_in_the_statement_and_keeps_the_code),
+        cmocka_unit_test(drops_a_byte_order_mark),
         cmocka_unit_test(refuses_wrong_variables_with_their_line),
         cmocka_unit_test(knows_what_day_it_is),
         cmocka_unit_test(fills_in_the_defaults_that_fit),

@@ -159,6 +159,31 @@ static const struct danger_case rm_cases[] = {
     {"trap 'rm x' EXIT", "shell.rm 1:6"},
     {"su - bob -c 'rm x'", "shell.rm 1:13"},
     {"watch -n 1 rm x", "shell.rm 1:12"},
+    {"env -S 'rm x'; env -iS 'rm y'", "shell.rm 1:8 shell.rm 1:24"},
+    {"env ls -S rm", ""},
+    {"flock /l -c 'rm x'", "shell.rm 1:13"},
+    {"flock /l grep -c rm x", ""},
+    {"sudo --user bob rm x; sudo --user=bob rm y", "shell.rm 1:17 shell.rm 1:39"},
+    {"timeout --signal KILL 5 rm x", "shell.rm 1:25"},
+    {"env --unset A --ignore-environment rm x", "shell.rm 1:36"},
+    {"nice --adjustment 5 xargs --max-args 1 rm", "shell.rm 1:40"},
+    {"sudo -k rm x", "shell.rm 1:9"},
+    {"strace -f -o log rm x; taskset -c 1 rm y; chrt 5 rm z", "shell.rm 1:18 shell.rm 1:37 shell.rm 1:50"},
+    {"unshare -r rm x; runuser -u bob -- rm y; pkexec rm z", "shell.rm 1:12 shell.rm 1:36 shell.rm 1:49"},
+    {"time { rm x; }; time -p ! rm y", "shell.rm 1:8 shell.rm 1:27"},
+    {"10>x rm y; {fd}>x rm z", "shell.rm 1:6 shell.rm 1:19"},
+    {"echo 10>x rm", ""},
+    {"echo ${x%'}'}; rm y", "shell.rm 1:16"},
+    {"echo \"${x:-it's}\"; rm y; echo 'z'", "shell.rm 1:20"},
+    /* a shell that reads its code from a here-document */
+    {"bash <<EOF\nls\n  rm x\nEOF\nrm y", "shell.rm 3:3 shell.rm 5:1"},
+    {"sudo -u bob sh -s a <<'EOF' > log\nrm x\nEOF", "shell.rm 2:1"},
+    {"su - bob <<-EOF\n\trm x\n\tEOF", "shell.rm 2:2"},
+    {"sh script <<EOF\nrm x\nEOF", ""},
+    {"sh -c 'ls' <<EOF\nrm x\nEOF", ""},
+    {"cat <<A; sh <<B\nrm x\nA\nrm y\nB", "shell.rm 4:1"},
+    {"cat <<A | sh <<B\nrm x\nA\nbash <<C\nrm y\nC\nB", "shell.rm 5:1"},
+    {"sh <<< 'rm x'; cat <<< 'rm y'; sh <<<\"rm z\"", "shell.rm 1:8 shell.rm 1:38"},
     {"", ""},
     {"\"", ""},
     {"$(", ""},
@@ -217,6 +242,11 @@ static void finds_commands_that_would_run(void **state)
 /* ---- Python ---- */
 
 static const struct danger_case import_cases[] = {
+    {"x = 1\rimport os", "python.import_os 1:14"}, /* what old Macs end lines with */
+    {"# x\rimport os", "python.import_os 1:12"},
+    {"# x\r\nimport os\r\n", "python.import_os 2:8"},
+    {"import \\\r\n os", "python.import_os 2:2"},
+    {"x = 'a\\\r\n; import os'", ""},
     {"import os", "python.import_os 1:8"},
     {"import json, os.path as p", "python.import_os 1:14"},
     {"x = 1\nif x: import os", "python.import_os 2:14"},
@@ -258,6 +288,8 @@ static const struct danger_case python_cases[] = {
     {"shutil.rmtree('/x')", "python.delete 1:1"},
     {"open('/etc/passwd')", "python.etc 1:1"},
     {"open(r\"/etc/shadow\")", "python.etc 1:1"},
+    {"open(file='/etc/passwd'); open( file = r'/etc/x')", "python.etc 1:1 python.etc 1:27"},
+    {"open(files='/etc/x'); open(file)", ""},
     {"open('/data/etc/x'); open(path)", ""},
     {"sc.stop(); spark.sparkContext.stop()", "python.spark_stop 1:1 python.spark_stop 1:12"},
     {"os._exit(1)", "python.exit 1:1"},
@@ -295,6 +327,7 @@ static const struct danger_case scala_cases[] = {
     {"sc.stop", "scala.spark_stop 1:1"},
     {"spark.sparkContext.stop()", "scala.spark_stop 1:1"},
     {"misc.stop(); sc.stopped", ""},
+    {"val s = \"\"\"a\"\"\"\"; sc.stop()", "scala.spark_stop 1:19"},
     {"sc.cancelAllJobs", "scala.spark_stop 1:1"},
     {"Runtime.getRuntime().exec(\"ls\")", "scala.program 1:1"},
     {"import scala.sys.process._", "scala.program 1:8"},
@@ -412,6 +445,19 @@ static const struct {
     {SQL_TSQL, "drop table", "if exists (select 1) drop table t", "drop table 1:22"},
     {SQL_TSQL, "drop table", "select 1\ngo\ndrop table t", "drop table 3:1"},
     {SQL_MYSQL, "drop", "select 1; /* ; */ drop table `t`", "drop 1:19"},
+    /* MySQL executes what stands in such a comment, mysqldump writes them */
+    {SQL_MYSQL, "drop database", "/*!40000 DROP DATABASE IF EXISTS `d`*/", "drop database 1:10"},
+    {SQL_MYSQL, "drop table", "select 1;\n/*!drop*/ table t", "drop table 2:4"},
+    {SQL_MYSQL, "drop table", "drop /*!50000 table */ t", "drop table 1:1"},
+    {SQL_MYSQL, "drop table", "/*M!100100 drop table t */", "drop table 1:12"},
+    {SQL_MYSQL, "delete without where", "delete from t /*!50000 where a = 1 */", ""},
+    {SQL_MYSQL, "drop", "/*!50003 create procedure p() begin drop table t; end */", "drop 1:37"},
+    {SQL_MYSQL, "drop", "/*!40101 SET NAMES utf8 */; select '/*! drop */' /* drop */", ""},
+    {SQL_MYSQL, "drop", "/*! /* drop */ */", ""},
+    {SQL_MYSQL, "drop", "/*!50000 drop", "drop 1:10"},
+    {SQL_MYSQL, "drop", "/*!/*!/*!drop", ""},
+    {SQL_MYSQL, "drop", "/*!*/ drop", "drop 1:7"},
+    {SQL_POSTGRES, "drop", "/*!40000 drop table t */ select 1", ""},
     {SQL_ANSI, "grant", "grant select on t to u", "grant 1:1"},
     {SQL_ANSI, "commit", "begin; commit", "commit 1:8"},
     {SQL_ANSI, "delete without where", "delete from t", "delete without where 1:1"},
@@ -489,10 +535,10 @@ static void check_verbs(struct bytes text, void *context)
 static void takes_time_linear_in_the_code(void **state)
 {
     static const char *const pieces[] = {"echo a b 'c' \"d $e\"; ", "$(", "`", "( ", "\"$(", "${", "$((",
-        "<<A ", "<<A\n", "case a in ", "env ", "find -exec ", "find -exec a ; ", "sh -c '", "sh -c \"\\\"",
-        "eval ", "a=(", "[[ ", "for ((", "import a as b, ", "from a import *\n", "from a import b as c\n",
-        "f'{", "f'{x}' ", "a.b.", "a\n", "(\n", "'''", "\"\"\" ", "x.y(z) ", "/* ", "/* /* */ ", "s\"${",
-        "s\"${a}\" ", "import a.{", "'", "\\", "#", "a"};
+        "<<A ", "<<A\n", "sh <<A\n", "sh <<< '", "case a in ", "env ", "find -exec ", "find -exec a ; ",
+        "sh -c '", "sh -c \"\\\"", "eval ", "a=(", "[[ ", "for ((", "import a as b, ", "from a import *\n",
+        "from a import b as c\n", "f'{", "f'{x}' ", "a.b.", "a\n", "(\n", "'''", "\"\"\" ", "x.y(z) ", "/* ",
+        "/* /* */ ", "s\"${", "s\"${a}\" ", "import a.{", "'", "\\", "#", "a"};
 
     (void)state;
     for (int l = 0; l < LANGUAGES; l++) {

@@ -74,3 +74,11 @@ IF NEW.amount < 0 THEN SET NEW.amount = 0; ELSEIF NEW.amount > 100 THEN SET NEW.
 @@ only a delimiter
 DELIMITER //
 //
+@@ columns named begin and end in a body
+«CREATE PROCEDURE p() BEGIN
+  INSERT INTO spans (name, begin, end) VALUES ('a;', 1, 2);
+  UPDATE spans SET begin = 1, end = 2 WHERE begin < 3 AND end IS NULL;
+  IF 1 THEN DELETE FROM spans WHERE end = 4; END IF;
+  BEGIN SELECT CASE WHEN 1 THEN IF(1, 2, 3) ELSE 4 END AS end; END;
+END»;
+«SELECT 1»;

@@ -53,4 +53,10 @@ INSERT INTO products_log SELECT * FROM moved»; «SELECT 1»
 @@ an operator class
 «CREATE OPERATOR CLASS c FOR TYPE t USING btree AS OPERATOR 1 <, FUNCTION 1 cmp(t, t)»; «SELECT 1»
 @@ a carriage return ends a comment
--- a;«SELECT 1»; «SELECT 2»
+-- a;
+«SELECT 1»; «SELECT 2»
+@@ a trigger has no body
+«CREATE TRIGGER t AFTER INSERT ON x EXECUTE PROCEDURE begin()»; «SELECT 1»; «END»;
+«CREATE EVENT TRIGGER begin ON ddl_command_start EXECUTE FUNCTION f()»; «BEGIN»; «END»
+@@ columns named begin and end in a body
+«CREATE FUNCTION f() RETURNS int BEGIN ATOMIC UPDATE t SET begin = 1; SELECT 2 AS end; SELECT (SELECT 3 AS end); END»; «SELECT 1»

@@ -42,3 +42,13 @@ END»;
 «CREATE TRIGGER t INSERT ON a BEGIN SELECT 1; SELECT 2;»
 @@ a generated column and a check
 «CREATE TABLE t (a INT CHECK (a <> ';'), b TEXT AS (a || ';') STORED)»; «SELECT 1»
+@@ columns named begin and end in a trigger
+«CREATE TRIGGER t AFTER INSERT ON a BEGIN INSERT INTO log (begin, end) VALUES (1, 2); UPDATE b SET end = 1, begin = 2; END»;
+«SELECT 1»;
+«CREATE TRIGGER t AFTER UPDATE OF begin, end ON a BEGIN SELECT 1 AS end; SELECT * FROM (SELECT end FROM b); END»; «SELECT 2»
+@@ a trigger and a table named begin
+«CREATE TRIGGER begin AFTER INSERT ON begin BEGIN SELECT CASE WHEN 1 THEN 2 END; END»; «SELECT 1»
+@@ byte order marks before statements
+﻿«CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END»;
+﻿ -- a comment
+﻿«SELECT a﻿»; «SELECT "﻿"»

@@ -69,10 +69,10 @@ class Load:
         path = self.folder / group
         told = f"{seq} $MILLRACE_ATTEMPT"
         rng = random.Random(f"{self.seed}/{group}/{seq}")
-        base = {"creator": self.creator, "user": group, "name": f"{group}-{seq}"}
+        base = {"creator": self.creator, "user": group, "name": f"{group}-{seq}", "engine": "shell"}
         if plan := self.plan_of(group, seq):
-            return {**base, **plans.job(plan, path, seq, nap(rng))}
-        return {**base, "engine": "shell",
+            return {**base, "code": "", **plans.job(plan, path, seq, nap(rng))}
+        return {**base,
                 "code": f"echo {told} start >> {path}; sleep {nap(rng):.2f} && echo {told} end >> {path}"}
 
     def plan_of(self, group, seq):

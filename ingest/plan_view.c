@@ -144,6 +144,9 @@ static void stop_with_job(const struct view *v, json_t *node)
     static const char *const of_a_wait[] = {"next_at", NULL};
     bool runs = is(node, "state", "running"), waits = is(node, "state", "retrying");
     bool old = json_integer_value(json_object_get(node, "attempt")) < v->attempt;
+    json_t *finished = json_object_get(json_object_get(v->doc, "times"), "finished");
+    if (v->final && runs && !old && finished)
+        json_object_set(node, "at", finished);
     if (v->final && (runs || waits)) {
         set_text(node, "state", "cancelled");
         set_text(node, "reason", "the job was over");

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "collector/brief.h"
 #include "collector/fold.h"
 #include "core/shape_bson.h"
 
@@ -65,7 +66,7 @@ static int compare_end(const struct event *e, const struct attempt *t)
     return order ? order : e->phase - t->phase;
 }
 
-static bool fold_end(struct attempt *t, const struct event *e)
+static bool fold_end(struct attempt *t, const struct event *e, struct arena *a)
 {
     if (t->phase != NO_ENUM && compare_end(e, t) >= 0)
         return false;
@@ -73,11 +74,11 @@ static bool fold_end(struct attempt *t, const struct event *e)
     t->phase = e->phase;
     t->ended = e->at;
     t->ended_by = e->instance;
-    t->reason = told_above ? BYTES_NONE : e->reason;
-    t->error = told_above ? NULL : e->error;
+    t->reason = told_above ? BYTES_NONE : brief_text(e->reason, BRIEF_ATTEMPT_REASON_BYTES);
+    t->error = told_above ? NULL : brief_error(e->error, BRIEF_ATTEMPT_ERROR_BYTES, a);
     t->exit_code = told_above ? NO_INT : e->exit_code;
-    t->results.items = told_above ? NULL : e->results.items;
     t->results.count = told_above ? 0 : e->results.count;
+    t->results.items = brief_results(e->results.items, &t->results.count, BRIEF_ATTEMPT_RESULTS_BYTES, a);
     t->log = told_above ? NULL : e->log;
     return true;
 }
@@ -97,7 +98,7 @@ bool attempts_fold(struct attempts *list, const struct event *e, struct arena *a
     struct attempt *t = attempt_of(list, e->attempt, a);
     if (!t)
         return false;
-    return phase == PHASE_STARTED ? fold_start(t, e) : fold_end(t, e);
+    return phase == PHASE_STARTED ? fold_start(t, e) : fold_end(t, e, a);
 }
 
 /* ---- the document ---- */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "collector/brief.h"
 #include "core/uuid.h"
 
 /* ---- orders ---- */
@@ -206,9 +207,9 @@ static bool fold_node(struct job_view *v, const struct event *e, struct arena *a
         .at = e->at,
         .started = started,
         .instance = e->instance,
-        .reason = e->reason,
+        .reason = brief_text(e->reason, BRIEF_NODE_REASON_BYTES),
         .next_at = e->next_at,
-        .error = e->error};
+        .error = brief_error(e->error, BRIEF_NODE_ERROR_BYTES, a)};
     return true;
 }
 

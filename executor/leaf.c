@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/retry.h"
+#include "executor/report.h"
 #include "executor/running.h"
 
 struct leaf *leaf_of(struct running *r, size_t at)
@@ -142,4 +143,14 @@ void leaf_take_event(struct leaf *l, const struct event *ev)
     l->has_error = ev->error != NULL;
     if (ev->error)
         l->error = *ev->error;
+}
+
+void leaf_refuse_results(struct leaf *l)
+{
+    const struct job_error error = report_error(
+        "result_too_large", BYTES("with those of this node the job has more results than can be kept of it"));
+    l->result_count = 0;
+    l->timed_out = false;
+    l->end = WALK_END_FAILED;
+    keep_error(l, &error);
 }

@@ -31,6 +31,8 @@ struct leaf {
     int64_t next_at;  /* UTC ms: of the next try, if one is recorded */
     int64_t log_mark; /* chunks of the job's log that were sent by then */
 
+    size_t record_bytes; /* of its record in the ledger; 0: it has none */
+
     int64_t first_result; /* number of its first file; ENGINE_RESULTS_MAX are reserved while it runs */
     STAILQ_ENTRY(leaf) ended_entry;
 };
@@ -44,5 +46,7 @@ void leaf_run(struct leaf *l, int64_t time_left_ms);
 void leaf_take_outcome(struct leaf *l, const struct task_outcome *o);
 /* The same of an earlier attempt, from its event, whose texts are in the job's memory. */
 void leaf_take_event(struct leaf *l, const struct event *ev);
+/* Its results can't be kept: it has failed by that. */
+void leaf_refuse_results(struct leaf *l);
 
 #endif

@@ -73,7 +73,7 @@ static void fill_leaf(struct running *r, const struct leaf *l, enum walk_state s
     }
 }
 
-void node_event_encode(struct running *r, size_t at, enum walk_state state, struct buf *out)
+void node_event_encode(struct running *r, size_t at, enum walk_state state, size_t max, struct buf *out)
 {
     const struct walk_node *n = &r->nodes.walk.nodes[at];
     struct report rep = running_report(r);
@@ -87,7 +87,7 @@ void node_event_encode(struct running *r, size_t at, enum walk_state state, stru
     ev.node_try = 1;
     if (n->kind == WALK_EXEC && r->nodes.leaves[at] && state != WALK_SKIPPED)
         fill_leaf(r, r->nodes.leaves[at], state, &ev);
-    report_encode(r->x->world->codec, &ev, out);
+    report_encode_within(r->x->world->codec, &ev, max, out);
 }
 
 static bool is_worth_telling(const struct running *r)
@@ -119,7 +119,7 @@ void node_event_news(struct running *r)
         if (told || !is_told(r, at))
             continue;
         buf_clear(&out);
-        node_event_encode(r, at, w->nodes[at].state, &out);
+        node_event_encode(r, at, w->nodes[at].state, REPORT_MAX, &out);
         announce_send(r->x, r->group, &r->id, buf_bytes(&out), NULL, NULL);
     }
     buf_release(&out);
@@ -160,6 +160,7 @@ static void take_past(struct running *r, size_t at, const struct event *ev, stru
     leaf_take_event(l, ev);
     l->end = past.retryable ? WALK_END_RETRYABLE : WALK_END_FAILED;
     n->next_file += (int64_t)l->result_count;
+    n->record_bytes += l->record_bytes = told.len;
     if (at != 0 || past.state != WALK_FAILED)
         announce_send(r->x, r->group, &r->id, told, NULL, NULL);
 }
@@ -168,7 +169,7 @@ enum codec_verdict node_event_read_past(struct running *r)
 {
     enum codec_verdict v = CODEC_OK;
     r->nodes.past = arena_array(&r->memory, r->finished_count, sizeof *r->nodes.past);
-    r->nodes.past_count = 0;
+    r->nodes.past_count = r->nodes.record_bytes = 0;
     for (size_t i = 0; i < r->finished_count && v == CODEC_OK; i++) {
         struct event ev;
         struct error e;

@@ -6,12 +6,19 @@
 #include "core/log.h"
 #include "executor/announce.h"
 #include "executor/node_event.h"
+#include "executor/report.h"
 #include "executor/retry.h"
 #include "executor/running.h"
 
 #define PROGRESS_EVERY_MS 1000
 #define NAMES_MAX 10
 #define MESSAGE_MAX 300 /* of an error, in a line of the log */
+
+/* Records of nodes lie in the job's run, a document of at most 16 MiB, beside the payload of at most 8; what they hold is in the job's
+ * document once more. When they have come to the first of these, each that follows is cut to a little; beyond the second no more results are taken. */
+#define RECORDS_LARGE (2 * 1024 * 1024)
+#define RECORDS_MAX (3 * 1024 * 1024)
+#define RECORD_BRIEF (4 * 1024)
 
 void nodes_init(struct nodes *n)
 {
@@ -152,11 +159,26 @@ static void conclude(struct running *r)
 
 /* ---- records ---- */
 
+/* False: there is no room for its results. */
+static bool write_record(struct running *r, size_t at, enum walk_state state)
+{
+    struct nodes *n = &r->nodes;
+    struct leaf *l = n->leaves[at];
+    size_t others = n->record_bytes - (l ? l->record_bytes : 0);
+    buf_clear(&n->record);
+    node_event_encode(r, at, state, others < RECORDS_LARGE ? REPORT_MAX : RECORD_BRIEF, &n->record);
+    if (l && l->result_count > 0 && others + n->record.len > RECORDS_MAX)
+        return false;
+    n->record_bytes = others + n->record.len;
+    if (l)
+        l->record_bytes = n->record.len;
+    return true;
+}
+
+/* That is written. */
 static void record(struct running *r, size_t at, enum walk_state state)
 {
     struct nodes *n = &r->nodes;
-    buf_clear(&n->record);
-    node_event_encode(r, at, state, &n->record);
     struct run_node node = {id_of(r, at), buf_bytes(&n->record)};
     n->recorded = at;
     n->recorded_state = state;
@@ -209,6 +231,7 @@ static void go_on(struct running *r)
         nap_until_retry(r);
     } else if (root_must_be_recorded(r)) {
         n->root_on_record = true;
+        (void)write_record(r, 0, WALK_FAILED);
         record(r, 0, WALK_FAILED);
     } else {
         conclude(r);
@@ -270,6 +293,10 @@ static void serve_ended(struct running *r)
     while (
         !r->nodes.recording && (l = STAILQ_FIRST(&r->nodes.ended)) != NULL && r->delivered >= l->log_mark) {
         enum walk_state state = judge(r, l);
+        if (state != WALK_WAITING && !write_record(r, l->at, state)) {
+            leaf_refuse_results(l);
+            continue;
+        }
         if (state != WALK_WAITING)
             record(r, l->at, state);
         else

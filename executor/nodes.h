@@ -33,8 +33,9 @@ struct nodes {
     enum walk_state recorded_state;
     bool recording; /* the rules owe us node_kept */
     bool root_on_record;
-    struct buf record; /* its event, told once it is kept */
-    int64_t next_file; /* number of the next file of results */
+    size_t record_bytes; /* of all records in the ledger */
+    struct buf record;   /* its event, told once it is kept */
+    int64_t next_file;   /* number of the next file of results */
     int64_t progress_at;
 };
 

@@ -4,7 +4,7 @@
 
 #include "core/log.h"
 
-#define MESSAGE_MAX (16 * 1024)
+#define MESSAGE_SHARE 16 /* so much of the limit: 16 KiB of REPORT_MAX */
 
 struct event report_event(const struct report *r, enum job_phase phase, int64_t at)
 {
@@ -66,11 +66,11 @@ static void encode(struct codec *c, const struct event *ev, struct buf *out)
         log_fatal("encode_failed", "record=JobEvent error=%s", log_quote(bytes_of(e.text)));
 }
 
-void report_encode(struct codec *c, struct event *ev, struct buf *out)
+void report_encode_within(struct codec *c, struct event *ev, size_t max, struct buf *out)
 {
     size_t before = out->len;
     encode(c, ev, out);
-    if (out->len - before <= REPORT_MAX)
+    if (out->len - before <= max)
         return;
     log_warn("event_cut", "job=%.*s bytes=%zu", BYTES_ARG(ev->job_id), out->len - before);
     for (size_t i = 0; i < ev->results.count; i++)
@@ -79,9 +79,14 @@ void report_encode(struct codec *c, struct event *ev, struct buf *out)
     if (ev->error) {
         error = *ev->error;
         error.detail = BYTES_NONE;
-        error.message = cut(error.message, MESSAGE_MAX);
+        error.message = cut(error.message, max / MESSAGE_SHARE);
         ev->error = &error;
     }
     out->len = before;
     encode(c, ev, out);
+}
+
+void report_encode(struct codec *c, struct event *ev, struct buf *out)
+{
+    report_encode_within(c, ev, REPORT_MAX, out);
 }

@@ -19,9 +19,12 @@ struct report {
 /* An event of that phase, filled with what the run knows; the caller adds what the phase needs. */
 struct event report_event(const struct report *r, enum job_phase phase, int64_t at);
 /* Appends the framed record. Over REPORT_MAX bytes the columns of results, the error's detail and most of its message are left out; what
- * remains is bounded by the engine protocol (1000 results with short names). */
+ * remains is bounded by the engine protocol (1000 results of a leaf, with short names) and, of several leaves, by what executor/nodes.c
+ * lets them keep. */
 #define REPORT_MAX (256 * 1024)
 void report_encode(struct codec *c, struct event *ev, struct buf *out);
+/* The same with another limit. */
+void report_encode_within(struct codec *c, struct event *ev, size_t max, struct buf *out);
 /* An error of ours (not the engine's). Texts are borrowed. */
 struct job_error report_error(const char *code, struct bytes message);
 

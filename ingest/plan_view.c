@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "ingest/plan_end.h"
 
 #define RETRY_SUFFIX ".retry"
 
@@ -143,6 +144,9 @@ static void stop_with_job(const struct view *v, json_t *node)
     static const char *const of_a_wait[] = {"next_at", NULL};
     bool runs = is(node, "state", "running"), waits = is(node, "state", "retrying");
     bool old = json_integer_value(json_object_get(node, "attempt")) < v->attempt;
+    json_t *finished = json_object_get(json_object_get(v->doc, "times"), "finished");
+    if (v->final && runs && !old && finished)
+        json_object_set(node, "at", finished);
     if (v->final && (runs || waits)) {
         set_text(node, "state", "cancelled");
         set_text(node, "reason", "the job was over");
@@ -232,6 +236,17 @@ static json_t *with_retries(struct view *v, json_t *nodes)
 
 /* ---- the answer ---- */
 
+/* Before anything is said of a node by itself. */
+static void end_with_job(const struct view *v, json_t *nodes)
+{
+    json_t *finished = json_object_get(json_object_get(v->doc, "times"), "finished");
+    const char *failed = v->error ? text_of(v->error, "node") : "";
+    if (strcmp(v->state, "succeeded") == 0 && !*text_of(v->doc, "cached_from"))
+        plan_end_succeeded(nodes, finished);
+    else if (v->final && *failed)
+        plan_end_failed(nodes, failed, finished);
+}
+
 static json_t *nodes_of(struct view *v, const json_t *plan)
 {
     size_t i;
@@ -240,6 +255,7 @@ static json_t *nodes_of(struct view *v, const json_t *plan)
         json_decref(nodes);
         return json_array();
     }
+    end_with_job(v, nodes);
     json_array_foreach(nodes, i, node)
     {
         complete(v, node, i == 0);

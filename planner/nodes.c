@@ -177,12 +177,17 @@ static void add_units(struct writer *w, const struct units *units)
     }
 }
 
-void nodes_make(struct tree *t)
+bool nodes_make(struct tree *t)
 {
     struct job *j = t->job;
+    size_t count = count_nodes(t);
+    if (count > PLAN_NODES_MAX)
+        return plan_refuse(j, "too_large",
+            arena_printf(t->arena, "the plan has %zu nodes, at most %d are allowed", count, PLAN_NODES_MAX),
+            t->arena);
     bool fresh = bytes_equal_text(plan_pair_value(&j->conf, "reuse"), "never");
     struct writer w = {.tree = t,
-        .nodes = arena_array(t->arena, count_nodes(t), sizeof(*w.nodes)),
+        .nodes = arena_array(t->arena, count, sizeof(*w.nodes)),
         .reuse = fresh ? BYTES("never") : BYTES("warm"),
         .retry = j->retry.node_attempts > 1 ? j->retry.node_attempts : 1};
 
@@ -192,4 +197,5 @@ void nodes_make(struct tree *t)
         add_units(&w, &t->units);
     j->nodes.items = w.nodes;
     j->nodes.count = w.count;
+    return true;
 }

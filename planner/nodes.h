@@ -9,7 +9,10 @@
 
 #include "planner/tree.h"
 
-/* Fills job->nodes; there is something to run. */
-void nodes_make(struct tree *t);
+/* 10,000 statements, each a node, and more. What is told of each stands in the job's document, which has 16 MiB. */
+#define PLAN_NODES_MAX 20000
+
+/* Fills job->nodes; there is something to run. False: they are too many, and the job is refused. */
+bool nodes_make(struct tree *t);
 
 #endif

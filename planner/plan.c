@@ -46,6 +46,5 @@ bool plan_job(const struct plan_rules *rules, struct job *j, struct arena *a)
         return plan_refuse(j, "plan_error", BYTES("the job has no statements"), a);
     if (!tree_make(&t) || !passes_run(&t))
         return false;
-    nodes_make(&t);
-    return true;
+    return nodes_make(&t);
 }

@@ -62,6 +62,8 @@ static const struct test_job shapes[] = {
     {"a race of sequences", .statements = 2, .strategy = "race lake,w1", .conf = "session",
         .conf_value = "statement",
         .plan = "race(sequence(postgres@lake#0 postgres@lake#1) sequence(postgres@w1#0 postgres@w1#1))"},
+    {"more than 20,000 nodes are refused", .statements = 10000, .strategy = "race lake,w1", .conf = "session",
+        .conf_value = "statement", .plan = "too_large"},
     {"a target that is there twice is refused", .strategy = "race lake,lake", .plan = "bad_value"},
     {"one that is there twice as the member of a group counts once", .strategy = "race equal,w1,lake",
         .plan = "race(postgres@w1#0 postgres@lake#0)"},

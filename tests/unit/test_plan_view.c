@@ -72,6 +72,27 @@ static const struct {
         "'state': 'failed', 'final': true, 'attempt': 1, " RAN ", " ERROR(", 'node': 'n3'") ", 'plan': " TREE(
             ROOT("sequence", ""), STATE("succeeded", ""), STATE("running", "")),
         "n1:failed@T9~T1<n2 n3> n2:succeeded@T2~T1/1 n3:failed@T9~T1xsql_error/1 "},
+    {"the last words of a success were lost",
+        "'state': 'succeeded', 'final': true, 'attempt': 1, " RAN ", 'plan': " TREE(
+            ROOT("sequence", STATE("running", "")), STATE("succeeded", ""), STATE("running", "")),
+        "n1:succeeded@T9~T1/1<n2 n3> n2:succeeded@T2~T1/1 n3:succeeded@T9~T1/1 "},
+    {"those of a race, in which one was left",
+        "'state': 'succeeded', 'final': true, 'attempt': 1, " RAN
+        ", 'plan': " TREE(ROOT("race", STATE("running", "")), STATE("failed", ""), STATE("running", "")),
+        "n1:succeeded@T9~T1/1<n2 n3> n2:failed@T2~T1/1 n3:succeeded@T9~T1/1 "},
+    {"those of a race, in which two were left: nobody knows which",
+        "'state': 'succeeded', 'final': true, 'attempt': 1, " RAN
+        ", 'plan': " TREE(ROOT("race", STATE("running", "")), STATE("running", ""), STATE("running", "")),
+        "n1:succeeded@T9~T1/1<n2 n3> n2:cancelled@T9~T1/1(the job was over) "
+        "n3:cancelled@T9~T1/1(the job was over) "},
+    {"those of a try after a pause",
+        "'state': 'succeeded', 'final': true, 'attempt': 1, " RAN
+        ", 'plan': " ONE(STATE("retrying", ", 'reason': 'try 1 failed', 'next_at': 'T5'")),
+        "n1:succeeded@T9~T1/1 "},
+    {"those of a failure",
+        "'state': 'failed', 'final': true, 'attempt': 1, " RAN ", " ERROR(", 'node': 'n3'") ", 'plan': " TREE(
+            ROOT("all", STATE("running", "")), STATE("running", ""), STATE("running", "")),
+        "n1:failed@T9~T1/1<n2 n3> n2:cancelled@T9~T1/1(the job was over) n3:failed@T9~T1xsql_error/1 "},
     {"its own event told no error",
         "'state': 'failed', 'final': true, 'attempt': 1, " RAN ", " ERROR(", 'node': 'n3'") ", 'plan': " TREE(
             ROOT("sequence", ""), STATE("succeeded", ""), STATE("failed", "")),
@@ -87,7 +108,7 @@ static const struct {
     {"what ran when the job was over was cancelled",
         "'state': 'cancelled', 'final': true, 'attempt': 1, " RAN
         ", 'plan': " TREE(ROOT("all", ""), STATE("running", ""), ""),
-        "n1:cancelled@T9~T1<n2 n3> n2:cancelled@T2~T1/1(the job was over) n3:skipped "},
+        "n1:cancelled@T9~T1<n2 n3> n2:cancelled@T9~T1/1(the job was over) n3:skipped "},
     {"a try failed, the next is due: a node above the leaf",
         "'state': 'running', 'attempt': 1, 'plan': " TREE(ROOT("all", STATE("running", "")),
             STATE("retrying", ", 'next_at': 'T5', " ERROR("")), ", 'after': ['n2']"),

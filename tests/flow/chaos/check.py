@@ -4,6 +4,7 @@ wrong. test_chaos.py has a table of bad histories: each rule finds its own."""
 import collections
 import dataclasses
 
+from chaos import plans
 from harness.clients import FINAL
 
 LOSSES_MAX = 5  # the executor's: so many losses end a job
@@ -15,12 +16,13 @@ Event = collections.namedtuple("Event", "job_id phase attempt at instance")
 @dataclasses.dataclass
 class History:
     jobs: list       # load.Job, as accepted
-    lines: dict      # group -> [(seq, attempt, "start" or "end")], as they lie in its file
+    lines: dict      # group -> [(seq, attempt, "start" or "end")], as they lie in its file; "n2.start": of a node
     events: list     # Event
     documents: dict  # job id -> document
     cancels: list = dataclasses.field(default_factory=list)    # load.Cancel
     unanswered: set = dataclasses.field(default_factory=set)   # job ids: cancelled perhaps
     guard_killed: set = dataclasses.field(default_factory=set)  # instances: their jobs may fail as engine_died
+    views: dict = dataclasses.field(default_factory=dict)  # job id -> nodes, as GET .../plan shows them; of jobs with a plan
 
     def __post_init__(self):
         self.phases = collections.defaultdict(set)  # (job id, attempt) -> phases
@@ -31,6 +33,8 @@ class History:
                 self.ends[e.job_id].add((e.phase, e.attempt))
         self.by_place = {(j.group, j.seq): j for j in self.jobs}
         self.by_id = {j.job_id: j for j in self.jobs}
+        planned = {(j.group, j.seq) for j in self.jobs if j.plan}
+        self.plain = {g: [line for line in lines if (g, line[0]) not in planned] for g, lines in self.lines.items()}
 
     def lines_of(self, job):
         return [(s, a, w) for s, a, w in self.lines.get(job.group, []) if s == job.seq]
@@ -71,21 +75,21 @@ def ends_well(h):
 
 
 def starts_in_order(h):
-    """No start of an earlier job after a later one has started; so repeats of a job are adjacent."""
+    """No start of an earlier job, and no word of its nodes, after a later one has started; so repeats of a job are adjacent."""
     for group, lines in h.lines.items():
         latest = -1
         for seq, attempt, word in lines:
             if (group, seq) not in h.by_place:
                 yield f"{group}: a line of job {seq}, which nobody submitted"
-            if word == "start" and seq < latest:
-                yield f"{group}: job {seq} (attempt {attempt}) started after job {latest}"
+            if word != "end" and seq < latest:
+                yield f"{group}: job {seq} (attempt {attempt}) told {word} after job {latest}"
             latest = max(latest, seq)
 
 
 def one_at_a_time(h):
     """An end follows its own start at once: another start in between would be two live attempts. A start without an end is
     an attempt that was killed, and somebody must have told so."""
-    for group, lines in h.lines.items():
+    for group, lines in h.plain.items():
         live = None
         for seq, attempt, word in [*lines, (None, None, "start")]:
             if word == "end":
@@ -108,7 +112,7 @@ def killed_rightly(h, group, seq, attempt):
 
 
 def attempts_rise(h):
-    for group, lines in h.lines.items():
+    for group, lines in h.plain.items():
         last = {}
         for seq, attempt, word in lines:
             if word == "start" and attempt <= last.get(seq, 0):
@@ -124,7 +128,7 @@ def attempts_rise(h):
 def success_was_real(h):
     for job in h.jobs:
         document = h.documents.get(job.job_id)
-        if document and document["state"] == "succeeded":
+        if document and document["state"] == "succeeded" and not job.plan:
             words = [w for _, a, w in h.lines_of(job) if a == document["attempt"]]
             if words != ["start", "end"]:
                 yield f"{job}: succeeded in attempt {document['attempt']}, whose lines are {words}"
@@ -139,11 +143,25 @@ def cancels_hold(h):
                 yield f"{job}: cancelled while {c.was}, with lines {c.lines}; now they are {lines}"
             if document and document["state"] != "cancelled":
                 yield f"{job}: cancelled while {c.was}, but it ended as {document['state']}"
-        elif len({a for _, a, w in lines if w == "start"} - {a for _, a, w in c.lines if w == "start"}) > 1:
+        elif len({a for _, a, w in lines if w.endswith("start")} - {a for _, a, w in c.lines if w.endswith("start")}) > 1:
             yield f"{job}: cancelled while {c.was}, then started again: {c.lines}, now {lines}"
 
 
-RULES = [none_is_lost, final_once, ends_well, starts_in_order, one_at_a_time, attempts_rise, success_was_real, cancels_hold]
+def plans_are_kept(h):
+    """Each node after those that it waits for, and never again once they have started."""
+    for job in h.jobs:
+        if not job.plan:
+            continue
+        lines = [(a, *w.split(".")) for _, a, w in h.lines_of(job)]
+        document = h.documents.get(job.job_id)
+        for what in plans.wrong(job.plan, lines, document):
+            yield f"{job}: {what}"
+        for what in plans.wrong_view(document, h.views.get(job.job_id, [])) if document else ():
+            yield f"{job}: {what}"
+
+
+RULES = [none_is_lost, final_once, ends_well, starts_in_order, one_at_a_time, attempts_rise, success_was_real, cancels_hold,
+         plans_are_kept]
 
 
 def wrong(history):

@@ -23,8 +23,11 @@ def takeovers(history, faults):
 
 def text(history, trouble):
     kinds = collections.Counter(f"{f.kind} {f.label.split('-')[0]}" for f in trouble.faults)
-    starts = sum(word == "start" for lines in history.lines.values() for _, _, word in lines)
-    jobs = len({(group, seq) for group, lines in history.lines.items() for seq, _, _ in lines})
+    starts = sum(word == "start" for lines in history.plain.values() for _, _, word in lines)
+    jobs = len({(group, seq) for group, lines in history.plain.items() for seq, _, _ in lines})
+    planned = [j for j in history.jobs if j.plan]
+    leaves = [(j, a, w.split(".")[0]) for j in planned for _, a, w in history.lines_of(j) if w.endswith("start")]
+    first = {(j, n) for j, a, n in leaves}
     states = collections.Counter(d["state"] for d in history.documents.values())
     answers = collections.Counter(c.was for c in history.cancels)
     times = takeovers(history, trouble.faults)
@@ -37,6 +40,7 @@ def text(history, trouble):
         f"trouble    {told(kinds)}",
         f"by itself  {told(trouble.ended)}",
         f"attempts   {starts} started, {starts - jobs} of them repeats of a job",
+        f"plans      {len(planned)} jobs of several nodes; {len(leaves)} starts of leaves, {len(leaves) - len(first)} of them repeats",
         f"cancels    {told(answers)} (as answered), {len(history.unanswered)} unanswered",
         f"takeover   {len(times)} lost jobs started again"
         + (f" after {times[0][0]} s at best, {times[len(times) // 2][0]} s p50, {times[-1][0]} s at most ({times[-1][1].group} "

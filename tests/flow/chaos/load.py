@@ -2,7 +2,7 @@
 """The jobs: one round is one job of every group. Half of the groups come by REST (repeated with the same Idempotency-Key
 until they are accepted, as a careful client does), half by a Kafka producer; in a group a job is submitted only after the
 one before was accepted, so its order is known. Each job appends `seq attempt start` to its group's file, naps, and appends
-`seq attempt end`.
+`seq attempt end`. One in a few has several nodes (plans.py).
 
 Some jobs are cancelled at random moments. What the answer said is noted, and how many lines of the job there were when it
 came."""
@@ -14,6 +14,7 @@ import uuid
 
 import httpx
 
+from chaos import plans
 from harness.wait import TooLate, wait_for
 
 REST_THREADS = 4
@@ -24,7 +25,8 @@ CANCEL_LIMIT_S = 120
 BURST = 3     # rounds at once, so that jobs wait in line
 RECENT = 180  # a burst: most of them still wait or run
 
-Job = collections.namedtuple("Job", "job_id group seq")
+# plan: its kind in plans.PLANS, None for a job of one node.
+Job = collections.namedtuple("Job", "job_id group seq plan", defaults=(None,))
 Cancel = collections.namedtuple("Cancel", "job_id was lines")
 
 
@@ -67,12 +69,19 @@ class Load:
         path = self.folder / group
         told = f"{seq} $MILLRACE_ATTEMPT"
         rng = random.Random(f"{self.seed}/{group}/{seq}")
-        return {"creator": self.creator, "user": group, "name": f"{group}-{seq}", "engine": "shell",
+        base = {"creator": self.creator, "user": group, "name": f"{group}-{seq}", "engine": "shell"}
+        if plan := self.plan_of(group, seq):
+            return {**base, "code": "", **plans.job(plan, path, seq, nap(rng))}
+        return {**base,
                 "code": f"echo {told} start >> {path}; sleep {nap(rng):.2f} && echo {told} end >> {path}"}
+
+    def plan_of(self, group, seq):
+        rng = random.Random(f"{self.seed}/{group}/{seq}/plan")
+        return rng.choice(list(plans.PLANS)) if rng.randrange(plans.SHARE) == 0 else None
 
     def note(self, group, seq, job_id):
         with self.lock:
-            self.jobs.append(Job(job_id, group, seq))
+            self.jobs.append(Job(job_id, group, seq, self.plan_of(group, seq)))
 
     def lines(self, group):
         return [(int(seq), int(attempt), word) for seq, attempt, word in

@@ -15,6 +15,7 @@ NAP = f"sleep {random.randrange(10**7, 10**8)}"  # that no other process of the 
 STUCK = """#!/bin/sh
 read hello
 echo '{"type":"ready","engine":"stuck","version":"1","concurrency":1,"capabilities":[]}'
+read run || exit 0
 %s
 """ % NAP
 

@@ -95,9 +95,11 @@ static void keep_error(struct leaf *l, const struct job_error *error)
 {
     shape_copy(&shape_error, error, &l->error, &l->r->memory);
     l->has_error = true;
-    if (l->error.line != NO_INT &&
-        l->error.line > 0) /* the engine counts from the first line that it was given */
+    if (l->error.line != NO_INT && l->error.line > 0) {
+        /* The engine counts from the first line that it was given, and knows nothing of statements. */
         l->error.line += walk_first_line(&l->r->job, node_of(l)) - 1;
+        l->error.statement = walk_statement_at(&l->r->job, node_of(l), l->error.line);
+    }
     if (l->r->nodes.walk.count > 1)
         l->error.node = node_of(l)->id;
 }

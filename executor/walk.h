@@ -126,4 +126,7 @@ struct bytes walk_code(const struct job *j, const struct job_node *n);
 /* The line of the user's text on which that code begins. */
 int64_t walk_first_line(const struct job *j, const struct job_node *n);
 
+/* The statement of a leaf that a line of the user's text belongs to: the last that begins by it. NO_INT: the leaf has no statements. */
+int64_t walk_statement_at(const struct job *j, const struct job_node *n, int64_t line);
+
 #endif

@@ -261,3 +261,26 @@ int64_t walk_first_line(const struct job *j, const struct job_node *n)
     int64_t line = j->statements.items[n->statement].first_line;
     return line > 0 ? line : 1;
 }
+
+/* Are their lines counted in one text? Those of parts without code of their own stand in the job's. */
+static bool in_one_text(const struct job *j, const struct job_statement *a, const struct job_statement *b)
+{
+    if (bytes_equal(a->part, b->part))
+        return true;
+    const struct job_part *one = job_part_find(j, a->part), *other = job_part_find(j, b->part);
+    return (!one || !one->code.len) && (!other || !other->code.len);
+}
+
+int64_t walk_statement_at(const struct job *j, const struct job_node *n, int64_t line)
+{
+    if (n->statement < 0 || (size_t)n->statement >= j->statements.count)
+        return NO_INT;
+    const struct job_statement *first = &j->statements.items[n->statement];
+    size_t at = (size_t)n->statement;
+    /* A leaf of one statement has no code of its own. */
+    while (n->code.data && at + 1 < j->statements.count && j->statements.items[at + 1].first_line <= line &&
+           j->statements.items[at + 1].first_line >= j->statements.items[at].first_line &&
+           in_one_text(j, first, &j->statements.items[at + 1]))
+        at++;
+    return (int64_t)at;
+}

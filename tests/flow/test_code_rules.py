@@ -156,14 +156,14 @@ def test_the_statements_of_a_job_share_a_session(rest, make, end):
     assert rows_of(rest, document) == [[3]]
 
 
-@pytest.mark.parametrize("code, line", [
-    ("-- a comment\n\nselect nonsense", 3),
-    ("select 1;\n\nselect '${day}', nonsense", 3),
-    ("--@set x = 1\nselect ${x};\nselect 2;\n\n\nselect nonsense from t", 6),
+@pytest.mark.parametrize("code, line, statement", [
+    ("-- a comment\n\nselect nonsense", 3, 0),
+    ("select 1;\n\nselect '${day}', nonsense", 3, 1),
+    ("--@set x = 1\nselect ${x};\nselect 2;\n\n\nselect nonsense from t", 6, 2),
 ])
-def test_an_error_of_the_engine_has_the_users_line(make, end, code, line):
+def test_an_error_of_the_engine_has_the_users_line_and_statement(make, end, code, line, statement):
     error = end(make(code, engine="sqlite", variables={"day": "monday"}), "failed")["error"]
-    assert error["code"] == "sql_error" and error["line"] == line
+    assert (error["code"], error["line"], error["statement"]) == ("sql_error", line, statement)
 
 
 # ---- warnings ----

@@ -158,9 +158,32 @@ static void a_plan_that_is_nested_too_deeply_is_refused(void **state)
     assert_false(nests(100000, &e));
 }
 
+static void a_line_tells_the_statement(void **state)
+{
+    (void)state;
+    struct job_statement statements[] = {{.index = 0, .first_line = 2}, {.index = 1, .first_line = 3},
+        {.index = 2, .first_line = 3}, {.index = 3, .first_line = 6},
+        {.index = 4, .first_line = 7, .part = BYTES("own")},
+        {.index = 5, .first_line = 8, .part = BYTES("cut")}};
+    struct job_part parts[] = {{.id = BYTES("own"), .code = BYTES("select 1")}, {.id = BYTES("cut")}};
+    static const struct {
+        bool session;
+        int64_t first, line, statement;
+    } cases[] = {{true, 0, 1, 0}, {true, 0, 2, 0}, {true, 0, 3, 2}, {true, 0, 5, 2}, {true, 0, 6, 3},
+        {true, 1, 3, 2}, {true, 0, 9, 3}, {false, 1, 6, 1}, {true, 4, 9, 4}, {true, 5, 9, 5},
+        {true, NO_INT, 1, NO_INT}, {true, 6, 1, NO_INT}};
+    const struct job j = {.statements = {statements, 6}, .parts = {parts, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct job_node n = {
+            .statement = cases[i].first, .code = cases[i].session ? BYTES("joined") : BYTES_NONE};
+        assert_int_equal(walk_statement_at(&j, &n, cases[i].line), cases[i].statement);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_tells_the_statement),
         cmocka_unit_test(plans_are_read_or_refused),
         cmocka_unit_test(a_plan_that_is_nested_too_deeply_is_refused),
     };

@@ -78,8 +78,18 @@ def crash(stack):
 
 # ---- race ----
 
-def test_the_slow_one_of_a_race_is_killed(stack, user, nap, file):
-    job_id = submit(stack, user, inner("n1", "race", leaf("n2", f"touch {file('slow')}; setsid {nap} & {nap}"),
+# What a leaf leaves behind; NAP is a sleep of its test alone.
+ESCAPES = {
+    "a session of its own": "setsid NAP & NAP",
+    "a double fork": "(setsid sh -c '(NAP &) &' &); NAP",
+    "it heeds no signals": "trap '' TERM HUP INT; (trap '' TERM HUP; setsid NAP) & NAP; NAP",
+    "a clean environment, no descriptors": "(env -i /bin/sh -c 'exec >/dev/null 2>&1 </dev/null; cd /; exec setsid NAP' &); NAP",
+}
+
+
+@pytest.mark.parametrize("slow", ESCAPES.values(), ids=ESCAPES)
+def test_the_slow_one_of_a_race_is_killed(stack, user, nap, file, slow):
+    job_id = submit(stack, user, inner("n1", "race", leaf("n2", f"touch {file('slow')}; {slow.replace('NAP', nap)}"),
                                        leaf("n3", f"{until(file('slow'))}; echo fast")))
     job = stack.rest.end_of(job_id)
     assert (job["state"], job["exit_code"], job.get("error")) == ("succeeded", 0, None)

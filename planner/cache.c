@@ -95,6 +95,7 @@ static struct bytes key_of(const struct tree *t)
     add_number(hash, KEY_VERSION);
     add(hash, j->creator);
     add(hash, j->user);
+    add(hash, j->pool); /* a target's name may mean another server there */
     add_pairs(hash, &j->conf, t->arena);
     add_pairs(hash, &j->variables, t->arena);
     add_number(hash, j->limits.max_result_rows);

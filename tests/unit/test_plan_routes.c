@@ -303,6 +303,12 @@ static void other_creator(struct job *j, struct arena *a)
     (void)a;
     j->creator = BYTES("cron");
 }
+static void other_pool(struct job *j, struct arena *a)
+{
+    static const struct test_label labels[LABELS] = {{"cache", "1h"}, {"pool", "fast"}};
+
+    j->labels = labels_of(labels, a);
+}
 static void moved_border(struct job *j, struct arena *a)
 {
     (void)a;
@@ -383,6 +389,7 @@ static const struct change changes[] = {
     {"a statement that is changed into itself", same_text_as_a_change, true},
     {"another user", other_user, false},
     {"another creator", other_creator, false},
+    {"another pool", other_pool, false},
     {"another border between creator and user", moved_border, false},
     {"another value in the code", other_text, false},
     {"fewer statements", fewer_statements, false},
@@ -407,7 +414,7 @@ static struct bytes key_after(const struct change *c, struct arena *a)
     struct error e;
     struct job j;
 
-    assert_true(read_rules("default", "", a, &rules, &e));
+    assert_true(read_rules("default,fast", "", a, &rules, &e));
     plan_case_job(&j, a, 2);
     j.labels = labels_of(cached, a);
     j.variables = (struct pairs){arena_array(a, 2, sizeof(struct pair)), 2};

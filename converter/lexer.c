@@ -336,9 +336,12 @@ static enum sql_kind comment_kind(const struct sql_lexer *l)
     return SQL_END;
 }
 
-/* A byte order mark in front of a token: what editors leave behind where files were joined. SQLite takes it as a blank, too. */
+/* A byte order mark where files were joined: at the beginning of the text or of a line, or behind a `;`. Elsewhere it is a letter, as
+ * servers take it. */
 static bool is_order_mark(const struct sql_lexer *l)
 {
+    if (l->at > 0 && l->text.data[l->at - 1] != '\n' && l->text.data[l->at - 1] != ';')
+        return false;
     return l->text.len - l->at >= 3 && memcmp(l->text.data + l->at, "\xEF\xBB\xBF", 3) == 0;
 }
 

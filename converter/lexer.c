@@ -336,25 +336,28 @@ static enum sql_kind comment_kind(const struct sql_lexer *l)
     return SQL_END;
 }
 
-/* A byte order mark where files were joined: at the beginning of the text or of a line, or behind a `;`. Elsewhere it is a letter, as
+/* A byte order mark where files were joined is a blank, but right behind a token (which ends at `from`; not a `;`) it is a letter, as
  * servers take it. */
-static bool is_order_mark(const struct sql_lexer *l)
+static bool is_order_mark(const struct sql_lexer *l, size_t from)
 {
-    if (l->at > 0 && l->text.data[l->at - 1] != '\n' && l->text.data[l->at - 1] != ';')
-        return false;
-    return l->text.len - l->at >= 3 && memcmp(l->text.data + l->at, "\xEF\xBB\xBF", 3) == 0;
+    bool touches = l->at == from && l->previous != SQL_END && l->previous != SQL_DELIMITER &&
+                   !(l->previous == SQL_SIGN && l->previous_sign == ';');
+
+    return !touches && l->text.len - l->at >= 3 && memcmp(l->text.data + l->at, "\xEF\xBB\xBF", 3) == 0;
 }
 
 /* To the next byte that is neither blank nor comment; or to a comment or line that is a token: then *kind. */
 static void skip_between(struct sql_lexer *l, enum sql_kind *kind)
 {
+    size_t from = l->at;
+
     for (;;) {
         size_t at = l->at;
         while (at < l->text.len && (classes[(unsigned char)l->text.data[at]] & BLANK) != 0)
             at++;
         l->at = at;
         char c = char_at(l, l->at);
-        if (c == '\xEF' && is_order_mark(l)) {
+        if (c == '\xEF' && is_order_mark(l, from)) {
             l->at += 3;
             continue;
         }

@@ -336,22 +336,28 @@ static enum sql_kind comment_kind(const struct sql_lexer *l)
     return SQL_END;
 }
 
-/* A byte order mark in front of a token: what editors leave behind where files were joined. SQLite takes it as a blank, too. */
-static bool is_order_mark(const struct sql_lexer *l)
+/* A byte order mark where files were joined is a blank, but right behind a token (which ends at `from`; not a `;`) it is a letter, as
+ * servers take it. */
+static bool is_order_mark(const struct sql_lexer *l, size_t from)
 {
-    return l->text.len - l->at >= 3 && memcmp(l->text.data + l->at, "\xEF\xBB\xBF", 3) == 0;
+    bool touches = l->at == from && l->previous != SQL_END && l->previous != SQL_DELIMITER &&
+                   !(l->previous == SQL_SIGN && l->previous_sign == ';');
+
+    return !touches && l->text.len - l->at >= 3 && memcmp(l->text.data + l->at, "\xEF\xBB\xBF", 3) == 0;
 }
 
 /* To the next byte that is neither blank nor comment; or to a comment or line that is a token: then *kind. */
 static void skip_between(struct sql_lexer *l, enum sql_kind *kind)
 {
+    size_t from = l->at;
+
     for (;;) {
         size_t at = l->at;
         while (at < l->text.len && (classes[(unsigned char)l->text.data[at]] & BLANK) != 0)
             at++;
         l->at = at;
         char c = char_at(l, l->at);
-        if (c == '\xEF' && is_order_mark(l)) {
+        if (c == '\xEF' && is_order_mark(l, from)) {
             l->at += 3;
             continue;
         }

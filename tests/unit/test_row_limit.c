@@ -30,6 +30,8 @@ static const struct {
     {SQL_POSTGRES, "select 1", "select 1 LIMIT 10"},
     {SQL_POSTGRES, "select 1;", "select 1 LIMIT 10;"},
     {SQL_POSTGRES, "select 1 -- all", "select 1 LIMIT 10 -- all"},
+    {SQL_POSTGRES, "select (1)\xEF\xBB\xBF", "select (1)\xEF\xBB\xBF LIMIT 10"}, /* a name there */
+    {SQL_POSTGRES, "\xEF\xBB\xBFselect 1", "\xEF\xBB\xBFselect 1 LIMIT 10"},
     {SQL_POSTGRES, "select 1 /* x */ ;", "select 1 LIMIT 10 /* x */ ;"},
     {SQL_POSTGRES, "select 1 limit 5", "select 1 limit 5"},
     {SQL_POSTGRES, "select 1 limit 10", "select 1 limit 10"},

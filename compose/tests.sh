@@ -76,7 +76,8 @@ fuzz_one() {
 }
 
 fuzz_tests() {
-    local target name names=() passed=0 failed=0
+    local target name ended names=() passed=0 failed=0
+    declare -A running=() # by process; other things run in the background too
     step "build (fuzz)" configure_and_build fuzz
     say "... fuzz, $FUZZ_SECONDS s each"
     rm -rf "$LOG_DIR/fuzz"
@@ -84,10 +85,14 @@ fuzz_tests() {
         [ -x "$target" ] || continue
         names+=("${target##*/}")
         # As many at once as there are cores.
-        [ "$(jobs -pr | wc -l)" -lt "$(nproc)" ] || wait -n || true
+        if [ ${#running[@]} -ge "$(nproc)" ]; then
+            wait -n -p ended "${!running[@]}" || true
+            unset "running[$ended]"
+        fi
         fuzz_one "${target##*/}" &
+        running[$!]=1
     done
-    wait
+    wait "${!running[@]}" || true
     for name in ${names[@]+"${names[@]}"}; do
         if [ -e "$LOG_DIR/fuzz/$name/passed" ]; then
             passed=$((passed + 1))

@@ -114,6 +114,7 @@ def test_a_started_job_waits_for_the_registry(stack, registry, rest, user):
     ring(stack.kafka, "hold", group=f"flow/{user}")
     produce(stack, foreign(registry, job, 9), job)
     wait_for(lambda: stack.db["runs"].find_one({"_id": job["job_id"]}), 30, "it is in the ledger")
+    stack.kafka.wait_committed("executor", "jobs.planned")  # or the next one reads the record again, and learns its schema
     executor.kill()
     executor.start()  # it needs the registry for what it writes
     said = len(executor.text())

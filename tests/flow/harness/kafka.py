@@ -101,6 +101,23 @@ class Kafka:
 
         return wait_for(answered, LIMIT_S, f"the offsets of {topics}", 0.2)
 
+    def wait_committed(self, group, topic):
+        """Until the group has committed all that lies in the topic: who takes it over from now on reads none of it again."""
+        ends = {p: end for (_, p), end in self.offsets([self.topic(topic)], OffsetSpec.latest()).items() if end > 0}
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": self.prefix + group, "enable.auto.commit": False})
+
+        def committed():
+            try:
+                found = consumer.committed([TopicPartition(self.topic(topic), p) for p in ends], 10)
+            except KafkaException as e:
+                raise AssertionError(e) from e
+            return all(p.offset >= ends[p.partition] for p in found)
+
+        try:
+            wait_for(committed, LIMIT_S, f"{group} has committed {topic}", 0.1)
+        finally:
+            consumer.close()
+
     # ---- the end ----
 
     def close(self):

@@ -180,6 +180,7 @@ def takeover():
     with own_stack("bench-takeover", executors=2, env={"MILLRACE_KAFKA_SESSION_TIMEOUT": "10s"}) as stack:
         events = Events(stack)
         running = {}
+        wait_for(lambda: min(stack[name].partitions() for name in ("executor", "executor-2")) >= 5, 60, "both have partitions", 0.1)
         for n in range(8):
             job = {"creator": "long", "user": f"u{n}", "engine": "shell", "code": "sleep 200"}
             running[stack.rest.submit(job)] = n

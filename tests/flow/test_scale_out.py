@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two processes of every stage share the work. One of each is stopped (SIGTERM) in the middle and started again: nothing is
 lost, nothing runs twice, the order inside each group holds, and either ingest answers for all jobs."""
-import httpx
 import pytest
 
 from harness.clients import Rest
@@ -52,16 +51,10 @@ def test_both_executors_are_restarted_one_after_the_other_under_load(stack):
     assert stack.db["runs"].count_documents({"group": {"$regex": "^rolling/"}, "lost": {"$gt": 0}}) == 0
 
 
-def partitions_of(stage):
-    """How many it owns; 0 where it does not say yet."""
-    text = httpx.get(stage.url + "/metrics", timeout=5, trust_env=False).text
-    return sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("millrace_executor_partitions "))
-
-
 def test_both_executors_get_work(stack):
     """Partitions are shared: with 20 groups it can't be that one process ran them all. Who came last gets its share in two rounds of
     the consumer group."""
-    wait_for(lambda: min(partitions_of(stack[name]) for name in ("executor", "executor-2")) >= 3, 30, "both have partitions")
+    wait_for(lambda: min(stack[name].partitions() for name in ("executor", "executor-2")) >= 3, 30, "both have partitions")
     load = Load(stack, "share", jobs=2)
     load.start()
     load.join()

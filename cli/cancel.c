@@ -8,7 +8,7 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/pairs.h"
-#include "cli/table.h"
+#include "cli/show.h"
 
 static const struct option own[] = {
     {'g', "group", "CREATOR/USER", false, "all unfinished jobs of this group"},
@@ -26,10 +26,10 @@ static const struct option own[] = {
 };
 
 /* "was" tells what the cancel met; "state" is that of the document, which follows a moment later. */
-static void print_answer(const struct reply *reply)
+static void print_answer(const json_t *answer)
 {
-    const char *was = reply_text(reply, "was"), *id = reply_text(reply, "job_id");
-    const char *state = reply_text(reply, "state");
+    const char *was = show_text(answer, "was", NULL), *id = show_text(answer, "job_id", NULL);
+    const char *state = show_text(answer, "state", NULL);
     bool told = outcome_of_state(state) != OUTCOME_DONE || strcmp(state, "succeeded") == 0;
     if (strcmp(was, "final") == 0)
         printf("%s  had ended already%s%s\n", id, told ? ": " : "", told ? state : "");
@@ -45,17 +45,11 @@ static enum outcome cancel_each(struct client *c, const struct args *a, const js
     for (size_t i = 0; i < a->word_count; i++) {
         struct buf path;
         buf_init(&path);
-        buf_add_text(&path, "/v1/jobs/");
-        path_add_segment(&path, a->words[i]);
-        buf_add_text(&path, "/cancel");
+        path_add_job(&path, a->words[i], "/cancel");
         client_post(c, path_text(&path), wish, NULL, &reply);
         buf_release(&path);
-        if (!reply_ok(&reply))
-            outcome = reply_explain(&reply);
-        else if (as_json)
-            print_json(reply.json);
-        else
-            print_answer(&reply);
+        enum outcome one = reply_print(&reply, as_json, print_answer);
+        outcome = one == OUTCOME_DONE ? outcome : one;
     }
     reply_release(&reply);
     return outcome;
@@ -101,15 +95,9 @@ static json_t *filter_of(const struct args *a, bool *ok)
 static enum outcome cancel_many(struct client *c, const json_t *wish, bool as_json)
 {
     struct reply reply;
-    enum outcome outcome = OUTCOME_DONE;
     reply_init(&reply);
     client_post(c, "/v1/jobs/cancel", wish, NULL, &reply);
-    if (!reply_ok(&reply))
-        outcome = reply_explain(&reply);
-    else if (as_json)
-        print_json(reply.json);
-    else
-        print_counts(reply.json);
+    enum outcome outcome = reply_print(&reply, as_json, print_counts);
     reply_release(&reply);
     return outcome;
 }

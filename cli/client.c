@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/table.h"
 #include "core/error.h"
 
 #define TIMEOUT_S 60L
@@ -100,6 +101,19 @@ enum outcome reply_explain(const struct reply *r)
         complain("  %s: %s (%s)", field ? field : "", what ? what : "", which ? which : "");
     }
     return r->status == 503 ? OUTCOME_UNREACHABLE : OUTCOME_REFUSED;
+}
+
+enum outcome reply_outcome(const struct reply *r)
+{
+    return reply_ok(r) ? OUTCOME_DONE : reply_explain(r);
+}
+
+enum outcome reply_print(const struct reply *r, bool as_json, void (*show)(const json_t *answer))
+{
+    if (!reply_ok(r))
+        return reply_explain(r);
+    as_json ? print_json(r->json) : show(r->json);
+    return OUTCOME_DONE;
 }
 
 static size_t take_body(char *data, size_t size, size_t count, void *self)
@@ -202,6 +216,15 @@ void client_delete(struct client *c, const char *path, struct reply *out)
     perform(c, path, curl_slist_append(NULL, "Accept: application/json"), out);
 }
 
+void client_get_job(struct client *c, const char *id, const char *below, struct reply *out)
+{
+    struct buf path;
+    buf_init(&path);
+    path_add_job(&path, id, below);
+    client_get(c, path_text(&path), NULL, out);
+    buf_release(&path);
+}
+
 /* ---- paths ---- */
 
 static void add_escaped(struct buf *path, const char *text, const char *plain)
@@ -225,6 +248,13 @@ void path_add_segment(struct buf *path, const char *segment)
 void path_add_segments(struct buf *path, const char *segments)
 {
     add_escaped(path, segments, "-._~/");
+}
+
+void path_add_job(struct buf *path, const char *id, const char *below)
+{
+    buf_add_text(path, "/v1/jobs/");
+    path_add_segment(path, id);
+    buf_add_text(path, below);
 }
 
 void path_add(struct buf *path, const char *name, const char *value)

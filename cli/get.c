@@ -17,25 +17,20 @@ static enum outcome get(const struct args *a)
 {
     bool as_json;
     struct reply reply;
-    struct buf path;
     enum outcome outcome = OUTCOME_DONE;
     if (!args_output(a, &as_json))
         return OUTCOME_USAGE;
     struct client *c = client_open(a);
     reply_init(&reply);
-    buf_init(&path);
-    buf_add_text(&path, "/v1/jobs/");
-    path_add_segment(&path, a->words[0]);
     if (args_flag(a, "wait")) {
         outcome = wait_for_job(c, a->words[0], &reply);
+        if (reply_ok(&reply))
+            as_json ? print_json(reply.json) : show_job(reply.json);
     } else {
-        client_get(c, path_text(&path), NULL, &reply);
-        outcome = reply_ok(&reply) ? OUTCOME_DONE : reply_explain(&reply);
+        client_get_job(c, a->words[0], "", &reply);
+        outcome = reply_print(&reply, as_json, show_job);
     }
-    if (reply_ok(&reply))
-        as_json ? print_json(reply.json) : show_job(reply.json);
     reply_release(&reply);
-    buf_release(&path);
     client_close(c);
     return outcome;
 }

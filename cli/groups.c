@@ -68,10 +68,9 @@ static enum outcome collect(struct client *c, const struct args *a, int64_t limi
         path_add(&path, "limit", number);
         path_add(&path, "cursor", *cursor ? cursor : NULL);
         client_get(c, path_text(&path), NULL, &reply);
-        if (!reply_ok(&reply)) {
-            outcome = reply_explain(&reply);
+        outcome = reply_outcome(&reply);
+        if (outcome != OUTCOME_DONE)
             break;
-        }
         json_array_extend(groups, json_object_get(reply.json, "groups"));
         (void)snprintf(cursor, sizeof cursor, "%s", reply_text(&reply, "next_cursor"));
     } while (*cursor && (int64_t)json_array_size(groups) < limit);

@@ -74,10 +74,9 @@ static enum outcome collect(
         int64_t rest = limit - (int64_t)json_array_size(jobs);
         page_path(a, rest < PAGE_MOST ? rest : PAGE_MOST, cursor, args_flag(a, "total") && !*cursor, &path);
         client_get(c, path_text(&path), NULL, &reply);
-        if (!reply_ok(&reply)) {
-            outcome = reply_explain(&reply);
+        outcome = reply_outcome(&reply);
+        if (outcome != OUTCOME_DONE)
             break;
-        }
         if (!*cursor)
             *total = json_integer_value(json_object_get(reply.json, "total"));
         json_array_extend(jobs, json_object_get(reply.json, "jobs"));

@@ -36,9 +36,7 @@ static enum outcome piece(struct client *c, const struct args *a, struct place *
     char text[24];
     struct buf path;
     buf_init(&path);
-    buf_add_text(&path, "/v1/jobs/");
-    path_add_segment(&path, a->words[0]);
-    buf_add_text(&path, "/log");
+    path_add_job(&path, a->words[0], "/log");
     (void)snprintf(text, sizeof text, "%lld", (long long)p->offset);
     path_add(&path, "offset", text);
     path_add(&path, "attempt", args_text(a, "attempt", NULL));

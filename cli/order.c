@@ -70,7 +70,6 @@ static enum outcome order(const struct args *a)
     struct reply reply;
     struct buf path;
     size_t n = 0;
-    enum outcome outcome = OUTCOME_DONE;
     while (orders[n].command != a->command)
         n++;
     if (!args_output(a, &as_json) || (orders[n].of_group && !is_group(a->words[0])))
@@ -88,12 +87,7 @@ static enum outcome order(const struct args *a)
     path_add_segments(&path, a->words[0]);
     buf_printf(&path, "/%s", a->command->name);
     client_post(c, path_text(&path), wish, NULL, &reply);
-    if (!reply_ok(&reply))
-        outcome = reply_explain(&reply);
-    else if (as_json)
-        print_json(reply.json);
-    else
-        orders[n].print(reply.json);
+    enum outcome outcome = reply_print(&reply, as_json, orders[n].print);
     json_decref(wish);
     buf_release(&path);
     reply_release(&reply);

@@ -39,21 +39,13 @@ static enum outcome plan(const struct args *a)
 {
     bool as_json;
     struct reply reply;
-    struct buf path;
     if (!args_output(a, &as_json))
         return OUTCOME_USAGE;
     struct client *c = client_open(a);
     reply_init(&reply);
-    buf_init(&path);
-    buf_add_text(&path, "/v1/jobs/");
-    path_add_segment(&path, a->words[0]);
-    buf_add_text(&path, "/plan");
-    client_get(c, path_text(&path), NULL, &reply);
-    enum outcome outcome = reply_ok(&reply) ? OUTCOME_DONE : reply_explain(&reply);
-    if (reply_ok(&reply))
-        as_json ? print_json(reply.json) : show(reply.json);
+    client_get_job(c, a->words[0], "/plan", &reply);
+    enum outcome outcome = reply_print(&reply, as_json, show);
     reply_release(&reply);
-    buf_release(&path);
     client_close(c);
     return outcome;
 }

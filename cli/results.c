@@ -35,8 +35,7 @@ static const char *page_path(const struct wish *w, int64_t n, int64_t done, stru
     char text[24];
     int64_t rest = w->limit - done;
     buf_clear(path);
-    buf_add_text(path, "/v1/jobs/");
-    path_add_segment(path, w->id);
+    path_add_job(path, w->id, "");
     buf_printf(path, "/results/%" PRId64, n);
     (void)snprintf(text, sizeof text, "%" PRId64, w->offset + done);
     path_add(path, "offset", text);
@@ -152,16 +151,11 @@ static enum outcome print_one(const struct wish *w, int64_t n)
 static enum outcome print_all(const struct wish *w)
 {
     struct reply reply;
-    struct buf path;
     size_t i;
     const json_t *result;
     reply_init(&reply);
-    buf_init(&path);
-    buf_add_text(&path, "/v1/jobs/");
-    path_add_segment(&path, w->id);
-    buf_add_text(&path, "/results");
-    client_get(w->client, path_text(&path), NULL, &reply);
-    enum outcome outcome = reply_ok(&reply) ? OUTCOME_DONE : reply_explain(&reply);
+    client_get_job(w->client, w->id, "/results", &reply);
+    enum outcome outcome = reply_outcome(&reply);
     const json_t *results = json_object_get(reply.json, "results");
     if (outcome == OUTCOME_DONE && w->format == FORMAT_JSON) {
         print_json(reply.json);
@@ -180,7 +174,6 @@ static enum outcome print_all(const struct wish *w)
         }
     }
     reply_release(&reply);
-    buf_release(&path);
     return outcome;
 }
 

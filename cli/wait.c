@@ -42,15 +42,11 @@ static void show(const struct reply *r, int64_t since)
 
 enum outcome wait_for_job(struct client *c, const char *id, struct reply *reply)
 {
-    struct buf path;
     int pause_ms = PAUSE_FIRST_MS;
     int64_t since = clock_boot_ms(), heard = since;
     bool terminal = isatty(STDERR_FILENO), final = false, gone = false;
-    buf_init(&path);
-    buf_add_text(&path, "/v1/jobs/");
-    path_add_segment(&path, id);
     while (!final && !gone) {
-        client_get(c, path_text(&path), NULL, reply);
+        client_get_job(c, id, "", reply);
         if (reply_ok(reply))
             heard = clock_boot_ms();
         final = reply_ok(reply) && json_is_true(json_object_get(reply->json, "final"));
@@ -64,6 +60,5 @@ enum outcome wait_for_job(struct client *c, const char *id, struct reply *reply)
     }
     if (terminal)
         (void)fputs("\r\033[K", stderr);
-    buf_release(&path);
     return final ? outcome_of_state(reply_text(reply, "state")) : reply_explain(reply);
 }

@@ -10,7 +10,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct plan_case world;
 static struct plan_rules rules;
 static struct arena settings;
 

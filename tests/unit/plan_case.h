@@ -20,6 +20,8 @@ struct plan_case {
     struct engine_list *engines;
 };
 
+static struct plan_case world; /* of the program */
+
 static const struct {
     const char *engine, *more;
 } plan_case_engines[] = {
@@ -72,6 +74,19 @@ static inline void plan_case_close(struct plan_case *w)
         rmdir(path);
     }
     rmdir(w->dir);
+}
+
+static inline int plan_case_set_up(void **state)
+{
+    (void)state;
+    return plan_case_open(&world) ? 0 : -1;
+}
+
+static inline int plan_case_tear_down(void **state)
+{
+    (void)state;
+    plan_case_close(&world);
+    return 0;
 }
 
 /* "a,b" */

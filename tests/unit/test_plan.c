@@ -14,8 +14,6 @@
 
 enum { PARTS = 6 };
 
-static struct plan_case world;
-
 struct test_part {
     const char *id, *after; /* "a,b" */
     const char *strategy;   /* "race w1,lake" */
@@ -423,19 +421,6 @@ static void a_plan_that_is_too_large_goes_without_its_code(void **state)
     arena_release(&a);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return plan_case_open(&world) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    plan_case_close(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,5 +434,5 @@ int main(void)
         cmocka_unit_test(a_leaf_says_how_it_runs),
         cmocka_unit_test(a_plan_that_is_too_large_goes_without_its_code),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, plan_case_set_up, plan_case_tear_down);
 }

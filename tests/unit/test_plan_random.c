@@ -17,8 +17,6 @@
 
 enum { JOBS = 10000, PARTS = 6, STATEMENTS = 40, NODES = 400 };
 
-static struct plan_case world;
-
 /* ---- random jobs ---- */
 
 struct random {
@@ -349,22 +347,9 @@ static void every_plan_is_a_tree_in_the_parts_order(void **state)
     arena_release(&a);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return plan_case_open(&world) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    plan_case_close(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_plan_is_a_tree_in_the_parts_order)};
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, plan_case_set_up, plan_case_tear_down);
 }

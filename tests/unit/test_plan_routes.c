@@ -12,8 +12,6 @@
 #include "plan_case.h"
 #include "planner/plan_world.h"
 
-static struct plan_case world;
-
 static bool read_rules(
     const char *pools, const char *routes, struct arena *a, struct plan_rules *out, struct error *e)
 {
@@ -499,19 +497,6 @@ static void only_a_duration_means_a_cache(void **state)
     }
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return plan_case_open(&world) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    plan_case_close(&world);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -523,5 +508,5 @@ int main(void)
         cmocka_unit_test(equals_have_one_key),
         cmocka_unit_test(only_a_duration_means_a_cache),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, plan_case_set_up, plan_case_tear_down);
 }

@@ -20,26 +20,11 @@
 #include "core/folder.h"
 #include "core/shape_bson.h"
 #include "executor/cached_entry.h"
+#include "tests/unit/arena_world.h"
 
 #define AT INT64_C(1767225600000)
 #define TTL INT64_C(600000)
 #define FOLDER "2026-01-01/flow/ann/0190f000-0000-7000-8000-000000000001/1"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return 0;
-}
 
 static struct job_result result(int64_t n, const char *path, int64_t size_bytes)
 {
@@ -312,5 +297,5 @@ int main(void)
         cmocka_unit_test(keys_that_are_none_are_not_asked_for),
         cmocka_unit_test(all_files_must_be_there_and_fit),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -12,22 +12,7 @@
 #include <cmocka.h>
 
 #include "core/retry.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return 0;
-}
+#include "tests/unit/arena_world.h"
 
 static const char *const good[] = {
     "deadlock",
@@ -167,11 +152,15 @@ static void only_the_beginning_of_a_message_is_looked_at(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(patterns_are_taken_unless_wrong_or_dear, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_pattern_is_searched_for_in_code_and_message, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_exit_code_fits_only_where_there_was_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_rule_that_fits_is_enough, setup, teardown),
-        cmocka_unit_test_setup_teardown(only_the_beginning_of_a_message_is_looked_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            patterns_are_taken_unless_wrong_or_dear, arena_set_up, arena_tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_pattern_is_searched_for_in_code_and_message, arena_set_up, arena_tear_down),
+        cmocka_unit_test_setup_teardown(
+            an_exit_code_fits_only_where_there_was_one, arena_set_up, arena_tear_down),
+        cmocka_unit_test_setup_teardown(one_rule_that_fits_is_enough, arena_set_up, arena_tear_down),
+        cmocka_unit_test_setup_teardown(
+            only_the_beginning_of_a_message_is_looked_at, arena_set_up, arena_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

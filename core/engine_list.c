@@ -336,15 +336,6 @@ struct bytes engine_info_pick(const struct engine_info *i, struct bytes group, s
     return bytes_of(g->members[m].name);
 }
 
-struct engine_target engine_list_target(const struct engine_list *l, struct bytes text, struct bytes of)
-{
-    const char *at = text.len ? memchr(text.data, '@', text.len) : NULL;
-    size_t before = at ? (size_t)(at - text.data) : 0;
-    if (!at || !engine_list_find(l, bytes_slice(text, 0, before)))
-        return (struct engine_target){of, text};
-    return (struct engine_target){bytes_slice(text, 0, before), bytes_slice(text, before + 1, text.len)};
-}
-
 void engine_info_names(const char *const *names, struct buf *out)
 {
     for (size_t n = 0; names && names[n]; n++)

@@ -59,12 +59,6 @@ bool engine_info_has_target(const struct engine_info *i, struct bytes target);
 bool engine_info_has_conf(const struct engine_info *i, struct bytes name);
 /* A member of the group of this name, by weight: the same for the same seed. BYTES_NONE: no group has this name. The text is the list's. */
 struct bytes engine_info_pick(const struct engine_info *i, struct bytes group, struct bytes seed);
-/* What a job may write where a target is meant: "warehouse", of the engine `of`, or "postgres@warehouse": where an engine's name stands
- * before the first @, it is that engine's (nothing behind it: its default). */
-struct engine_target {
-    struct bytes engine, target;
-};
-struct engine_target engine_list_target(const struct engine_list *l, struct bytes text, struct bytes of);
 /* "a, b"; "none" */
 void engine_info_names(const char *const *names, struct buf *out);
 

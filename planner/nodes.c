@@ -91,7 +91,7 @@ static struct bytes join(const struct unit *u, struct arena *a)
     return joined;
 }
 
-static struct job_node *add_leaf(struct writer *w, const struct unit *u, const struct engine_target *place,
+static struct job_node *add_leaf(struct writer *w, const struct unit *u, const struct strategy_target *place,
     const struct job_statement *first, struct bytes code)
 {
     struct job_node *n = add_node(w, BYTES("exec"), u->name);
@@ -108,7 +108,7 @@ static struct job_node *add_leaf(struct writer *w, const struct unit *u, const s
 
 /* A unit in one place. */
 static struct bytes add_place(
-    struct writer *w, const struct unit *u, const struct engine_target *place, struct bytes code)
+    struct writer *w, const struct unit *u, const struct strategy_target *place, struct bytes code)
 {
     size_t leaves = leaves_of(w->tree, u);
 

@@ -68,7 +68,7 @@ static bool drop_empty(struct tree *t)
 
 /* ---- pick_target ---- */
 
-static bool is_named_before(const struct unit *u, size_t count, const struct engine_target *place)
+static bool is_named_before(const struct unit *u, size_t count, const struct strategy_target *place)
 {
     for (size_t i = 0; i < count; i++)
         if (bytes_equal(u->places[i].engine, place->engine) &&
@@ -77,7 +77,7 @@ static bool is_named_before(const struct unit *u, size_t count, const struct eng
     return false;
 }
 
-static void pick(const struct tree *t, struct engine_target *place)
+static void pick(const struct tree *t, struct strategy_target *place)
 {
     const struct engine_info *info =
         place->target.len > 0 ? engine_list_find(t->rules->engines, place->engine) : NULL;
@@ -94,7 +94,7 @@ static bool pick_target(struct tree *t)
         struct unit *u = t->units.items[i];
         size_t kept = 0;
         for (size_t k = 0; k < u->place_count; k++) {
-            struct engine_target place = u->places[k];
+            struct strategy_target place = u->places[k];
             pick(t, &place);
             if (!is_named_before(u, kept, &place))
                 u->places[kept++] = place;

@@ -13,6 +13,7 @@
 
 #include "core/engine_list.h"
 #include "core/job.h"
+#include "core/strategy.h"
 
 #define POOL_DEFAULT "default"
 
@@ -20,7 +21,7 @@
 struct plan_route {
     struct bytes label, value;
     struct bytes pool; /* none: the row is about targets only */
-    struct engine_target *targets;
+    struct strategy_target *targets;
     size_t target_count;
 };
 

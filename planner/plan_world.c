@@ -95,17 +95,18 @@ static bool read_pool(const struct reading *r, struct bytes name, struct plan_ro
 
 static bool read_target(const struct reading *r, struct bytes text, struct plan_route *route)
 {
-    struct engine_target t = engine_list_target(r->rules->engines, text, BYTES_NONE);
+    struct strategy_target t;
+    bool good = strategy_target_parse(text, BYTES_NONE, &t);
     const struct engine_info *info = engine_list_find(r->rules->engines, t.engine);
 
-    if (info == NULL || t.target.len == 0)
+    if (!good || info == NULL || t.target.len == 0)
         return bad(r, "is not ENGINE@TARGET of an engine that there is", text);
     if (!engine_info_has_target(info, t.target))
         return bad(r, "is no target of the engine", text);
     for (size_t i = 0; i < route->target_count; i++)
         if (bytes_equal(route->targets[i].engine, t.engine))
             return bad(r, "is a second target of the engine", text);
-    struct engine_target *all = arena_array(r->arena, route->target_count + 1, sizeof(*all));
+    struct strategy_target *all = arena_array(r->arena, route->target_count + 1, sizeof(*all));
     if (route->target_count > 0)
         memcpy(all, route->targets, route->target_count * sizeof(*all));
     all[route->target_count++] = t;

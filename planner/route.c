@@ -72,7 +72,7 @@ static bool refuse_target(struct tree *t, const struct engine_info *info, struct
 }
 
 /* The first row that has a target of this engine. */
-static void route_place(const struct tree *t, const bool *fitting, struct engine_target *place)
+static void route_place(const struct tree *t, const bool *fitting, struct strategy_target *place)
 {
     for (size_t i = 0; i < t->rules->routes.count; i++) {
         const struct plan_route *r = &t->rules->routes.items[i];
@@ -87,7 +87,7 @@ static void route_place(const struct tree *t, const bool *fitting, struct engine
 
 static bool route_by_label(struct tree *t, struct bytes label)
 {
-    struct engine_target named = {BYTES_NONE, BYTES_NONE};
+    struct strategy_target named = {BYTES_NONE, BYTES_NONE};
     bool used = false, open = false;
 
     for (size_t i = 0; i < t->units.count; i++) {
@@ -95,7 +95,8 @@ static bool route_by_label(struct tree *t, struct bytes label)
         if (u->asked)
             continue;
         open = true;
-        named = engine_list_target(t->rules->engines, label, u->places[0].engine);
+        if (!strategy_target_parse(label, u->places[0].engine, &named))
+            named = (struct strategy_target){u->places[0].engine, label}; /* a name of the engine's own */
         if (!bytes_equal(named.engine, u->places[0].engine))
             continue;
         const struct engine_info *info = engine_list_find(t->rules->engines, named.engine);

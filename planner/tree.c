@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/strategy.h"
-
 /* ---- where a unit may run ---- */
 
 static bool check_strategy(const struct tree *t, const struct job_strategy *s, struct bytes engine)
@@ -25,7 +23,7 @@ static bool check_strategy(const struct tree *t, const struct job_strategy *s, s
 }
 
 static bool add_places(
-    const struct tree *t, struct unit *u, const struct job_strategy *s, struct engine_target own)
+    const struct tree *t, struct unit *u, const struct job_strategy *s, struct strategy_target own)
 {
     if (s != NULL && !check_strategy(t, s, own.engine))
         return false;
@@ -34,7 +32,7 @@ static bool add_places(
     u->places = arena_array(t->arena, u->place_count, sizeof(*u->places));
     u->places[0] = own;
     for (size_t i = 0; i < count; i++)
-        u->places[i] = engine_list_target(t->rules->engines, s->targets.items[i], own.engine);
+        (void)strategy_target_parse(s->targets.items[i], own.engine, &u->places[i]); /* checked above */
     u->strategy = s != NULL ? s->kind : BYTES_NONE;
     u->asked = count > 0 || own.target.len > 0;
     return true;
@@ -61,7 +59,7 @@ static bool make_whole(struct tree *t)
     u->code = j->code;
     u->statements = j->statements.items;
     u->count = j->statements.count;
-    return add_places(t, u, j->strategy, (struct engine_target){j->engine, j->target});
+    return add_places(t, u, j->strategy, (struct strategy_target){j->engine, j->target});
 }
 
 static struct bytes default_code_type(const struct tree *t, struct bytes engine)
@@ -75,7 +73,7 @@ static struct bytes default_code_type(const struct tree *t, struct bytes engine)
 static bool fill_part(struct tree *t, struct unit *u, const struct job_part *p)
 {
     const struct job *j = t->job;
-    struct engine_target own = {p->engine.len > 0 ? p->engine : j->engine, p->target};
+    struct strategy_target own = {p->engine.len > 0 ? p->engine : j->engine, p->target};
     bool same = bytes_equal(own.engine, j->engine);
 
     if (own.target.len == 0 && same)

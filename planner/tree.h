@@ -25,8 +25,8 @@ struct unit {
     bool own_code;                          /* that is its part's, not the job's */
     const struct job_statement *statements; /* they lie in the code */
     size_t count;
-    struct bytes strategy;        /* race, all or fallback; counts where there are several places */
-    struct engine_target *places; /* at least one; no target: the engine's default */
+    struct bytes strategy;          /* race, all or fallback; counts where there are several places */
+    struct strategy_target *places; /* at least one; no target: the engine's default */
     size_t place_count;
     bool asked; /* the job itself says the target */
     struct units after;

@@ -205,31 +205,6 @@ static void of_equals_one_is_picked_by_its_weight(void **state)
     engine_list_close(l);
 }
 
-static void a_target_is_the_engines_or_another_engines(void **state)
-{
-    static const struct {
-        const char *text, *engine, *target;
-    } rows[] = {
-        {"warehouse", "own", "warehouse"},
-        {"x@warehouse", "x", "warehouse"},
-        {"x@", "x", ""},
-        {"x@a@b", "x", "a@b"},
-        {"y@warehouse", "own", "y@warehouse"},
-        {"@x", "own", "@x"},
-        {"", "own", ""},
-    };
-    const struct fixture *f = *state;
-    add_manifest(f, "x", groups_manifest);
-    struct engine_list *l = open_list(f);
-
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct engine_target t = engine_list_target(l, bytes_of(rows[i].text), BYTES("own"));
-        if (!bytes_equal_text(t.engine, rows[i].engine) || !bytes_equal_text(t.target, rows[i].target))
-            fail_msg("%s: %.*s, %.*s", rows[i].text, BYTES_ARG(t.engine), BYTES_ARG(t.target));
-    }
-    engine_list_close(l);
-}
-
 static void a_wrong_manifest_is_refused_with_file_and_reason(void **state)
 {
     const struct fixture *f = *state;
@@ -298,7 +273,6 @@ int main(void)
         TEST(engines_are_found_by_name_in_order),
         TEST(an_engine_has_the_targets_and_settings_of_its_manifest_or_any),
         TEST(of_equals_one_is_picked_by_its_weight),
-        TEST(a_target_is_the_engines_or_another_engines),
         TEST(a_program_that_is_not_installed_keeps_its_name),
         TEST(a_wrong_manifest_is_refused_with_file_and_reason),
         TEST(a_folder_without_engines_is_refused),

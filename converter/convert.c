@@ -49,45 +49,6 @@ void convert_identify(struct job *j, const char *topic, const struct origin *whe
 
 /* ---- refusing ---- */
 
-/* What could be too much, or harm a reader further on, does not travel with a refused job. */
-static void strip(struct job *j)
-{
-    j->code = BYTES("");
-    j->variables = j->conf = j->labels = j->source = (struct pairs){NULL, 0};
-    j->parts.count = 0;
-    j->strategy = NULL;
-    j->statements.count = 0;
-    j->callback_url = j->idempotency_key = j->timezone = BYTES_NONE;
-    if (bytes_characters(j->name) > JOB_NAME_CHARACTERS ||
-        (j->name.len > 0 && memchr(j->name.data, '\0', j->name.len) != NULL))
-        j->name = BYTES("");
-    if (!job_name_is_valid(j->target))
-        j->target = BYTES_NONE;
-    if (!job_name_is_valid(j->submitter))
-        j->submitter = j->user;
-    if (!job_name_is_valid(j->engine))
-        j->engine = BYTES("");
-    if (!job_name_is_valid(j->code_type))
-        j->code_type = BYTES("");
-}
-
-static void refuse(
-    struct job *j, const char *code, struct bytes message, struct bytes detail, int64_t line, struct arena *a)
-{
-    const struct error_code *row = job_error_code(code);
-    struct job_error *error = arena_alloc(a, sizeof(*error));
-
-    MUST(row != NULL);
-    *error = (struct job_error){.code = bytes_of(code),
-        .class = row->class,
-        .message = message,
-        .detail = detail,
-        .statement = NO_INT,
-        .line = line};
-    j->error = error;
-    j->statements.count = 0;
-}
-
 static void refuse_problems(struct job *j, const struct field_problems *problems, struct arena *a)
 {
     const struct field_problem *first = &problems->items[0];
@@ -101,23 +62,15 @@ static void refuse_problems(struct job *j, const struct field_problems *problems
         harmful = harmful || strcmp(p->code, "nul_byte") == 0;
     }
     struct bytes message = arena_printf(a, "%.*s: %.*s", BYTES_ARG(first->field), BYTES_ARG(first->detail));
-    refuse(j, first->code, message, problems->count > 1 ? all : BYTES_NONE, NO_INT, a);
+    job_refuse(j, first->code, message, a);
+    j->error->detail = problems->count > 1 ? all : BYTES_NONE;
     if (harmful)
-        strip(j);
-}
-
-static void refuse_large(struct job *j, const char *what, int64_t bytes, int64_t most, struct arena *a)
-{
-    refuse(j, "too_large",
-        arena_printf(
-            a, "%s has %lld bytes, at most %lld are allowed", what, (long long)bytes, (long long)most),
-        BYTES_NONE, NO_INT, a);
-    strip(j);
+        job_strip(j);
 }
 
 void convert_refuse_size(const struct convert_rules *rules, struct job *j, size_t bytes, struct arena *a)
 {
-    refuse_large(j, "the completed job", (int64_t)bytes, rules->derived_max_bytes, a);
+    job_refuse_large(j, "the completed job", (int64_t)bytes, rules->derived_max_bytes, a);
 }
 
 /* ---- statements ---- */
@@ -176,10 +129,13 @@ static bool make_statements(const struct convert_rules *rules, struct job *j, co
     statements_end(&s);
     if (done)
         return true;
-    refuse(j, problem.code, problem.message, problem.detail, problem.line, a);
+    job_refuse(j, problem.code, problem.message, a);
+    j->error->detail = problem.detail;
+    j->error->line = problem.line;
     j->error->statement = problem.statement;
+    j->statements.count = 0;
     if (strcmp(problem.code, "too_large") == 0)
-        strip(j);
+        job_strip(j);
     return false;
 }
 
@@ -268,7 +224,7 @@ bool convert_job(
     problems->count = 0;
     if ((int64_t)record_bytes > rules->submission_max_bytes + ENVELOPE_BYTES) {
         fill_job(rules, j, a);
-        refuse_large(j, "the submission", (int64_t)record_bytes, rules->submission_max_bytes, a);
+        job_refuse_large(j, "the submission", (int64_t)record_bytes, rules->submission_max_bytes, a);
         return false;
     }
     drop_marks(j);

@@ -306,4 +306,13 @@ struct error_code {
 extern const struct error_code job_error_codes[];          /* ends with code NULL */
 const struct error_code *job_error_code(const char *code); /* NULL: unknown, a bug of the caller */
 
+/* ---- refusing (job_refuse.c) ---- */
+
+/* False, always; j->error tells why, and there is no plan. `code` is a row of job_error_codes. */
+bool job_refuse(struct job *j, const char *code, struct bytes message, struct arena *a);
+/* Takes out what could be too much, or harm a reader further on: it does not travel with a refused job. */
+void job_strip(struct job *j);
+/* Refused as too_large, and stripped. `what` has so many bytes. */
+void job_refuse_large(struct job *j, const char *what, int64_t bytes, int64_t most, struct arena *a);
+
 #endif

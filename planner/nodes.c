@@ -182,7 +182,7 @@ bool nodes_make(struct tree *t)
     struct job *j = t->job;
     size_t count = count_nodes(t);
     if (count > PLAN_NODES_MAX)
-        return plan_refuse(j, "too_large",
+        return job_refuse(j, "too_large",
             arena_printf(t->arena, "the plan has %zu nodes, at most %d are allowed", count, PLAN_NODES_MAX),
             t->arena);
     bool fresh = bytes_equal_text(plan_pair_value(&j->conf, "reuse"), "never");

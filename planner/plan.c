@@ -11,14 +11,7 @@
 
 void plan_refuse_size(const struct plan_rules *rules, struct job *j, size_t bytes, struct arena *a)
 {
-    plan_refuse(j, "too_large",
-        arena_printf(a, "the planned job has %zu bytes, at most %lld are allowed", bytes,
-            (long long)rules->derived_max_bytes),
-        a);
-    j->code = BYTES("");
-    j->statements.count = 0;
-    j->parts.count = 0;
-    j->variables = j->conf = j->labels = j->source = (struct pairs){NULL, 0};
+    job_refuse_large(j, "the planned job", (int64_t)bytes, rules->derived_max_bytes, a);
 }
 
 size_t plan_bytes(const struct job *j)
@@ -43,7 +36,7 @@ bool plan_job(const struct plan_rules *rules, struct job *j, struct arena *a)
     if (j->error != NULL || !pool_known)
         return false;
     if (j->statements.count == 0)
-        return plan_refuse(j, "plan_error", BYTES("the job has no statements"), a);
+        return job_refuse(j, "plan_error", BYTES("the job has no statements"), a);
     if (!tree_make(&t) || !passes_run(&t))
         return false;
     return nodes_make(&t);

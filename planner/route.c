@@ -48,7 +48,7 @@ bool route_pool(const struct plan_rules *rules, struct job *j, struct arena *a)
     }
     if (j->error != NULL)
         return false;
-    return plan_refuse(j, "unknown_pool",
+    return job_refuse(j, "unknown_pool",
         arena_printf(a, "labels.pool: no executors serve a pool '%.*s'", BYTES_ARG(plan_shown(pool))), a);
 }
 
@@ -60,7 +60,7 @@ static bool refuse_target(struct tree *t, const struct engine_info *info, struct
 
     buf_init(&names);
     engine_info_names(info->targets, &names);
-    plan_refuse(t->job, "unknown_target",
+    job_refuse(t->job, "unknown_target",
         arena_printf(t->arena,
             "labels.target: engine '%s' has no target '%.*s'; known: %.*s. For parts of several engines "
             "write "
@@ -107,7 +107,7 @@ static bool route_by_label(struct tree *t, struct bytes label)
     }
     if (used || !open)
         return true;
-    return plan_refuse(t->job, "unknown_target",
+    return job_refuse(t->job, "unknown_target",
         arena_printf(t->arena, "labels.target: '%.*s' is of engine '%.*s', which runs nothing of this job",
             BYTES_ARG(plan_shown(label)), BYTES_ARG(plan_shown(named.engine))),
         t->arena);

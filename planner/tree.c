@@ -18,7 +18,7 @@ static bool check_strategy(const struct tree *t, const struct job_strategy *s, s
     if (strategy_check(s, BYTES("strategy"), engine, t->arena, problems))
         return true;
     const struct field_problem *first = &problems->items[0];
-    return plan_refuse(t->job, first->code,
+    return job_refuse(t->job, first->code,
         arena_printf(t->arena, "%.*s: %.*s", BYTES_ARG(first->field), BYTES_ARG(first->detail)), t->arena);
 }
 
@@ -95,7 +95,7 @@ static bool check_statements(const struct tree *t, const struct unit *u)
     for (size_t i = 0; i < u->count; i++) {
         const struct job_statement *s = &u->statements[i];
         if (s->offset < 0 || s->offset > len || s->length < 0 || s->length > len - s->offset)
-            return plan_refuse(t->job, "plan_error",
+            return job_refuse(t->job, "plan_error",
                 arena_printf(t->arena, "statement %lld does not lie in the code", (long long)s->index),
                 t->arena);
     }
@@ -129,7 +129,7 @@ static bool sort_names(const struct tree *t, struct units *out)
     for (size_t i = 1; i < out->count; i++) {
         struct bytes name = out->items[i]->name;
         if (bytes_equal(name, out->items[i - 1]->name))
-            return plan_refuse(t->job, "bad_parts",
+            return job_refuse(t->job, "bad_parts",
                 arena_printf(t->arena, "the id '%.*s' is there twice", BYTES_ARG(plan_shown(name))),
                 t->arena);
     }
@@ -154,7 +154,7 @@ static bool take_statements(struct tree *t, const struct units *names)
         const struct job_statement *s = &t->job->statements.items[i];
         struct unit *u = open != NULL && bytes_equal(open->name, s->part) ? open : find_unit(names, s->part);
         if (u == NULL || (u != open && u->count > 0))
-            return plan_refuse(t->job, "bad_parts",
+            return job_refuse(t->job, "bad_parts",
                 arena_printf(t->arena, "statement %zu is of part '%.*s', which %s", i,
                     BYTES_ARG(plan_shown(s->part)),
                     u == NULL ? "there is none of" : "has others that don't lie beside it"),
@@ -173,7 +173,7 @@ static bool take_after(struct tree *t, struct unit *u, const struct job_part *p,
     for (size_t i = 0; i < p->after.count; i++) {
         struct unit *other = find_unit(names, p->after.items[i]);
         if (other == NULL)
-            return plan_refuse(t->job, "bad_parts",
+            return job_refuse(t->job, "bad_parts",
                 arena_printf(t->arena, "part '%.*s' is after '%.*s', which there is none of",
                     BYTES_ARG(plan_shown(u->name)), BYTES_ARG(plan_shown(p->after.items[i]))),
                 t->arena);
@@ -239,7 +239,7 @@ static bool sort_units(struct tree *t)
     for (size_t i = 0; i < count; i++) {
         struct unit *u = t->units.items[i];
         if (u->mark == NEW && !visit(&w, u, &circle))
-            return plan_refuse(t->job, "bad_parts",
+            return job_refuse(t->job, "bad_parts",
                 arena_printf(t->arena, "part '%.*s' waits for itself, by way of those that it is after",
                     BYTES_ARG(plan_shown(circle->name))),
                 t->arena);
@@ -255,7 +255,7 @@ static bool make_parts(struct tree *t)
     struct units names;
 
     if (j->parts.count > JOB_PARTS_MAX)
-        return plan_refuse(
+        return job_refuse(
             j, "too_many", arena_printf(t->arena, "parts: at most %d", JOB_PARTS_MAX), t->arena);
     t->units.items = arena_array(t->arena, j->parts.count, sizeof(*t->units.items));
     for (size_t i = 0; i < j->parts.count; i++)
@@ -325,21 +325,6 @@ struct bytes unit_statement_text(const struct unit *u, const struct job_statemen
     if (s->text.data != NULL)
         return s->text;
     return bytes_slice(u->code, (size_t)s->offset, (size_t)s->length);
-}
-
-/* ---- refusals ---- */
-
-bool plan_refuse(struct job *j, const char *code, struct bytes message, struct arena *a)
-{
-    const struct error_code *row = job_error_code(code);
-    struct job_error *error = arena_alloc(a, sizeof(*error));
-
-    MUST(row != NULL);
-    *error = (struct job_error){
-        .code = bytes_of(code), .class = row->class, .message = message, .statement = NO_INT, .line = NO_INT};
-    j->error = error;
-    j->nodes.count = 0;
-    return false;
 }
 
 struct bytes plan_pair_value(const struct pairs *pairs, const char *key)

@@ -52,8 +52,6 @@ bool tree_make(struct tree *t);
 void tree_settle(struct tree *t);
 struct bytes unit_statement_text(const struct unit *u, const struct job_statement *s);
 
-/* False, always; j->error tells why. `code` is a row of job_error_codes. */
-bool plan_refuse(struct job *j, const char *code, struct bytes message, struct arena *a);
 /* BYTES_NONE: there is no such key. */
 struct bytes plan_pair_value(const struct pairs *pairs, const char *key);
 /* The beginning of a text that somebody wrote, for messages. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * walk: see the header. Turns go down from the root (a stack, depth first), ends rise from the leaves. Each call is linear in what it
- * changes and in the depth; the end of a walk touches all that never ran, and while a retry waits, walk_start and walk_next_at look
- * through all nodes.
+ * changes and in the depth; the end of a walk touches all that never ran, and when a retry is due, walk_start looks through all
+ * nodes.
  */
 #include "executor/walk_private.h"
 
@@ -30,6 +30,12 @@ static void push(struct walk *w, size_t at)
 {
     MUST(w->turn_count < w->count);
     w->turns[w->turn_count++] = at;
+}
+
+static void nap(struct walk *w, const struct walk_node *n)
+{
+    if (w->napping++ == 0 || n->next_at < w->nap_until)
+        w->nap_until = n->next_at;
 }
 
 static void queue(struct walk *w, struct walk_node *n)
@@ -190,7 +196,7 @@ static void take_past(struct walk *w, struct walk_node *n, const struct walk_pas
     n->retryable = past->retryable;
     w->failures = w->failures || past->state != WALK_SUCCEEDED;
     if (past->state == WALK_RETRYING)
-        w->napping++;
+        nap(w, n);
     else
         rise(w, n);
 }
@@ -236,13 +242,21 @@ void walk_open(struct walk *w, const struct walk_past *past, size_t count)
 
 static void wake_retries(struct walk *w, int64_t now)
 {
-    for (size_t i = 0; w->napping > 0 && i < w->count; i++) {
+    int64_t next = INT64_MAX;
+    if (w->napping == 0 || w->nap_until > now)
+        return;
+    for (size_t i = 0; i < w->count; i++) {
         struct walk_node *n = &w->nodes[i];
-        if (n->state == WALK_RETRYING && !n->queued && n->next_at <= now) {
+        if (n->state != WALK_RETRYING || n->queued) {
+            continue;
+        } else if (n->next_at <= now) {
             w->napping--;
             queue(w, n);
+        } else if (n->next_at < next) {
+            next = n->next_at;
         }
     }
+    w->nap_until = next;
 }
 
 static struct walk_node *next_ready(struct walk *w)
@@ -287,7 +301,7 @@ void walk_ended(struct walk *w, size_t leaf, enum walk_end end, int64_t next_at)
     n->retryable = end == WALK_END_RETRYABLE;
     if (walk_is_retried(n, end)) {
         n->next_at = next_at;
-        w->napping++;
+        nap(w, n);
         set_state(w, n, WALK_RETRYING);
         return;
     }
@@ -310,13 +324,7 @@ void walk_stop(struct walk *w)
 
 int64_t walk_next_at(const struct walk *w)
 {
-    int64_t next = INT64_MAX;
-    for (size_t i = 0; w->napping > 0 && i < w->count; i++) {
-        const struct walk_node *n = &w->nodes[i];
-        if (n->state == WALK_RETRYING && !n->queued && n->next_at < next)
-            next = n->next_at;
-    }
-    return next;
+    return w->napping > 0 ? w->nap_until : INT64_MAX;
 }
 
 bool walk_is_over(const struct walk *w)

@@ -89,6 +89,7 @@ struct walk {
     size_t *ready, ready_from, ready_count; /* a ring */
     size_t *turns, turn_count;              /* a stack: nodes whose turn has come */
     size_t napping;                         /* RETRYING and not queued */
+    int64_t nap_until;                      /* none of them is due before */
     size_t *by_id;
 };
 
@@ -111,7 +112,7 @@ void walk_ended(struct walk *w, size_t leaf, enum walk_end end, int64_t next_at)
 /* Nothing more starts; what runs is to be stopped. */
 void walk_stop(struct walk *w);
 
-/* When the next retry is due; INT64_MAX: none waits. */
+/* When to ask for retries again: none is due before; INT64_MAX: none waits. */
 int64_t walk_next_at(const struct walk *w);
 /* The root is decided and nothing runs. */
 bool walk_is_over(const struct walk *w);

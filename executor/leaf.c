@@ -145,6 +145,7 @@ void leaf_take_event(struct leaf *l, const struct event *ev)
     l->has_error = ev->error != NULL;
     if (ev->error)
         l->error = *ev->error;
+    l->timed_out = l->has_error && bytes_equal_text(l->error.code, "run_timeout");
 }
 
 void leaf_refuse_results(struct leaf *l)

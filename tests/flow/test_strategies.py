@@ -285,6 +285,18 @@ def test_a_crash_in_the_second_target_of_a_fallback(stack, user, file):
     assert (2, "n2") not in told(stack, job_id)
 
 
+@pytest.mark.parametrize("crashes", [False, True], ids=["at once", "after a crash"])
+def test_a_node_that_took_too_long_is_still_known_as_such(stack, user, nap, file, crashes):
+    job_id = submit(stack, user, inner("n1", "race", leaf("n2", nap, timeout_ms=300), leaf("n3", f"{until(file('gate'))}; exit 1")))
+    on_record(stack, job_id, "n2")
+    if crashes:
+        crash(stack)
+    file("gate").touch()
+    job = stack.rest.end_of(job_id)
+    assert (job["state"], job["error"]["code"], job["error"]["node"]) == ("timed_out", "run_timeout", "n2")
+    assert job["attempt"] == (2 if crashes else 1)
+
+
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_a_pause_before_a_retry_outlives_its_executor(stack, user, file, how):
     effects = file("effects")

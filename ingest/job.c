@@ -10,7 +10,6 @@
 #include "ingest/ingest.h"
 #include "ingest/plan_view.h"
 #include "ingest/request.h"
-#include "ingest/stub.h"
 #include "ingest/waiting.h"
 
 json_t *job_json(const bson_t *doc)
@@ -36,7 +35,7 @@ static bool read_cancel(struct ingest *in, const char *id, struct arena *a, json
     return ok;
 }
 
-/* The document of the job of the path, as far as clients may know of it. Takes opts. False: answered. */
+/* The document of the job of the path. Takes opts. False: answered. */
 static bool find_told(
     struct ingest *in, struct http_request *r, bson_t *opts, char text[UUID_TEXT_LEN + 1], bson_t *doc)
 {
@@ -45,11 +44,7 @@ static bool find_told(
     bool found = request_query_only(r, known) && request_job_id(r, &id, text) &&
                  request_find_job(r, in->world->store, in->settings->store_patience_ms, text, opts, doc);
     bson_destroy(opts);
-    /* Nobody was told of it yet, and perhaps nobody will be (admit.h). */
-    if (!found || !stub_claim(doc).data)
-        return found;
-    bson_destroy(doc);
-    return request_not_found(r, "job", bytes_of(text));
+    return found;
 }
 
 static void answer_job(struct ingest *in, struct http_request *r, const char *id, const bson_t *doc)

@@ -193,7 +193,8 @@ static bool want(struct ingest *in, struct http_request *r, struct wanted *w)
 {
     bson_t doc;
     bson_t *opts = BCON_NEW("projection", "{", "final", BCON_INT32(1), "attempt", BCON_INT32(1), "log",
-        BCON_INT32(1), "attempts.n", BCON_INT32(1), "attempts.log", BCON_INT32(1), "}");
+        BCON_INT32(1), "attempts.n", BCON_INT32(1), "attempts.log", BCON_INT32(1), "rev", BCON_INT32(1),
+        "stub.claim", BCON_INT32(1), "}");
     bool ok = request_find_job(r, in->world->store, in->settings->store_patience_ms, w->id, opts, &doc);
     bson_destroy(opts);
     if (!ok)

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "core/log.h"
+#include "ingest/stub.h"
 
 bool request_bad_query(struct http_request *r, const char *name, struct bytes value, const char *expected)
 {
@@ -145,7 +146,12 @@ bool request_find_job(struct http_request *r, struct store *s, int64_t patience_
     bson_destroy(&filter);
     if (!ok)
         return request_store_failed(r, &e);
-    return found || request_not_found(r, "job", bytes_of(id));
+    if (found && !stub_claim(doc).data)
+        return true;
+    /* Of one with a claim nobody was told yet, and perhaps nobody will be (admit.h). */
+    if (found)
+        bson_destroy(doc);
+    return request_not_found(r, "job", bytes_of(id));
 }
 
 /* ---- documents ---- */

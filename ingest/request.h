@@ -35,7 +35,7 @@ bool request_not_found(struct http_request *r, const char *what, struct bytes id
 /* 503 store_away for a store that did not answer, 500 internal for anything else; logged. */
 bool request_store_failed(struct http_request *r, const struct error *e);
 
-/* The job's document, with the given projection (JSON names to leave out or to bring; NULL: all). Answers 404
+/* The job's document, as far as clients may know of it. `opts`: a projection, which must bring rev and stub.claim; NULL: all. Answers 404
  * and 503. */
 bool request_find_job(struct http_request *r, struct store *s, int64_t patience_ms, const char *id,
     const bson_t *opts, bson_t *doc);

@@ -22,8 +22,8 @@ static const char *const none[] = {NULL};
 
 static bson_t *list_opts(void)
 {
-    return BCON_NEW(
-        "projection", "{", "state", BCON_INT32(1), "final", BCON_INT32(1), "results", BCON_INT32(1), "}");
+    return BCON_NEW("projection", "{", "state", BCON_INT32(1), "final", BCON_INT32(1), "results",
+        BCON_INT32(1), "rev", BCON_INT32(1), "stub.claim", BCON_INT32(1), "}");
 }
 
 void results_list(void *ingest, struct http_request *r)

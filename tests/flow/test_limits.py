@@ -352,5 +352,8 @@ def test_a_stub_that_nobody_let_in_is_not_shown_and_goes(rest, db, user, make):
                            "group": f"flow/{user}", "name": "lost", "engine": "shell", "code": "x", "times": {"accepted": now},
                            "attempt": 0, "stub": {"submission": b"x", "hash": b"y", "next_at": now, "tries": 0, "claim": "somebody"}})
     assert lost not in {j["job_id"] for j in rest.get("/v1/jobs", user=user).json()["jobs"]}
+    for below in ["", "/plan", "/log", "/results", "/results/0"]:
+        answer = rest.get(f"/v1/jobs/{lost}{below}")
+        assert (answer.status_code, answer.json()["detail"]) == (404, f"there is no job {lost}"), below
     wait_for(lambda: db["jobs"].find_one({"_id": lost}) is None, 30, "the sweep took it away")
     assert rest.get(f"/v1/jobs/{lost}").status_code == 404

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "converter/dangers.h"
+#include "converter/near.h"
 #include "converter/verbs.h"
 
 enum { SHOWN_MAX = 80 };
@@ -169,22 +170,38 @@ static bool is_field(struct bytes name)
     return find_field(name, &key) < FIELDS;
 }
 
+static const char *danger_at(size_t index)
+{
+    return danger_rules[index].name;
+}
+
 /* Each list, and what its entries must be. */
 static const struct {
     const char *name;
     size_t offset;
     bool (*is_good)(struct bytes entry);
     const char *wanted;
+    const char *(*name_at)(size_t index); /* what an entry's first word may be; NULL behind the last */
 } lists[] = {
     {"required", offsetof(struct limit, required), is_field,
-        "the name of an optional field of a submission, such as name or labels.project"},
+        "the name of an optional field of a submission, such as name or labels.project", creator_rules_field},
     {"allowed", offsetof(struct limit, allowed), is_field,
-        "the name of an optional field of a submission, such as name or labels.project"},
+        "the name of an optional field of a submission, such as name or labels.project", creator_rules_field},
     {"forbidden_sql", offsetof(struct limit, forbidden_sql), verbs_phrase_is_valid,
-        "1 to 4 words that begin with a verb, such as drop table or delete without where"},
+        "1 to 4 words that begin with a verb, such as drop table or delete without where", verb_at},
     {"forbidden_code", offsetof(struct limit, forbidden_code), danger_name_is_known,
-        "a rule such as shell.rm, or a language that has rules: shell, python, scala"},
+        "a rule such as shell.rm, or a language that has rules: shell, python, scala", danger_at},
 };
+
+static struct bytes what_is_wrong(size_t list, struct bytes entry, struct arena *a)
+{
+    const char *blank = entry.len > 0 ? memchr(entry.data, ' ', entry.len) : NULL;
+    struct bytes first = bytes_slice(entry, 0, blank != NULL ? (size_t)(blank - entry.data) : entry.len);
+    struct bytes hint = near_hint(first, lists[list].name_at, a);
+
+    return arena_printf(a, "'%.*s' is not %s%.*s", BYTES_ARG(bytes_cut(entry, SHOWN_MAX)), lists[list].wanted,
+        BYTES_ARG(hint));
+}
 
 bool creator_rules_check(const struct limit *l, struct arena *a, struct field_problems *problems)
 {
@@ -197,9 +214,8 @@ bool creator_rules_check(const struct limit *l, struct arena *a, struct field_pr
             continue;
         for (size_t i = 0; i < list->count && i < LIMITS_LIST_MAX; i++)
             if (!lists[n].is_good(list->items[i]))
-                ok = field_problems_add(problems, bytes_of(lists[n].name), "bad_value",
-                    arena_printf(a, "'%.*s' is not %s", BYTES_ARG(bytes_cut(list->items[i], SHOWN_MAX)),
-                        lists[n].wanted));
+                ok = field_problems_add(
+                    problems, bytes_of(lists[n].name), "bad_value", what_is_wrong(n, list->items[i], a));
     }
     return ok;
 }

@@ -20,10 +20,12 @@
 #define VERBS_WORDS_MAX 4
 #define VERBS_PHRASES_MAX 64
 
-/* Letters and _ only, single blanks between. */
+/* Letters and _ only, single blanks between; the first word is one of the verbs that are known. */
 bool verbs_phrase_is_valid(struct bytes phrase);
+/* Of the table of verbs, one after the other; NULL behind the last. */
+const char *verb_at(size_t index);
 
-/* Adds a finding for each place where a phrase fits; its rule is the phrase. Phrases that are not valid, and those past VERBS_PHRASES_MAX,
+/* Adds a finding for each place where a phrase fits; its rule is the phrase. Phrases that are no words, and those past VERBS_PHRASES_MAX,
  * are passed over. `code` is one statement or many. Linear in the code. */
 void verbs_check(struct bytes code, enum sql_dialect d, const struct strings *phrases, struct arena *a,
     struct findings *out);

@@ -139,6 +139,12 @@ def test_a_bad_limit_is_told_field_by_field(cli):
     assert "max_running" in done.stderr and "on_failure" in done.stderr
 
 
+def test_a_slip_of_the_pen_is_told_with_what_is_near(cli):
+    done = cli("limits", "set", "flow/x", "--forbidden-sql", "dorp table", "--forbidden-code", "shell.rmm")
+    assert done.returncode == REFUSED
+    assert "near: drop" in done.stderr and "near: shell.rm" in done.stderr
+
+
 def test_over_max_queued_a_submission_is_refused(cli, rest, user, blocker):
     cli("limits", "set", f"flow/{user}", "--max-queued", "0")
     done = cli("submit", "--creator", "flow", "--user", user, "true")

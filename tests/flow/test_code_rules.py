@@ -214,6 +214,7 @@ def test_without_a_rule_nothing_is_limited(rest, make, end):
 
 @pytest.mark.parametrize("body, field", [
     ({"forbidden_sql": ["drop; table"]}, "forbidden_sql"),
+    ({"forbidden_sql": ["dorp table"]}, "forbidden_sql"),
     ({"forbidden_code": ["shell.rmm"]}, "forbidden_code"),
     ({"required": ["colour"]}, "required"),
     ({"allowed": ["labels.a b"]}, "allowed"),

@@ -10,6 +10,7 @@
 #include "converter/creator_rules.h"
 #include "converter/dangers.h"
 #include "converter/synonyms.h"
+#include "converter/verbs.h"
 
 static void print_codes(const char *codes)
 {
@@ -41,6 +42,14 @@ static void print_checks(void)
     for (size_t i = 0; creator_rules_field(i) != NULL; i++)
         printf("%s`%s`", i > 0 ? ", " : "", creator_rules_field(i));
     printf("; of variables, conf, labels and source also one entry, such as `labels.project`.\n");
+}
+
+static void print_verbs(void)
+{
+    printf("\n## Verbs of SQL\n\nWhat a phrase of `forbidden_sql` may begin with: ");
+    for (size_t i = 0; verb_at(i) != NULL; i++)
+        printf("%s`%s`", i > 0 ? ", " : "", verb_at(i));
+    printf(".\n");
 }
 
 static void print_subject(const struct danger_rule *r)
@@ -95,6 +104,7 @@ int main(int argc, char **argv)
         return 2;
     }
     print_checks();
+    print_verbs();
     print_dangers();
     print_synonyms();
     return 0;

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "converter/convert.h"
+#include "converter/creator_rules.h"
 
 #define NOW 1800000000000LL
 
@@ -150,11 +151,58 @@ static void asks_for_fields_by_the_rules_of_the_group(void **state)
     limits_free(groups);
 }
 
+/* ---- documents that a client wants to write ---- */
+
+static const struct {
+    const char *name, *list, *entry;
+    const char *refused; /* how its detail ends, or NULL */
+} documents[] = {
+    {"a verb alone", "forbidden_sql", "truncate", NULL},
+    {"a phrase, however it is written", "forbidden_sql", "DELETE Without where", NULL},
+    {"a typo", "forbidden_sql", "dorp table", "such as drop table or delete without where; near: drop"},
+    {"a typo in capitals", "forbidden_sql", "TRUNCTE", "without where; near: truncate"},
+    {"several are near", "forbidden_sql", "sen x", "without where; near: send, set"},
+    {"no verb at all", "forbidden_sql", "please drop", "such as drop table or delete without where"},
+    {"no words", "forbidden_sql", "drop; table", "without where; near: drop"},
+    {"a rule", "forbidden_code", "shell.rm", NULL},
+    {"a rule that there is not", "forbidden_code", "shell.rmm", "shell, python, scala; near: shell.rm"},
+    {"a language that there is not", "forbidden_code", "cobol", "rules: shell, python, scala"},
+    {"a field that there is not", "required", "timezne", "labels.project; near: timezone"},
+};
+
+static void refuses_documents_whose_names_mean_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+        struct field_problems problems = {.count = 0};
+        struct bytes entry = bytes_of(documents[i].entry);
+        const struct strings list = {&entry, 1};
+        struct limit l;
+        arena_reset(&arena);
+        shape_clear(&shape_limit, &l);
+        if (strcmp(documents[i].list, "required") == 0)
+            l.required = list;
+        else if (strcmp(documents[i].list, "forbidden_sql") == 0)
+            l.forbidden_sql = list;
+        else
+            l.forbidden_code = list;
+        bool fine = creator_rules_check(&l, &arena, &problems);
+        struct bytes detail = fine ? BYTES("") : problems.items[0].detail;
+        struct bytes wanted = bytes_of(documents[i].refused);
+        size_t end = detail.len > wanted.len ? detail.len - wanted.len : 0;
+        if (fine != (documents[i].refused == NULL) ||
+            !bytes_equal(bytes_slice(detail, end, detail.len), wanted))
+            fail_msg("%s: %.*s", documents[i].name, BYTES_ARG(detail));
+        assert_true(fine || bytes_equal_text(problems.items[0].field, documents[i].list));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_labels_for_fields),
         cmocka_unit_test(asks_for_fields_by_the_rules_of_the_group),
+        cmocka_unit_test(refuses_documents_whose_names_mean_nothing),
     };
     struct error e;
 

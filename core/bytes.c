@@ -155,6 +155,17 @@ struct bytes bytes_cut(struct bytes b, size_t max_bytes)
     return cut;
 }
 
+int bytes_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 bool bytes_parse_int64(struct bytes b, int64_t *out)
 {
     bool negative = b.len > 0 && b.data[0] == '-';

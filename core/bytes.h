@@ -41,6 +41,7 @@ size_t bytes_characters(struct bytes b);                  /* of UTF-8 text */
 bool bytes_has_control(struct bytes b);                   /* a byte below 0x20, or DEL */
 struct bytes bytes_cut(struct bytes b, size_t max_bytes); /* the beginning, up to a whole character */
 bool bytes_parse_int64(struct bytes b, int64_t *out);     /* decimal, whole of b */
+int bytes_hex_value(char c);                              /* of a digit, in any case; -1: it is none */
 
 /* malloc'ed copy, followed by a NUL byte (bytes are not C strings, so strndup is not for them). */
 char *bytes_dup(struct bytes b);

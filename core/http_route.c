@@ -11,17 +11,6 @@
 #include "core/http_private.h"
 #include "core/log.h"
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool is_plain(struct bytes text, bool plus)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -45,8 +34,8 @@ bool http_decode(struct arena *a, struct bytes text, bool plus, struct bytes *ou
         if (c == '%') {
             if (text.len - i < 3)
                 return false;
-            int high = hex_value(text.data[i + 1]);
-            int low = hex_value(text.data[i + 2]);
+            int high = bytes_hex_value(text.data[i + 1]);
+            int low = bytes_hex_value(text.data[i + 2]);
             if (high < 0 || low < 0)
                 return false;
             c = (char)(high << 4 | low);

@@ -73,17 +73,6 @@ void uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1])
     out[at] = '\0';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool uuid_parse(struct bytes text, struct uuid *out)
 {
     struct uuid parsed;
@@ -94,8 +83,8 @@ bool uuid_parse(struct bytes text, struct uuid *out)
     for (size_t i = 0; i < sizeof(parsed.bytes); i++) {
         if ((i == 4 || i == 6 || i == 8 || i == 10) && text.data[at++] != '-')
             return false;
-        int high = hex_value(text.data[at]);
-        int low = hex_value(text.data[at + 1]);
+        int high = bytes_hex_value(text.data[at]);
+        int low = bytes_hex_value(text.data[at + 1]);
         if (high < 0 || low < 0)
             return false;
         parsed.bytes[i] = (uint8_t)(high << 4 | low);

@@ -305,21 +305,27 @@ struct query {
     bool repeated;
 };
 
+bool store_read_cursor(
+    mongoc_cursor_t *cursor, const struct store_reader *reader, bool *repeated, bson_error_t *why)
+{
+    const bson_t *doc;
+    bool more = true;
+    if (*repeated && reader->reset)
+        reader->reset(reader->self);
+    *repeated = true;
+    while (more && mongoc_cursor_next(cursor, &doc))
+        more = reader->row(reader->self, doc);
+    bool ok = !mongoc_cursor_error(cursor, why);
+    mongoc_cursor_destroy(cursor);
+    return ok;
+}
+
 static bool query_once(void *self, mongoc_client_t *client, bson_error_t *why)
 {
     struct query *q = self;
-    const struct store_reader *r = q->reader;
-    if (q->repeated && r->reset)
-        r->reset(r->self);
-    q->repeated = true;
     mongoc_collection_t *collection = mongoc_client_get_collection(client, q->database, q->collection);
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, q->filter, q->opts, NULL);
-    const bson_t *doc;
-    bool more = true;
-    while (more && mongoc_cursor_next(cursor, &doc))
-        more = r->row(r->self, doc);
-    bool ok = !mongoc_cursor_error(cursor, why);
-    mongoc_cursor_destroy(cursor);
+    bool ok = store_read_cursor(cursor, q->reader, &q->repeated, why);
     mongoc_collection_destroy(collection);
     return ok;
 }

@@ -14,19 +14,10 @@ struct pipeline {
 static bool aggregate_once(void *self, mongoc_client_t *client, bson_error_t *why)
 {
     struct pipeline *p = self;
-    const struct store_reader *r = p->reader;
-    const bson_t *doc;
-    bool more = true;
-    if (p->repeated && r->reset)
-        r->reset(r->self);
-    p->repeated = true;
     mongoc_collection_t *collection = mongoc_client_get_collection(client, p->database, p->collection);
     mongoc_cursor_t *cursor =
         mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, p->stages, NULL, NULL);
-    while (more && mongoc_cursor_next(cursor, &doc))
-        more = r->row(r->self, doc);
-    bool ok = !mongoc_cursor_error(cursor, why);
-    mongoc_cursor_destroy(cursor);
+    bool ok = store_read_cursor(cursor, p->reader, &p->repeated, why);
     mongoc_collection_destroy(collection);
     return ok;
 }

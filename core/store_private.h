@@ -24,6 +24,10 @@ typedef bool store_attempt(void *self, mongoc_client_t *client, bson_error_t *wh
 bool store_patiently(
     struct store *s, const char *what, int64_t patience_ms, store_attempt *once, void *self, struct error *e);
 
+/* Gives the documents of a cursor to a reader, after a reset where it was read before, and destroys the cursor. */
+bool store_read_cursor(
+    mongoc_cursor_t *cursor, const struct store_reader *reader, bool *repeated, bson_error_t *why);
+
 /* The first of docs, at most as many as fit into one statement, inserted in order. *settled: how many from the front are
  * inserted or were duplicates; *stopped: the last of those is a duplicate, and nothing behind it was tried. */
 bool store_insert_front(struct store *s, const char *collection, const bson_t *const *docs, size_t count,

@@ -35,16 +35,6 @@ static void tell(struct checking *c, size_t part, struct bytes field, const char
 
 /* ---- engines ---- */
 
-static struct bytes engine_names(struct checking *c)
-{
-    struct bytes names = BYTES("");
-
-    for (size_t i = 0; i < engine_list_count(c->rules->engines); i++)
-        names = arena_printf(c->arena, "%.*s%s%s", BYTES_ARG(names), i > 0 ? ", " : "",
-            engine_list_at(c->rules->engines, i)->name);
-    return names;
-}
-
 static struct bytes names_of(struct checking *c, const char *const *names)
 {
     struct buf text;
@@ -71,18 +61,14 @@ static const struct engine_info *find_engine(
     struct checking *c, size_t part, struct bytes field, struct bytes name)
 {
     const struct engine_info *engine = engine_list_find(c->rules->engines, name);
-    struct bytes shown = bytes_cut(name, CHECKS_SHOWN_MAX);
 
     if (engine == NULL) {
-        struct bytes known = engine_names(c);
-        tell(c, part, field, "unknown_engine",
-            arena_printf(
-                c->arena, "there is no engine '%.*s'; known: %.*s", BYTES_ARG(shown), BYTES_ARG(known)));
+        tell(c, part, field, "unknown_engine", engine_list_wrong_name(c->rules->engines, name, c->arena));
     } else if (!limits_engine_is_allowed(&c->limits, name)) {
         struct bytes allowed = allowed_names(c);
         tell(c, part, field, "engine_not_allowed",
             arena_printf(c->arena, "%.*s/%.*s may not use '%.*s', but: %.*s", BYTES_ARG(c->job->creator),
-                BYTES_ARG(c->job->user), BYTES_ARG(shown), BYTES_ARG(allowed)));
+                BYTES_ARG(c->job->user), BYTES_ARG(bytes_cut(name, CHECKS_SHOWN_MAX)), BYTES_ARG(allowed)));
         engine = NULL;
     }
     return engine;
@@ -91,13 +77,10 @@ static const struct engine_info *find_engine(
 static bool takes_type(struct checking *c, size_t part, struct bytes field, const struct engine_info *engine,
     struct bytes code_type)
 {
-    if (code_type.len == 0 || engine_info_accepts(engine, code_type))
-        return true;
-    struct bytes types = names_of(c, engine->code_types);
-    tell(c, part, field, "bad_code_type",
-        arena_printf(c->arena, "engine '%s' does not run '%.*s', but: %.*s", engine->name,
-            BYTES_ARG(bytes_cut(code_type, CHECKS_SHOWN_MAX)), BYTES_ARG(types)));
-    return false;
+    struct bytes wrong = engine_info_wrong_type(engine, code_type, c->arena);
+    if (wrong.len > 0)
+        tell(c, part, field, "bad_code_type", wrong);
+    return wrong.len == 0;
 }
 
 static void check_part_engine(struct checking *c, size_t i)
@@ -145,11 +128,10 @@ static void check_target(
 
     if (!job_name_is_valid(target)) {
         tell(c, part, field, "bad_name", BYTES("1 to 64 characters of A-Z a-z 0-9 . _ @ -"));
-    } else if (engine != NULL && !engine_info_has_target(engine, target)) {
-        struct bytes known = names_of(c, engine->targets);
-        tell(c, part, field, "unknown_target",
-            arena_printf(c->arena, "engine '%s' has no target '%.*s'; known: %.*s", engine->name,
-                BYTES_ARG(target), BYTES_ARG(known)));
+    } else if (engine != NULL) {
+        struct bytes wrong = engine_info_wrong_target(engine, target, c->arena);
+        if (wrong.len > 0)
+            tell(c, part, field, "unknown_target", wrong);
     }
 }
 

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/arena.h"
-
 struct engine_list {
     struct arena arena; /* all texts and the items */
     struct engine_info *items;
@@ -342,4 +340,45 @@ void engine_info_names(const char *const *names, struct buf *out)
         buf_printf(out, "%s%s", n ? ", " : "", names[n]);
     if (!names || !names[0])
         buf_add_text(out, "none");
+}
+
+/* ---- what is wrong ---- */
+
+enum { SHOWN_MAX = 80 };
+
+struct bytes engine_list_wrong_name(const struct engine_list *l, struct bytes name, struct arena *a)
+{
+    struct bytes known = BYTES("");
+    if (engine_list_find(l, name))
+        return BYTES_NONE;
+    for (size_t i = 0; l && i < l->count; i++)
+        known = arena_printf(a, "%.*s%s%s", BYTES_ARG(known), i ? ", " : "", l->items[i].name);
+    return arena_printf(
+        a, "there is no engine '%.*s'; known: %.*s", BYTES_ARG(bytes_cut(name, SHOWN_MAX)), BYTES_ARG(known));
+}
+
+static struct bytes other_than(const struct engine_info *i, const char *has_not, struct bytes what,
+    const char *but, const char *const *names, struct arena *a)
+{
+    struct buf list;
+    buf_init(&list);
+    engine_info_names(names, &list);
+    struct bytes text = arena_printf(a, "engine '%s' %s '%.*s'%s %.*s", i->name, has_not,
+        BYTES_ARG(bytes_cut(what, SHOWN_MAX)), but, BYTES_ARG(buf_bytes(&list)));
+    buf_release(&list);
+    return text;
+}
+
+struct bytes engine_info_wrong_type(const struct engine_info *i, struct bytes code_type, struct arena *a)
+{
+    if (code_type.len == 0 || engine_info_accepts(i, code_type))
+        return BYTES_NONE;
+    return other_than(i, "does not run", code_type, ", but:", i->code_types, a);
+}
+
+struct bytes engine_info_wrong_target(const struct engine_info *i, struct bytes target, struct arena *a)
+{
+    if (target.len == 0 || engine_info_has_target(i, target))
+        return BYTES_NONE;
+    return other_than(i, "has no target", target, "; known:", i->targets, a);
 }

@@ -13,6 +13,7 @@
 #ifndef MILLRACE_CORE_ENGINE_LIST_H
 #define MILLRACE_CORE_ENGINE_LIST_H
 
+#include "core/arena.h"
 #include "core/bytes.h"
 #include "core/error.h"
 
@@ -59,6 +60,10 @@ bool engine_info_has_target(const struct engine_info *i, struct bytes target);
 bool engine_info_has_conf(const struct engine_info *i, struct bytes name);
 /* A member of the group of this name, by weight: the same for the same seed. BYTES_NONE: no group has this name. The text is the list's. */
 struct bytes engine_info_pick(const struct engine_info *i, struct bytes group, struct bytes seed);
+/* What is wrong with what a job says, for people; BYTES_NONE: nothing. Of a code type and a target, none is fine. */
+struct bytes engine_list_wrong_name(const struct engine_list *l, struct bytes name, struct arena *a);
+struct bytes engine_info_wrong_type(const struct engine_info *i, struct bytes code_type, struct arena *a);
+struct bytes engine_info_wrong_target(const struct engine_info *i, struct bytes target, struct arena *a);
 /* "a, b"; "none" */
 void engine_info_names(const char *const *names, struct buf *out);
 

@@ -111,32 +111,6 @@ const struct http_route ingest_routes[] = {
     {.method = NULL},
 };
 
-/* What submit.c may know of the engines. */
-static enum engine_fit fit(void *self, struct bytes engine, struct bytes code_type, struct buf *hint)
-{
-    const struct engine_list *list = self;
-    const struct engine_info *info = engine_list_find(list, engine);
-    if (!info) {
-        for (size_t i = 0; i < engine_list_count(list); i++)
-            buf_printf(hint, "%s%s", i ? ", " : "", engine_list_at(list, i)->name);
-        return ENGINE_UNKNOWN;
-    }
-    if (code_type.len == 0 || engine_info_accepts(info, code_type))
-        return ENGINE_FITS;
-    engine_info_names(info->code_types, hint);
-    return ENGINE_OTHER_CODE;
-}
-
-static bool has(void *self, struct bytes engine, enum engine_word word, struct bytes name, struct buf *hint)
-{
-    const struct engine_info *info = engine_list_find(self, engine);
-    bool known = !info || (word == ENGINE_TARGET ? engine_info_has_target(info, name)
-                                                 : engine_info_has_conf(info, name));
-    if (!known)
-        engine_info_names(word == ENGINE_TARGET ? info->targets : info->conf, hint);
-    return known;
-}
-
 bool ingest_open(struct stage_world *w, void **self, struct error *e)
 {
     struct ingest *in = calloc(1, sizeof *in);
@@ -152,7 +126,7 @@ bool ingest_open(struct stage_world *w, void **self, struct error *e)
     if (!convert_world_open(&in->convert, rules, e) ||
         !plan_world_open(&in->plan, &in->settings->plan, in->convert.engines, rules->derived_max_bytes, e))
         return false;
-    in->rules = (struct submit_rules){rules->submission_max_bytes, fit, in->convert.engines, has};
+    in->rules = (struct submit_rules){rules->submission_max_bytes, in->convert.engines};
     in->alive = alive_open(w->store, in->settings->store_patience_ms);
     in->book = book_open(w->store, in->settings->store_patience_ms, e);
     if (!in->book)

@@ -100,36 +100,19 @@ static void check_names(struct check *c)
 static void check_engine(
     struct check *c, struct bytes field, struct bytes type_field, struct bytes engine, struct bytes code_type)
 {
-    struct buf hint;
-    buf_init(&hint);
-    switch (c->rules->fit(c->rules->self, engine, code_type, &hint)) {
-    case ENGINE_FITS:
-        break;
-    case ENGINE_UNKNOWN:
-        problem(c, field, "unknown_engine",
-            arena_printf(c->arena, "there is no engine '%.*s'; known: %.*s",
-                BYTES_ARG(bytes_cut(engine, SHOWN_MAX)), BYTES_ARG(buf_bytes(&hint))));
-        break;
-    case ENGINE_OTHER_CODE:
-        problem(c, type_field, "bad_code_type",
-            arena_printf(c->arena, "engine '%.*s' does not run '%.*s', but: %.*s",
-                BYTES_ARG(bytes_cut(engine, SHOWN_MAX)), BYTES_ARG(bytes_cut(code_type, SHOWN_MAX)),
-                BYTES_ARG(buf_bytes(&hint))));
-        break;
-    }
-    buf_release(&hint);
+    const struct engine_info *info = engine_list_find(c->rules->engines, engine);
+    struct bytes wrong = info ? engine_info_wrong_type(info, code_type, c->arena)
+                              : engine_list_wrong_name(c->rules->engines, engine, c->arena);
+    if (wrong.len)
+        problem(c, info ? type_field : field, info ? "bad_code_type" : "unknown_engine", wrong);
 }
 
 static void check_target(struct check *c, struct bytes field, struct bytes engine, struct bytes target)
 {
-    struct buf hint;
-    buf_init(&hint);
-    if (engine.len && target.len && !c->rules->has(c->rules->self, engine, ENGINE_TARGET, target, &hint))
-        problem(c, field, "unknown_target",
-            arena_printf(c->arena, "engine '%.*s' has no target '%.*s'; known: %.*s",
-                BYTES_ARG(bytes_cut(engine, SHOWN_MAX)), BYTES_ARG(bytes_cut(target, SHOWN_MAX)),
-                BYTES_ARG(buf_bytes(&hint))));
-    buf_release(&hint);
+    const struct engine_info *info = engine_list_find(c->rules->engines, engine);
+    struct bytes wrong = info ? engine_info_wrong_target(info, target, c->arena) : BYTES_NONE;
+    if (wrong.len)
+        problem(c, field, "unknown_target", wrong);
 }
 
 /* The engines that a job names, each once. */
@@ -167,13 +150,30 @@ static struct engines_used engines_of(const struct job *j)
     return used;
 }
 
-/* Does any engine of the job take this setting? */
-static bool takes_conf(struct check *c, const struct engines_used *used, struct bytes name, struct buf *hint)
+/* Does any engine of the job take this setting? One that is unknown may; it is told of already. The last that does not: *other. */
+static bool takes_conf(
+    struct check *c, const struct engines_used *used, struct bytes name, const struct engine_info **other)
 {
     bool takes = false;
-    for (size_t i = 0; i < used->count && !takes; i++)
-        takes = c->rules->has(c->rules->self, used->names[i], ENGINE_CONF, name, hint);
+    for (size_t i = 0; i < used->count && !takes; i++) {
+        *other = engine_list_find(c->rules->engines, used->names[i]);
+        takes = !*other || engine_info_has_conf(*other, name);
+    }
     return takes;
+}
+
+static struct bytes no_such_conf(
+    struct check *c, const struct engines_used *used, const struct engine_info *engine)
+{
+    struct buf known;
+    if (used->count > 1)
+        return BYTES("none of the job's engines has such a setting");
+    buf_init(&known);
+    engine_info_names(engine->conf, &known);
+    struct bytes text =
+        arena_printf(c->arena, "the engine has no such setting; known: %.*s", BYTES_ARG(buf_bytes(&known)));
+    buf_release(&known);
+    return text;
 }
 
 static void check_conf(struct check *c)
@@ -183,21 +183,16 @@ static void check_conf(struct check *c)
     if (used.count == 0)
         return; /* told already: which settings there are depends on the engine */
     for (size_t i = 0; i < j->conf.count; i++) {
-        struct buf hint;
+        const struct engine_info *engine = NULL;
         const char *wanted;
         struct bytes field =
             arena_printf(c->arena, "conf.%.*s", BYTES_ARG(bytes_cut(j->conf.items[i].key, SHOWN_MAX)));
-        buf_init(&hint);
         if (job_conf_is_own(&j->conf.items[i], &wanted)) {
             if (wanted)
                 problem(c, field, "bad_value", bytes_of(wanted));
-        } else if (!takes_conf(c, &used, j->conf.items[i].key, &hint)) {
-            problem(c, field, "unknown_field",
-                used.count > 1 ? BYTES("none of the job's engines has such a setting")
-                               : arena_printf(c->arena, "the engine has no such setting; known: %.*s",
-                                     BYTES_ARG(buf_bytes(&hint))));
+        } else if (!takes_conf(c, &used, j->conf.items[i].key, &engine)) {
+            problem(c, field, "unknown_field", no_such_conf(c, &used, engine));
         }
-        buf_release(&hint);
     }
 }
 

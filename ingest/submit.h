@@ -10,23 +10,15 @@
 #ifndef MILLRACE_INGEST_SUBMIT_H
 #define MILLRACE_INGEST_SUBMIT_H
 
+#include "core/engine_list.h"
 #include "core/job.h"
 #include "core/uuid.h"
 
 #define SUBMIT_HASH_SIZE 32
 
-enum engine_fit { ENGINE_FITS, ENGINE_UNKNOWN, ENGINE_OTHER_CODE };
-
-enum engine_word { ENGINE_TARGET, ENGINE_CONF };
-
 struct submit_rules {
     int64_t max_bytes; /* of one submission's text */
-    /* Is there such an engine, and does it run this type of code (none or empty: the engine's default)?
-     * `hint` gets what would be right. */
-    enum engine_fit (*fit)(void *self, struct bytes engine, struct bytes code_type, struct buf *hint);
-    void *self;
-    /* Does the engine have this target, or a setting (conf) of this name? Of one that is unknown, or does not say: yes. `hint` as above. */
-    bool (*has)(void *self, struct bytes engine, enum engine_word word, struct bytes name, struct buf *hint);
+    const struct engine_list *engines;
 };
 
 /* Why a submission is not accepted, as the client gets it. */

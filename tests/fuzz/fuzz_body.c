@@ -6,23 +6,23 @@
 /* LIBS: ingest */
 #include "ingest/post.h"
 #include "ingest/stub.h"
+#include "tests/unit/engines_folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static enum engine_fit fit(void *self, struct bytes engine, struct bytes code_type, struct buf *hint)
+static const struct folder_engine engines[] = {
+    {"noop", "\"code_types\":[\"noop\"],\"targets\":[\"t\"],\"conf\":[\"t\"]"}};
+static struct engines_folder folder;
+
+static void leave(void)
 {
-    (void)self;
-    buf_add_text(hint, "noop");
-    if (!bytes_equal_text(engine, "noop"))
-        return ENGINE_UNKNOWN;
-    return code_type.len == 0 ? ENGINE_FITS : ENGINE_OTHER_CODE;
+    engines_folder_close(&folder);
 }
 
-static bool has(void *self, struct bytes engine, enum engine_word word, struct bytes name, struct buf *hint)
+static void enter(void)
 {
-    (void)self, (void)engine, (void)word;
-    buf_add_text(hint, "t");
-    return name.len == 1;
+    MUST(engines_folder_open(&folder, engines, 1));
+    MUST(atexit(leave) == 0);
 }
 
 static void check_refused(const struct refusal *why)
@@ -45,7 +45,7 @@ static void check_accepted(struct submission *s, struct arena *a)
 
 static void try_one(struct bytes text, struct arena *a)
 {
-    const struct submit_rules rules = {64 * 1024, fit, NULL, has};
+    const struct submit_rules rules = {64 * 1024, folder.list};
     struct submission s;
     const struct refusal *why = NULL;
     if (submit_parse(&rules, text, BYTES_NONE, a, &s, &why))
@@ -58,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes body = {(const char *)data, size}, line;
     struct arena a;
+    if (!folder.list)
+        enter();
     arena_init(&a);
     try_one(body, &a);
     while (post_next_line(&body, &line))

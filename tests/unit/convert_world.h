@@ -6,19 +6,13 @@
 #ifndef MILLRACE_TESTS_CONVERT_WORLD_H
 #define MILLRACE_TESTS_CONVERT_WORLD_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "converter/convert.h"
+#include "tests/unit/engines_folder.h"
 
 #define NOW 1800000000000LL
 
 /* Of shell and noop any target may be right; sqlite has none. */
-static const struct {
-    const char *name, *rest;
-} world_engines[] = {
+static const struct folder_engine world_engines[] = {
     {"shell",
         "\"code_types\":[\"shell\",\"bash\"],\"conf\":[\"memory\",\"cores\",\"spark.executor.memory\"]"},
     {"noop", "\"code_types\":[\"noop\"]"},
@@ -26,10 +20,8 @@ static const struct {
     {"postgres", "\"code_types\":[\"sql\"],\"targets\":[\"warehouse\",\"lake\"]"},
     {"spark", "\"code_types\":[\"scala\",\"hql\"],\"targets\":[\"big\"]"},
 };
-enum { WORLD_ENGINES = sizeof(world_engines) / sizeof(world_engines[0]) };
 
-static char folder[] = "/tmp/millrace-test-convert-XXXXXX";
-static struct engine_list *engines;
+static struct engines_folder folder;
 static struct zones *zones;
 static struct convert_rules rules;
 static struct arena arena;
@@ -49,42 +41,20 @@ static void make_job(struct job *j, const char *field, const char *value)
     json_decref(o);
 }
 
-static void world_path(size_t engine, const char *file, char path[256])
-{
-    snprintf(path, 256, "%s/%s%s", folder, world_engines[engine].name, file);
-}
-
-static void write_manifest(size_t engine)
-{
-    char path[256];
-
-    world_path(engine, "", path);
-    mkdir(path, 0700);
-    world_path(engine, "/engine.json", path);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fprintf(f, "{\"engine\":\"%s\",\"about\":\"a test's\",\"command\":[\"sh\"],%s,\"scope\":\"user\"}",
-        world_engines[engine].name, world_engines[engine].rest);
-    fclose(f);
-}
-
 static int world_set_up(void **state)
 {
     struct error e;
 
     (void)state;
-    if (mkdtemp(folder) == NULL)
+    if (!engines_folder_open(&folder, world_engines, sizeof(world_engines) / sizeof(world_engines[0])))
         return -1;
-    for (size_t i = 0; i < WORLD_ENGINES; i++)
-        write_manifest(i);
     error_clear(&e);
-    engines = engine_list_open(folder, &e);
     zones = zones_open("/usr/share/zoneinfo", &e);
-    if (engines == NULL || zones == NULL) {
+    if (zones == NULL) {
         print_error("%s\n", e.text);
         return -1;
     }
-    rules = (struct convert_rules){.engines = engines,
+    rules = (struct convert_rules){.engines = folder.list,
         .submission_max_bytes = 10000,
         .derived_max_bytes = 20000,
         .zones = zones,
@@ -98,19 +68,10 @@ static int world_set_up(void **state)
 
 static int world_tear_down(void **state)
 {
-    char path[256];
-
     (void)state;
-    engine_list_close(engines);
+    engines_folder_close(&folder);
     zones_close(zones);
     arena_release(&arena);
-    for (size_t i = 0; i < WORLD_ENGINES; i++) {
-        world_path(i, "/engine.json", path);
-        unlink(path);
-        world_path(i, "", path);
-        rmdir(path);
-    }
-    rmdir(folder);
     return 0;
 }
 

@@ -8,23 +8,19 @@
 #define MILLRACE_TESTS_PLAN_CASE_H
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "planner/plan.h"
+#include "tests/unit/engines_folder.h"
 
 struct plan_case {
-    char dir[64];
+    struct engines_folder folder;
     struct engine_list *engines;
 };
 
 static struct plan_case world; /* of the program */
 
-static const struct {
-    const char *engine, *more;
-} plan_case_engines[] = {
+static const struct folder_engine plan_case_engines[] = {
     {"postgres",
         "\"code_types\":[\"sql\"],\"targets\":{\"lake\":{},\"warehouse\":{\"any_of\":{\"w1\":3,\"w2\":1}},"
         "\"equal\":{\"any_of\":{\"w1\":1}}}"},
@@ -32,48 +28,19 @@ static const struct {
     {"free", "\"code_types\":[\"sql\"]"},
 };
 
-static inline void plan_case_path(
-    const struct plan_case *w, const char *engine, const char *file, char out[200])
-{
-    snprintf(out, 200, "%s/%s%s", w->dir, engine, file);
-}
-
 /* False: the folder cannot be made. */
 static inline bool plan_case_open(struct plan_case *w)
 {
-    struct error e;
-    char path[200];
+    bool ok = engines_folder_open(
+        &w->folder, plan_case_engines, sizeof(plan_case_engines) / sizeof(plan_case_engines[0]));
 
-    strcpy(w->dir, "/tmp/plan-engines-XXXXXX");
-    if (!mkdtemp(w->dir))
-        return false;
-    for (size_t i = 0; i < sizeof(plan_case_engines) / sizeof(plan_case_engines[0]); i++) {
-        plan_case_path(w, plan_case_engines[i].engine, "", path);
-        mkdir(path, 0700);
-        plan_case_path(w, plan_case_engines[i].engine, "/engine.json", path);
-        FILE *out = fopen(path, "w");
-        if (!out)
-            return false;
-        fprintf(out, "{\"engine\":\"%s\",\"command\":[\"sh\"],%s}", plan_case_engines[i].engine,
-            plan_case_engines[i].more);
-        fclose(out);
-    }
-    w->engines = engine_list_open(w->dir, &e);
-    return w->engines != NULL;
+    w->engines = w->folder.list;
+    return ok;
 }
 
 static inline void plan_case_close(struct plan_case *w)
 {
-    char path[200];
-
-    engine_list_close(w->engines);
-    for (size_t i = 0; i < sizeof(plan_case_engines) / sizeof(plan_case_engines[0]); i++) {
-        plan_case_path(w, plan_case_engines[i].engine, "/engine.json", path);
-        unlink(path);
-        plan_case_path(w, plan_case_engines[i].engine, "", path);
-        rmdir(path);
-    }
-    rmdir(w->dir);
+    engines_folder_close(&w->folder);
 }
 
 static inline int plan_case_set_up(void **state)

@@ -101,21 +101,6 @@ static struct {
 
 /* ---- the world ---- */
 
-static enum engine_fit fit(void *self, struct bytes engine, struct bytes code_type, struct buf *hint)
-{
-    const struct engine_info *info = engine_list_find(self, engine);
-    (void)hint;
-    if (!info)
-        return ENGINE_UNKNOWN;
-    return code_type.len == 0 || engine_info_accepts(info, code_type) ? ENGINE_FITS : ENGINE_OTHER_CODE;
-}
-
-static bool has(void *self, struct bytes engine, enum engine_word word, struct bytes name, struct buf *hint)
-{
-    (void)self, (void)engine, (void)word, (void)name, (void)hint;
-    return true;
-}
-
 /* As a record of that many bytes of code would be. */
 static size_t size_of(void *self, const struct shape *s, const struct job *j)
 {
@@ -131,7 +116,7 @@ static int set_up(void **state)
     static struct bytes drop[] = {{"drop", 4}}, pools[] = {{"fast", 4}};
     static struct pair region[] = {{{"region", 6}, {"north", 5}}};
     static struct plan_rules plan = {.pools = {pools, 1}, .derived_max_bytes = 100000};
-    static struct submit_rules submit = {.max_bytes = SUBMISSION_MOST, .fit = fit, .has = has};
+    static struct submit_rules submit = {.max_bytes = SUBMISSION_MOST};
     struct limit limit;
     struct job_default fallback;
     struct error e;
@@ -153,7 +138,7 @@ static int set_up(void **state)
     fallback.variables = (struct pairs){region, 1};
     fallback.limits.run_timeout_ms = 77;
     w.defaults = defaults_of(&fallback, 1);
-    submit.self = w.engines;
+    submit.engines = w.engines;
     w.rules = (struct dry_run_rules){.submit = &submit,
         .convert = {.engines = w.engines,
             .submission_max_bytes = SUBMISSION_MOST,

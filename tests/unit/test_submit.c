@@ -11,28 +11,14 @@
 
 #include "ingest/post.h"
 #include "ingest/submit.h"
+#include "tests/unit/engines_folder.h"
 
-static enum engine_fit fit(void *self, struct bytes engine, struct bytes code_type, struct buf *hint)
-{
-    (void)self;
-    buf_add_text(hint, "shell, noop");
-    if (bytes_equal_text(engine, "noop"))
-        return ENGINE_FITS;
-    if (!bytes_equal_text(engine, "shell"))
-        return ENGINE_UNKNOWN;
-    return code_type.len == 0 || bytes_equal_text(code_type, "bash") ? ENGINE_FITS : ENGINE_OTHER_CODE;
-}
-
-static bool has(void *self, struct bytes engine, enum engine_word word, struct bytes name, struct buf *hint)
-{
-    (void)self;
-    if (!bytes_equal_text(engine, "shell"))
-        return true;
-    buf_add_text(hint, word == ENGINE_TARGET ? "t" : "s");
-    return bytes_equal_text(name, word == ENGINE_TARGET ? "t" : "s");
-}
-
-static const struct submit_rules rules = {4096, fit, NULL, has};
+static const struct folder_engine engines[] = {
+    {"shell", "\"code_types\":[\"bash\"],\"targets\":[\"t\"],\"conf\":[\"s\"]"},
+    {"noop", "\"code_types\":[\"noop\"]"},
+};
+static struct engines_folder folder;
+static struct submit_rules rules = {4096, NULL};
 
 #define WHO "\"creator\":\"ide\",\"user\":\"ann\","
 #define GOOD "{" WHO "\"engine\":\"noop\",\"code\":\"x\"}"
@@ -182,7 +168,7 @@ static void told(const struct refusal *why, struct buf *out)
 /* An endless list is told as a whole. */
 static void too_many_parts_are_told_and_not_looked_at(void **state)
 {
-    const struct submit_rules large = {1024 * 1024, fit, NULL, has};
+    const struct submit_rules large = {1024 * 1024, rules.engines};
     struct arena a;
     struct submission s;
     const struct refusal *why = NULL;
@@ -342,6 +328,21 @@ static void lines_end_with_lf_or_crlf_or_the_end(void **state)
     assert_false(post_next_line(&rest, &line));
 }
 
+static int set_up(void **state)
+{
+    (void)state;
+    bool ok = engines_folder_open(&folder, engines, sizeof engines / sizeof *engines);
+    rules.engines = folder.list;
+    return ok ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    engines_folder_close(&folder);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,5 +355,5 @@ int main(void)
         cmocka_unit_test(a_malformed_traceparent_counts_as_none),
         cmocka_unit_test(lines_end_with_lf_or_crlf_or_the_end),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -53,21 +53,22 @@ static const char why_where[] =
 /* ---- phrases ---- */
 
 /* What begins statements of the databases and engines that people use. It tells slips of the pen; verbs_check takes any word. */
-static const char *const verbs[] = {"abort", "add", "alter", "analyse", "analyze", "assert", "attach",
-    "audit", "backup", "begin", "break", "bulk", "cache", "call", "cancel", "change", "check", "checkpoint",
-    "checksum", "clear", "clone", "close", "cluster", "comment", "commit", "compact", "compute", "connect",
-    "convert", "copy", "create", "deallocate", "dbcc", "declare", "define", "delete", "deny", "desc",
-    "describe", "detach", "dfs", "disable", "discard", "disconnect", "do", "drop", "enable", "end",
-    "exchange", "exec", "execute", "explain", "export", "fetch", "flashback", "flush", "from", "generate",
-    "get", "grant", "handler", "help", "if", "import", "insert", "install", "invalidate", "kill", "list",
-    "listen", "load", "lock", "loop", "merge", "move", "msck", "noaudit", "notify", "open", "optimize",
-    "pause", "pragma", "prepare", "print", "purge", "put", "raise", "raiserror", "reassign", "rebuild",
-    "receive", "reconfigure", "recover", "refresh", "reindex", "release", "reload", "remove", "rename",
-    "reorg", "repair", "repeat", "replace", "reset", "resignal", "restart", "restore", "resume", "return",
-    "revert", "revoke", "rollback", "save", "savepoint", "security", "select", "send", "set", "show",
-    "shutdown", "signal", "start", "stop", "suspend", "sync", "table", "throw", "truncate", "unassign",
-    "uncache", "undrop", "uninstall", "unload", "unlisten", "unlock", "unset", "update", "upsert", "use",
-    "vacuum", "validate", "values", "waitfor", "while", "with", "xa"};
+static const char *const verbs[] = {"abort", "add", "admin", "alter", "analyse", "analyze", "assert",
+    "attach", "audit", "backup", "begin", "break", "bulk", "cache", "call", "cancel", "change", "check",
+    "checkpoint", "checksum", "clear", "clone", "close", "cluster", "comment", "commit", "compact", "compute",
+    "connect", "convert", "copy", "create", "dbcc", "deallocate", "declare", "define", "delete", "deny",
+    "desc", "describe", "detach", "dfs", "disable", "discard", "disconnect", "do", "drop", "enable", "end",
+    "exchange", "exec", "execute", "exists", "explain", "export", "fetch", "flashback", "flush", "force",
+    "from", "generate", "get", "grant", "handler", "help", "if", "import", "insert", "install", "invalidate",
+    "kill", "list", "listen", "load", "lock", "loop", "merge", "move", "msck", "noaudit", "notify", "open",
+    "optimize", "pause", "pivot", "pragma", "prepare", "print", "purge", "put", "raise", "raiserror",
+    "reassign", "rebuild", "receive", "reconfigure", "recover", "refresh", "reindex", "release", "reload",
+    "remove", "rename", "reorg", "repair", "repeat", "replace", "reset", "resignal", "restart", "restore",
+    "resume", "return", "revert", "revoke", "rollback", "rollforward", "save", "savepoint", "security",
+    "select", "send", "set", "show", "shutdown", "signal", "split", "start", "stop", "summarize", "suspend",
+    "sync", "system", "table", "throw", "trace", "truncate", "unassign", "uncache", "undelete", "undrop",
+    "uninstall", "unlisten", "unload", "unlock", "unpivot", "unset", "update", "upsert", "use", "vacuum",
+    "validate", "values", "waitfor", "watch", "while", "with", "xa"};
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
 const char *verb_at(size_t index)

@@ -18,8 +18,9 @@ struct alive {
     struct store *store;
     int64_t patience_ms;
     pthread_mutex_t lock; /* also while it is read: one asks for all */
-    json_t *pools;        /* name -> how many; NULL: not known */
-    int64_t read_at;      /* boot ms */
+    json_t *pools;        /* name -> how many; NULL: the latest reading failed, or there was none */
+    struct error failure; /* of the latest reading, with pools NULL */
+    int64_t read_at;      /* boot ms; 0: never */
 };
 
 struct alive *alive_open(struct store *store, int64_t store_patience_ms)
@@ -63,29 +64,29 @@ static void start_again(void *self)
     json_object_clear(((struct reading *)self)->pools);
 }
 
-static bool read_anew(struct alive *al, struct error *e)
+static void read_anew(struct alive *al)
 {
     struct reading reading = {json_object(), clock_utc_ms()};
     struct store_reader reader = {row, start_again, &reading};
     bson_t *filter = BCON_NEW("over", "{", "$exists", BCON_BOOL(false), "}");
-    bool ok = store_find(al->store, "instances", filter, NULL, &reader, al->patience_ms, e);
+    bool ok = store_find(al->store, "instances", filter, NULL, &reader, al->patience_ms, &al->failure);
     bson_destroy(filter);
-    if (!ok) {
-        json_decref(reading.pools);
-        return false;
-    }
     json_decref(al->pools);
-    al->pools = reading.pools;
+    al->pools = ok ? reading.pools : NULL;
+    if (!ok)
+        json_decref(reading.pools);
     al->read_at = clock_boot_ms();
-    return true;
 }
 
 bool alive_count(struct alive *al, struct bytes pool, int64_t *count, struct error *e)
 {
     pthread_mutex_lock(&al->lock);
-    bool fresh = al->pools && clock_boot_ms() - al->read_at < ALIVE_KEEP_MS;
-    bool known = fresh || read_anew(al, e);
+    if (al->read_at == 0 || clock_boot_ms() - al->read_at >= ALIVE_KEEP_MS)
+        read_anew(al);
+    bool known = al->pools != NULL;
     *count = known ? json_integer_value(json_object_getn(al->pools, pool.data, pool.len)) : 0;
+    if (!known)
+        *e = al->failure;
     pthread_mutex_unlock(&al->lock);
     return known;
 }

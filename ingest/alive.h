@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * alive: how many executors of each pool live, by the leases in `instances`. Read when somebody asks and what is known is older than
- * ALIVE_KEEP_MS: who asks often does not ask the store each time.
+ * ALIVE_KEEP_MS: who asks often does not ask the store each time. That it did not answer is known for as long: who waited for that one reading does
+ * not begin another, or each of many would wait for all before it.
  */
 #ifndef MILLRACE_INGEST_ALIVE_H
 #define MILLRACE_INGEST_ALIVE_H

@@ -23,22 +23,32 @@ static size_t size_of(void *self, const struct shape *s, const struct job *j)
     return bytes;
 }
 
-/* A limit that is reached now may not be when the job is submitted: so it is told, and refuses nothing. */
-static void warn_of_queued(
-    struct ingest *in, const struct limits_effective *limits, struct arena *a, struct strings *out)
+static bool count_waiting(struct ingest *in, const struct limit_count *limit, int64_t *waiting)
+{
+    struct error e;
+    error_clear(&e);
+    int64_t most = limit->max > 0 ? limit->max : 1;
+    if (admit_waiting(in->world->store, limit->selector, most, in->settings->store_patience_ms, waiting, &e))
+        return true;
+    log_debug("dry_run_uncounted", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
+    return false;
+}
+
+/* A limit that is reached now may not be when the job is submitted: so it is told, and refuses nothing. One call that is not answered is
+ * enough to wait for: after it (`answers` false) nothing is asked any more. */
+static void warn_of_queued(struct ingest *in, const struct limits_effective *limits, bool answers,
+    struct arena *a, struct strings *out)
 {
     out->items = arena_array(a, limits->queued_count, sizeof *out->items);
     for (size_t i = 0; i < limits->queued_count; i++) {
         const struct limit_count *limit = &limits->queued[i];
-        int64_t waiting = 0, most = limit->max > 0 ? limit->max : 1;
-        struct error e;
-        error_clear(&e);
-        if (!admit_waiting(
-                in->world->store, limit->selector, most, in->settings->store_patience_ms, &waiting, &e)) {
-            log_debug("dry_run_uncounted", "code=%s reason=%s", e.code, log_quote(bytes_of(e.text)));
-            return;
-        }
-        if (waiting >= limit->max)
+        int64_t waiting = 0;
+        answers = answers && count_waiting(in, limit, &waiting);
+        if (!answers)
+            out->items[out->count++] =
+                arena_printf(a, "max_queued of %.*s was not looked at: the document store does not answer",
+                    BYTES_ARG(limit->selector));
+        else if (waiting >= limit->max)
             out->items[out->count++] = arena_printf(a,
                 "max_queued of %.*s is reached: %lld jobs wait; a submission is refused now "
                 "(too_many_queued)",
@@ -78,8 +88,8 @@ static void answer(struct ingest *in, struct http_request *r, const struct book_
     if (accepted) {
         struct limits_effective limits;
         limits_find_group(page->limits, d->submission.group, &limits);
-        warn_of_queued(in, &limits, a, &world.warnings);
         world.executors = executors_of(in, d->submission.job.pool);
+        warn_of_queued(in, &limits, world.executors != NO_INT, a, &world.warnings);
     }
     struct buf body;
     buf_init(&body);

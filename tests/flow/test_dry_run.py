@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dry runs: what would come of a submission is told by the converter's and the planner's own code, nothing is written, and Kafka is not
 needed."""
+import concurrent.futures
 import json
 import shutil
+import time
 
 import httpx
 import pytest
 
 from harness import avro, settings
+from harness.held_mongo import HeldMongo
 from harness.wait import wait_for
 
 SETTINGS = {"MILLRACE_LIMITS_RUN_TIMEOUT": "2h", "MILLRACE_MOST_RUN_TIMEOUT": "3h", "MILLRACE_RETRY_BACKOFF": "7s",
@@ -15,14 +18,21 @@ SETTINGS = {"MILLRACE_LIMITS_RUN_TIMEOUT": "2h", "MILLRACE_MOST_RUN_TIMEOUT": "3
 
 
 @pytest.fixture(scope="module")
-def stack_options(tmp_path_factory):
-    """Engines as they are, but sqlite has targets."""
+def relay(servers):
+    r = HeldMongo(settings.MONGO_PORT, "instances")
+    yield r
+    r.close()
+
+
+@pytest.fixture(scope="module")
+def stack_options(tmp_path_factory, relay):
+    """Engines as they are, but sqlite has targets. Ingest may be left without an answer about executors."""
     engines = tmp_path_factory.mktemp("engines")
     for manifest in (settings.BUILD / "engines").glob("*/engine.json"):
         shutil.copytree(manifest.parent, engines / manifest.parent.name, ignore=shutil.ignore_patterns("CMakeFiles"))
     told = json.loads((engines / "sqlite" / "engine.json").read_text())
     (engines / "sqlite" / "engine.json").write_text(json.dumps({**told, "targets": ["left", "right"]}))
-    return {"env": {**SETTINGS, "MILLRACE_ENGINES_DIR": str(engines)}}
+    return {"env": {**SETTINGS, "MILLRACE_ENGINES_DIR": str(engines)}, "stage_env": {"ingest": {"MILLRACE_MONGO_URI": relay.uri}}}
 
 
 @pytest.fixture
@@ -216,6 +226,33 @@ def test_the_command_line_tells_the_place(stack, rest, user):
     wet = wait_for(lambda: (done := stack.cli(*words, "--wait")).returncode == 5 and done, 30, "the converter knows the rule")
     assert f"forbidden_code: {where}" in wet.stderr, wet
     rest.http.delete(f"/v1/limits/flow/{user}")
+
+
+def test_many_at_once_share_one_wait_for_a_store_that_does_not_answer(stack, relay, make, user):
+    """None waits until all before it have waited. Executors are not known then, and the count of what waits is not tried any more."""
+    at_once = 24
+
+    def post(_):
+        with httpx.Client(trust_env=False, timeout=60) as http:
+            answer = http.post(stack["ingest"].url + "/v1/jobs?dry_run=true", json=make("echo hi"))
+            return answer.status_code, answer.json()
+
+    assert stack.rest.http.put(f"/v1/limits/flow/{user}", json={"max_queued": 5}).status_code == 200
+    relay.hold()
+    try:
+        wait_for(lambda: post(0)[1]["where"][0]["executors"] is None, 30, "what was known of executors is too old")
+        began = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+            answers = list(pool.map(post, range(at_once)))
+        took = time.monotonic() - began
+    finally:
+        relay.let_go()
+    assert {status for status, _ in answers} == {200}
+    assert {body["where"][0]["executors"] for _, body in answers} == {None}
+    assert {w for _, body in answers for w in body["warnings"]} == {
+        f"max_queued of flow/{user} was not looked at: the document store does not answer"}
+    assert took < 15, f"{took:.1f} s"
+    wait_for(lambda: post(0)[1]["where"][0]["executors"] == 1, 30, "they are known again", 0.2)
 
 
 def test_it_works_while_kafka_is_away(stack, servers, try_out, make):

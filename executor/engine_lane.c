@@ -199,7 +199,7 @@ static void fill_processes(struct lane *lane)
 
 static bool is_unused(const struct lane *lane)
 {
-    return lane->waiting_count == 0 && TAILQ_EMPTY(&lane->processes);
+    return lane->waiting_count == 0 && lane->held_count == 0 && TAILQ_EMPTY(&lane->processes);
 }
 
 void pool_dispatch(struct engines *p, struct lane *lane)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * engine_pool: the shared insides of executor/engines.h: pool, lanes, processes, tasks. Private to engines.c,
- * engine_lane.c, engine_process.c and engine_task.c.
+ * engine_lane.c, engine_process.c, engine_place.c and engine_task.c.
  *
  * A lane is everything that may share engine processes: one user's jobs of one engine, target and conf, or a
  * whole engine whose scope is shared, or one task that wants a fresh process. Tasks of a lane wait in its
@@ -65,6 +65,7 @@ struct lane {
     char creator[65], user[65]; /* "" for shared engines */
     struct task_list waiting;
     size_t waiting_count;
+    size_t held_count; /* tasks that wait for a place of their engine, and not yet in the line */
     TAILQ_HEAD(, engine_process) processes;
     size_t starting_count;
     bool hungry;
@@ -103,9 +104,20 @@ struct engine_process {
 enum task_state { TASK_WAITING, TASK_RUNNING, TASK_SWEEPING, TASK_FINISHING, TASK_ENDING };
 enum task_stop { STOP_NONE, STOP_CANCEL, STOP_TIMEOUT, STOP_LOST };
 
+/* The setting engine.slots: so many tasks of "shell" or "postgres@warehouse" at once. */
+struct engine_place {
+    UT_hash_handle hh;
+    size_t limit, used;
+    struct task_list waiting;
+    size_t name_len;
+    char name[];
+};
+
 struct engine_task_state {
     UT_hash_handle hh; /* by run */
     TAILQ_ENTRY(engine_task_state) link;
+    struct engine_place *place_of; /* of its engine; NULL: without a limit */
+    bool placed;                   /* it has one of them */
     char run[64];
     void *self;
     struct lane *lane; /* WAITING only */
@@ -143,6 +155,7 @@ struct engines {
     struct watch guard_watch, wake_watch;
     bool guard_watched_out;
     struct lane *lanes;
+    struct engine_place *places;
     TAILQ_HEAD(, lane) hungry;
     size_t hungry_count;
     struct engine_task_state *tasks;
@@ -175,6 +188,16 @@ void pool_process_idle(struct engines *p, struct engine_process *x);
 /* There may be room for more processes. */
 void pool_feed_hungry(struct engines *p);
 void pool_free_unused_lanes(struct engines *p);
+
+/* ---- engine_place.c: how many tasks of an engine run at once ---- */
+/* A new task of this lane: it goes into the lane's line, now or when there is a place. */
+void place_enter(
+    struct engines *p, struct engine_task_state *t, struct lane *lane, const struct engine_task *task);
+/* It waits no more, in whichever line. */
+void place_leave_line(struct engine_task_state *t);
+/* It is over: its place goes to the one that waits longest. */
+void place_give_back(struct engines *p, struct engine_task_state *t);
+void places_free(struct engines *p);
 
 /* ---- engine_process.c: one live process, its pipes and its states ---- */
 struct engine_process *process_start(struct engines *p, struct lane *lane, struct error *e);

@@ -175,9 +175,7 @@ void task_fail(
     struct engines *p, struct engine_task_state *t, const char *code, const char *message, bool retryable)
 {
     if (t->lane != NULL) {
-        TAILQ_REMOVE(&t->lane->waiting, t, link);
-        t->lane->waiting_count--;
-        t->lane = NULL;
+        place_leave_line(t);
     }
     t->deadline = INT64_MAX;
     t->retryable = retryable;
@@ -212,6 +210,7 @@ void task_call_ended(struct engines *p, struct engine_task_state *t)
         o.result_count = disk_run_results(t->results, &o.results);
     }
     HASH_DEL(p->tasks, t);
+    place_give_back(p, t); /* before the callback, which may begin further tasks */
     p->events.ended(t->self, &o);
     task_free(t);
 }
@@ -235,9 +234,7 @@ static void make_result_dir(struct engines *p, struct engine_task_state *t)
 void task_start(struct engine_process *x, struct engine_task_state *t)
 {
     struct engines *p = x->pool;
-    TAILQ_REMOVE(&t->lane->waiting, t, link);
-    t->lane->waiting_count--;
-    t->lane = NULL;
+    place_leave_line(t);
     t->process = x;
     t->state = TASK_RUNNING;
     TAILQ_INSERT_TAIL(&x->tasks, t, link);

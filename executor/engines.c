@@ -170,6 +170,7 @@ void engines_close(struct engines *p)
     HASH_ITER (hh, p->lanes, lane, next_lane) {
         lane_free(p, lane);
     }
+    places_free(p);
     if (p->epoll >= 0) {
         (void)close(p->epoll);
     }
@@ -208,11 +209,7 @@ void engines_run(struct engines *p, const struct engine_task *t)
         task_fail(p, s, e.code, e.text, false);
         return;
     }
-    struct lane *lane = lane_of(p, t, engine);
-    s->lane = lane;
-    TAILQ_INSERT_TAIL(&lane->waiting, s, link);
-    lane->waiting_count++;
-    pool_dispatch(p, lane);
+    place_enter(p, s, lane_of(p, t, engine), t);
     watch_guard(p);
 }
 

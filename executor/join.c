@@ -19,6 +19,7 @@ static void set_engine_slots(void *self, struct bytes engine, size_t slots)
 {
     struct executor *x = self;
     scheduler_engine_slots(rules_scheduler(x->rules), engine, slots);
+    engines_slots(x->engines, engine, slots);
 }
 
 static void make_rules(struct executor *x, int64_t held_until)

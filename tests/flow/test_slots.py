@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from harness import settings
-from harness.direct import converted, submit_converted
+from harness.direct import converted, inner, leaf, planned_tree, submit_converted, submit_planned
 from harness.wait import wait_for
 
 SHELLS = 3
@@ -69,6 +69,41 @@ def test_an_engine_has_its_own_slots_and_others_run_meanwhile(stack, rest, make,
     run_at_once(stack, ids, SHELLS)
     gate.touch()
     all_succeed(stack, ids)
+
+
+def shells_at_once(user, effects, gate):
+    """A job of four shell nodes that run at once, each with a line when it begins and one when it ends."""
+    code = f"echo + >> {effects}; {waits_for(gate)}; echo - >> {effects}"
+    return planned_tree(user, inner("n1", "all", *(leaf(f"n{n}", code) for n in range(2, 6))))
+
+
+def test_nodes_of_one_job_do_not_take_more_slots_of_an_engine_than_it_has(stack, rest, user, gate):
+    effects = stack.folder / f"effects-{uuid.uuid4().hex}"
+    ids = [submit_planned(stack.kafka, shells_at_once(f"{user}.{n}", effects, gate)) for n in range(2)]
+    wait_for(lambda: effects.exists() and effects.read_text().count("+") >= SHELLS, LIMIT_S, "as many run as may")
+    for n in range(3):
+        assert rest.run({"creator": "others", "user": f"n{n}", "engine": "noop", "code": "x"})["state"] == "succeeded"
+    gate.touch()
+    all_succeed(stack, ids)
+    signs = effects.read_text().split()
+    assert signs.count("+") == signs.count("-") == 8
+    assert max(signs[:n].count("+") - signs[:n].count("-") for n in range(1, 17)) == SHELLS
+
+
+def test_a_node_that_waits_for_a_slot_can_be_cancelled_and_runs_into_its_time_limit(stack, rest, user, gate):
+    effects = stack.folder / f"effects-{uuid.uuid4().hex}"
+    first = submit_planned(stack.kafka, shells_at_once(user, effects, gate))
+    wait_for(lambda: effects.exists() and effects.read_text().count("+") == SHELLS, LIMIT_S, "its nodes have all slots")
+    behind = inner("n1", "sequence", leaf("n2", "x", "noop"), leaf("n3", f"echo never >> {effects}"))
+    cancelled = submit_planned(stack.kafka, planned_tree(f"{user}.c", behind))
+    late = submit_planned(stack.kafka, planned_tree(f"{user}.l", behind, limits={"run_timeout_ms": 500}))
+    assert rest.end_of(late)["error"]["code"] == "run_timeout"
+    wait_for(lambda: "n2" in (stack.db["runs"].find_one({"_id": cancelled}) or {}).get("nodes", {}), LIMIT_S, "its first node is over")
+    rest.cancel(cancelled)
+    assert rest.end_of(cancelled)["state"] == "cancelled"
+    gate.touch()
+    all_succeed(stack, [first])
+    assert "never" not in effects.read_text()
 
 
 def test_a_group_may_run_several_at_once(stack, rest, make, user, gate, limit):

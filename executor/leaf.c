@@ -120,6 +120,15 @@ static enum walk_end end_of(const struct leaf *l, const struct task_outcome *o)
     return WALK_END_FAILED;
 }
 
+/* Its run was given what was left of the job's time: that number means nothing to anybody. */
+static void name_jobs_limit(struct leaf *l)
+{
+    struct running *r = l->r;
+    if (l->timed_out && r->deadline_boot && clock_boot_ms() >= r->deadline_boot)
+        l->error.message = arena_printf(&r->memory, "the job ran longer than run_timeout_ms (%lld)",
+            (long long)r->job.limits.run_timeout_ms);
+}
+
 void leaf_take_outcome(struct leaf *l, const struct task_outcome *o)
 {
     l->on_engine = false;
@@ -130,6 +139,7 @@ void leaf_take_outcome(struct leaf *l, const struct task_outcome *o)
     l->has_error = false;
     if (o->end != TASK_SUCCEEDED)
         keep_error(l, &o->error);
+    name_jobs_limit(l);
     keep_results(l, o->results, o->result_count);
     give_numbers_back(l);
     l->end = end_of(l, o);

@@ -246,6 +246,15 @@ def test_the_run_timeout_covers_the_pause_before_a_retry(stack, user):
     assert (job["state"], job["error"]["code"]) == ("timed_out", "run_timeout")
 
 
+def test_a_node_that_ran_into_the_jobs_time_limit_names_that_limit(stack, user, nap):
+    """Not what was left of it when the node began."""
+    job_id = submit(stack, user, inner("n1", "sequence", leaf("n2", "sleep 0.3"), leaf("n3", nap)), limits={"run_timeout_ms": 900})
+    assert stack.rest.end_of(job_id)["state"] == "timed_out"
+    ended = [e for _, e in stack.kafka.events() if (e["job_id"], e["node"], e["node_state"]) == (job_id, "n3", "failed")]
+    assert [(e["error"]["code"], e["error"]["message"]) for e in ended] == [
+        ("run_timeout", "the job ran longer than run_timeout_ms (900)")]
+
+
 # ---- cancel ----
 
 def test_a_cancel_kills_all_leaves_that_run(stack, user, nap, file):

@@ -151,9 +151,11 @@ static enum outcome print_one(const struct wish *w, int64_t n)
 static enum outcome print_all(const struct wish *w)
 {
     struct reply reply;
+    struct buf maker;
     size_t i;
     const json_t *result;
     reply_init(&reply);
+    buf_init(&maker);
     client_get_job(w->client, w->id, "/results", &reply);
     enum outcome outcome = reply_outcome(&reply);
     const json_t *results = json_object_get(reply.json, "results");
@@ -166,14 +168,18 @@ static enum outcome print_all(const struct wish *w)
         {
             int64_t n = (int64_t)json_integer_value(json_object_get(result, "n"));
             int64_t rows = (int64_t)json_integer_value(json_object_get(result, "rows"));
-            (void)fprintf(stderr, "%s%lld: %s, %lld row%s\n", i ? "\n" : "", (long long)n,
-                show_text(result, "name", NULL), (long long)rows, rows == 1 ? "" : "s");
+            buf_clear(&maker);
+            show_maker(result, &maker);
+            (void)fprintf(stderr, "%s%lld: %s, %lld row%s%.*s\n", i ? "\n" : "", (long long)n,
+                show_text(result, "name", NULL), (long long)rows, rows == 1 ? "" : "s",
+                BYTES_ARG(buf_bytes(&maker)));
             if (strcmp(show_text(result, "kind", NULL), "table") == 0 && outcome == OUTCOME_DONE)
                 outcome = print_one(w, n);
             (void)fflush(stdout);
         }
     }
     reply_release(&reply);
+    buf_release(&maker);
     return outcome;
 }
 

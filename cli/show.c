@@ -96,19 +96,41 @@ static void add_error(struct table *t, const json_t *job)
     add_detail(t, show_text(error, "detail", NULL));
 }
 
+void show_maker(const json_t *result, struct buf *out)
+{
+    const char *node = show_text(result, "node", NULL), *target = show_text(result, "target", NULL);
+    const char *part = show_text(result, "part", NULL);
+    const json_t *statement = json_object_get(result, "statement");
+    if (*node)
+        buf_printf(out, ", %s%s%s", node, *target ? " " : "", target);
+    if (*part)
+        buf_printf(out, "%s (%s)", *node ? "" : ",", part);
+    if (json_is_integer(statement))
+        buf_printf(out, ", statement %lld", (long long)json_integer_value(statement));
+}
+
+static void add_result(struct table *t, const char *label, const json_t *result)
+{
+    struct buf text;
+    int64_t rows = json_integer_value(json_object_get(result, "rows"));
+    buf_init(&text);
+    buf_printf(&text, "%lld  %s  %s  %lld row%s  %lld bytes",
+        (long long)json_integer_value(json_object_get(result, "n")), show_text(result, "kind", NULL),
+        show_text(result, "name", NULL), (long long)rows, rows == 1 ? "" : "s",
+        (long long)json_integer_value(json_object_get(result, "bytes")));
+    show_maker(result, &text);
+    buf_add_char(&text, '\0');
+    row(t, label, text.data);
+    buf_release(&text);
+}
+
 static void add_results(struct table *t, const json_t *job)
 {
     size_t i;
     const json_t *result;
     json_array_foreach(json_object_get(job, "results"), i, result)
     {
-        char text[512];
-        int64_t rows = json_integer_value(json_object_get(result, "rows"));
-        (void)snprintf(text, sizeof text, "%lld  %s  %s  %lld row%s  %lld bytes",
-            (long long)json_integer_value(json_object_get(result, "n")), show_text(result, "kind", NULL),
-            show_text(result, "name", NULL), (long long)rows, rows == 1 ? "" : "s",
-            (long long)json_integer_value(json_object_get(result, "bytes")));
-        row(t, i == 0 ? "results" : "", text);
+        add_result(t, i == 0 ? "results" : "", result);
     }
 }
 

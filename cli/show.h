@@ -20,6 +20,8 @@ void show_end(const json_t *job);
 const char *show_took(const json_t *job, char out[DURATION_TEXT_SIZE]);
 /* Appends " by ann at 2026-01-31 08:30:00Z: why": {by, at, reason} of an order, each where it is there. */
 void show_who(const json_t *order, bool with_time, struct buf *out);
+/* Appends where a result was made, ", n2 postgres@lake (part), statement 1": each where it is there. */
+void show_maker(const json_t *result, struct buf *out);
 /* Text at a path of members, "" if absent. */
 const char *show_text(const json_t *value, const char *first, const char *second);
 

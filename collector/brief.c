@@ -24,7 +24,8 @@ struct job_error *brief_error(struct job_error *e, size_t bytes, struct arena *a
 
 static size_t bare_size(const struct job_result *r)
 {
-    return RESULT_FRAME + r->name.len + r->path.len + r->kind.len + r->format.len;
+    return RESULT_FRAME + r->name.len + r->path.len + r->kind.len + r->format.len + r->node.len +
+           r->target.len + r->part.len;
 }
 
 static size_t whole_size(const struct job_result *r)

@@ -226,7 +226,9 @@ struct job_result {
     struct bytes name, kind /* table|text|image|html|file */, path, format /* avro|txt|... */;
     int64_t rows, bytes; /* rows: NO_INT where it means nothing */
     ARRAY_OF(struct result_column) columns;
-    int64_t statement;
+    int64_t statement; /* index, NO_INT: unknown */
+    struct bytes node, target,
+        part; /* of the plan's leaf that made it; target: engine@target, or the engine alone */
 };
 
 struct log_totals {

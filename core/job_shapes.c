@@ -266,7 +266,12 @@ static const struct field result_fields[] = {
     PLAIN(FIELD_INT, struct job_result, rows, N, "of a table"),
     PLAIN(FIELD_INT, struct job_result, bytes, O, "size of the file"),
     NESTED(FIELD_LIST, struct job_result, columns, O, &shape_column, "of a table"),
-    PLAIN(FIELD_INT, struct job_result, statement, N, "index of the statement that made it"),
+    PLAIN(FIELD_INT, struct job_result, statement, N,
+        "index of the statement that made it; null: one of its node's, the engine did not tell which"),
+    PLAIN(FIELD_TEXT, struct job_result, node, N, "the plan's node that made it; null: older records"),
+    PLAIN(FIELD_TEXT, struct job_result, target, N,
+        "where it ran: engine@target, or the engine alone (its default target); null: older records"),
+    PLAIN(FIELD_TEXT, struct job_result, part, N, "id of the part that made it; null: the job has none"),
 };
 SHAPE(shape_result, struct job_result, "JobResult", result_fields, "A result of a job.");
 

@@ -23,11 +23,12 @@ struct disk_run {
     void *self;
     struct arena arena;
     struct result_place place;
-    int64_t statement;
     _Atomic size_t waiting_bytes;
     struct result_writer *table; /* open, or NULL */
     struct job_result open;      /* of the open table */
+    int64_t open_offset;
     struct job_result *results;
+    int64_t *offsets; /* of each result */
     size_t count, cap;
     struct error error;
 };
@@ -68,14 +69,17 @@ static bool failed(const struct disk_run *r)
     return r->error.code[0] != '\0';
 }
 
-static struct job_result *add_result(struct disk_run *r)
+static void add_result(struct disk_run *r, const struct job_result *result, int64_t offset)
 {
     if (r->count == r->cap) {
         r->cap = r->cap == 0 ? 4 : r->cap * 2;
         r->results = realloc(r->results, r->cap * sizeof(*r->results));
-        MUST(r->results != NULL);
+        r->offsets = realloc(r->offsets, r->cap * sizeof(*r->offsets));
+        MUST(r->results != NULL && r->offsets != NULL);
     }
-    return &r->results[r->count++];
+    r->results[r->count] = *result;
+    r->offsets[r->count++] = offset;
+    r->place.n++;
 }
 
 static struct bytes text_field(struct arena *a, const json_t *o, const char *name)
@@ -105,8 +109,7 @@ static void close_table(struct disk_run *r, bool complete)
         return;
     }
     if (result_finish(w, &r->arena, &r->open, &r->error)) {
-        *add_result(r) = r->open;
-        r->place.n++;
+        add_result(r, &r->open, r->open_offset);
     }
 }
 
@@ -129,7 +132,8 @@ static void open_table(struct disk_run *r, const struct engine_line *l)
         .kind = BYTES("table"),
         .format = BYTES("avro"),
         .name = arena_copy(&r->arena, l->name.data == NULL ? BYTES("result") : l->name),
-        .statement = r->statement};
+        .statement = NO_INT};
+    r->open_offset = l->offset;
     r->open.columns.count = count;
     r->open.columns.items = arena_array(&r->arena, count, sizeof(struct result_column));
     for (size_t i = 0; i < count; i++) {
@@ -171,11 +175,10 @@ static void take_file(struct disk_run *r, const struct disk_request *q)
         .format = arena_copy(&r->arena, l->format.data == NULL ? extension : l->format),
         .name = arena_copy(&r->arena, l->name.data == NULL ? l->path : l->name),
         .rows = l->row_count,
-        .statement = r->statement};
+        .statement = NO_INT};
     r->place.name = out.name;
     if (result_adopt(&r->place, q->path, extension, &r->arena, &out, &r->error)) {
-        *add_result(r) = out;
-        r->place.n++;
+        add_result(r, &out, l->offset);
     }
 }
 
@@ -328,14 +331,13 @@ void disk_remove_folder(struct disk *d, const char *path)
     ask(d, q);
 }
 
-struct disk_run *disk_run_new(struct disk *d, const struct result_place *place, int64_t statement, void *self)
+struct disk_run *disk_run_new(struct disk *d, const struct result_place *place, void *self)
 {
     struct disk_run *r = calloc(1, sizeof(*r));
     MUST(r != NULL);
     arena_init(&r->arena);
     r->disk = d;
     r->self = self;
-    r->statement = statement;
     r->place = *place;
     r->place.root = d->results_dir;
     r->place.creator = arena_copy(&r->arena, place->creator);
@@ -397,9 +399,10 @@ struct disk_run *disk_next(struct disk *d)
     return r;
 }
 
-size_t disk_run_results(const struct disk_run *r, const struct job_result **out)
+size_t disk_run_results(const struct disk_run *r, const struct job_result **results, const int64_t **offsets)
 {
-    *out = r->results;
+    *results = r->results;
+    *offsets = r->offsets;
     return r->count;
 }
 
@@ -415,6 +418,7 @@ void disk_run_free(struct disk_run *r)
     }
     result_abandon(r->table);
     free(r->results);
+    free(r->offsets);
     arena_release(&r->arena);
     free(r);
 }

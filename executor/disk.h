@@ -25,8 +25,7 @@ void disk_close(struct disk *d);
 void disk_remove_folder(struct disk *d, const char *path);
 
 /* The place's texts are copied; its `n` is the number of the first result. `self` is the caller's. */
-struct disk_run *disk_run_new(
-    struct disk *d, const struct result_place *place, int64_t statement, void *self);
+struct disk_run *disk_run_new(struct disk *d, const struct result_place *place, void *self);
 void *disk_run_self(const struct disk_run *r);
 /* These take the line's root. A new table ends the one before: that is complete. */
 void disk_columns(struct disk_run *r, struct engine_line *l);
@@ -41,7 +40,9 @@ size_t disk_waiting_bytes(const struct disk_run *r);
 
 /* A run that is finished, or NULL. The caller frees it. */
 struct disk_run *disk_next(struct disk *d);
-size_t disk_run_results(const struct disk_run *r, const struct job_result **out);
+/* Of each its file; what made it is the caller's to fill in. offsets: where in the code its statement begins, as the engine told; NO_INT: it
+ * did not. */
+size_t disk_run_results(const struct disk_run *r, const struct job_result **results, const int64_t **offsets);
 /* NULL: all went well. Results that were complete before are there in any case. */
 const struct error *disk_run_error(const struct disk_run *r);
 void disk_run_free(struct disk_run *r);

@@ -130,9 +130,9 @@ struct engine_task_state {
     struct buf line;  /* the run line, without its end */
     struct buf names; /* texts of `place` */
     struct result_place place;
-    int64_t statement, max_rows;
-    int64_t rows; /* of the open table */
-    bool cut;     /* rows of the open table were dropped, and that was said */
+    int64_t offset, max_rows; /* offset: of the statement that failed, in the code; NO_INT: not told */
+    int64_t rows;             /* of the open table */
+    bool cut;                 /* rows of the open table were dropped, and that was said */
     struct disk_run *results;
     char *result_dir;
     /* the outcome */

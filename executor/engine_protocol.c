@@ -61,6 +61,15 @@ static bool take_int(const json_t *o, const char *field, int64_t *out, struct er
     return true;
 }
 
+/* Where in the code a statement begins. */
+static bool take_offset(const json_t *o, int64_t *out, struct error *e)
+{
+    if (!take_int(o, "offset", out, e)) {
+        return false;
+    }
+    return *out == NO_INT || *out >= 0 || wrong(e, "offset", "a number of bytes");
+}
+
 static bool take_bool(const json_t *o, const char *field, bool *out, struct error *e)
 {
     const json_t *v = json_object_get(o, field);
@@ -147,7 +156,7 @@ static bool take_columns(struct engine_line *l, struct error *e)
             return error_wrap(e, "column %zu", i + 1);
         }
     }
-    return take_word(l->root, "name", &l->name, e);
+    return take_word(l->root, "name", &l->name, e) && take_offset(l->root, &l->offset, e);
 }
 
 static bool take_rows(struct engine_line *l, struct error *e)
@@ -170,7 +179,7 @@ static bool take_result(struct engine_line *l, struct error *e)
     l->kind = BYTES("file");
     if (!need_text(l->root, "path", &l->path, e) || !take_word(l->root, "name", &l->name, e) ||
         !take_text(l->root, "kind", &l->kind, e) || !take_word(l->root, "format", &l->format, e) ||
-        !take_int(l->root, "rows", &l->row_count, e)) {
+        !take_int(l->root, "rows", &l->row_count, e) || !take_offset(l->root, &l->offset, e)) {
         return false;
     }
     /* A plain file name: it can't leave the folder that the engine was given. */
@@ -200,7 +209,7 @@ static bool take_error(struct engine_line *l, struct error *e)
     if (!need_text(l->root, "code", &l->code, e) || !need_text(l->root, "message", &l->message, e) ||
         !take_text(l->root, "detail", &l->detail, e) || !take_int(l->root, "line", &l->line, e) ||
         !take_int(l->root, "exit_code", &l->exit_code, e) ||
-        !take_bool(l->root, "retryable", &l->retryable, e)) {
+        !take_bool(l->root, "retryable", &l->retryable, e) || !take_offset(l->root, &l->offset, e)) {
         return false;
     }
     if (l->code.len == 0 || l->code.len > ERROR_CODE_MAX - 1) {
@@ -254,7 +263,7 @@ static bool parse_object(struct engine_line *l, struct error *e)
 
 bool engine_line_parse(struct bytes line, struct engine_line *out, struct error *e)
 {
-    *out = (struct engine_line){.row_count = NO_INT, .line = NO_INT, .exit_code = NO_INT};
+    *out = (struct engine_line){.row_count = NO_INT, .line = NO_INT, .exit_code = NO_INT, .offset = NO_INT};
     json_error_t why;
     bool ok = false;
     if (line.len > ENGINE_LINE_MAX) {

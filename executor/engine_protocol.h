@@ -51,6 +51,8 @@ struct engine_line {
     struct bytes level, text;
     bool partial; /* the text's last line goes on in the next log line */
     double progress;
+    /* columns, result, error: the byte of the run's code at which the statement begins that this is about */
+    int64_t offset;
     /* columns: [{"name", "type", "comment"}]; name: of the table. rows: [[...], ...] */
     json_t *columns, *rows;
     bool last; /* no more rows of this table: it is complete whatever comes */

@@ -33,9 +33,9 @@ struct engine_task_state *task_new(struct engines *p, const struct engine_task *
     s->timeout_ms = t->timeout_ms;
     s->deadline = t->timeout_ms > 0 ? clock_boot_ms() + t->timeout_ms : INT64_MAX;
     s->kill_at = INT64_MAX;
-    s->statement = t->statement;
     s->max_rows = t->max_result_rows;
     s->line_number = NO_INT;
+    s->offset = NO_INT;
     s->exit_code = NO_INT;
     buf_init(&s->names);
     buf_reserve(&s->names, t->creator.len + t->user.len + t->job_id.len + 1);
@@ -197,8 +197,9 @@ void task_results_done(struct engines *p, struct disk_run *r)
 
 void task_call_ended(struct engines *p, struct engine_task_state *t)
 {
-    struct task_outcome o = {.end = t->end, .retryable = t->retryable, .exit_code = t->exit_code};
-    o.error = (struct job_error){.class = CLASS_ENGINE, .statement = t->statement, .line = t->line_number};
+    struct task_outcome o = {
+        .end = t->end, .retryable = t->retryable, .exit_code = t->exit_code, .offset = t->offset};
+    o.error = (struct job_error){.class = CLASS_ENGINE, .statement = NO_INT, .line = t->line_number};
     if (t->end != TASK_SUCCEEDED) {
         const struct error_code *row = job_error_code(t->error.code);
         o.error.code = bytes_of(t->error.code);
@@ -207,7 +208,7 @@ void task_call_ended(struct engines *p, struct engine_task_state *t)
         o.error.detail = bytes_of(t->detail);
     }
     if (t->results != NULL) {
-        o.result_count = disk_run_results(t->results, &o.results);
+        o.result_count = disk_run_results(t->results, &o.results, &o.offsets);
     }
     HASH_DEL(p->tasks, t);
     place_give_back(p, t); /* before the callback, which may begin further tasks */
@@ -312,7 +313,7 @@ static void take_log(struct engines *p, struct engine_task_state *t, const struc
 static void need_results(struct engines *p, struct engine_task_state *t)
 {
     if (t->results == NULL) {
-        t->results = disk_run_new(p->disk, &t->place, t->statement, t);
+        t->results = disk_run_new(p->disk, &t->place, t);
     }
 }
 
@@ -349,6 +350,7 @@ static void take_error(struct engines *p, struct engine_task_state *t, const str
     buf_add_char(&message, '\0');
     t->retryable = l->retryable && t->stop == STOP_NONE;
     t->line_number = l->line;
+    t->offset = l->offset;
     t->exit_code = l->exit_code;
     if (l->detail.len > 0)
         t->detail = bytes_dup(l->detail);

@@ -30,7 +30,6 @@ struct engine_task {
     int64_t timeout_ms;      /* 0: none */
     int64_t max_result_rows; /* 0: no limit; rows beyond are dropped, with a warning line in the log */
     int64_t first_result;    /* number of the first result file */
-    int64_t statement;       /* index, for results and errors */
     bool fresh;              /* reuse: never */
     int64_t now_utc;         /* names the day in result paths */
     void *self;              /* the caller's, handed back in callbacks */
@@ -44,8 +43,11 @@ struct task_outcome {
         error; /* when not succeeded: code (engine's own code, engine_died, engine_unavailable, timed_out,
                                cancelled), message, line */
     bool retryable;
-    int64_t exit_code;                /* NO_INT: none */
-    const struct job_result *results; /* complete files, also of failed tasks */
+    int64_t exit_code; /* NO_INT: none */
+    int64_t offset;    /* byte of the code where the statement begins that failed; NO_INT: not told */
+    const struct job_result *
+        results; /* complete files, also of failed tasks; node, target and statement are the caller's to fill in */
+    const int64_t *offsets; /* of each result: as `offset` */
     size_t result_count;
 };
 

@@ -10,12 +10,22 @@
 #include "executor/report.h"
 #include "executor/running.h"
 
+static struct bytes target_of(const struct job_node *n, struct arena *a)
+{
+    if (!n->target.len)
+        return n->engine;
+    return arena_printf(a, "%.*s@%.*s", BYTES_ARG(n->engine), BYTES_ARG(n->target));
+}
+
 struct leaf *leaf_of(struct running *r, size_t at)
 {
     struct leaf **place = &r->nodes.leaves[at];
     if (!*place) {
         *place = arena_alloc(&r->memory, sizeof **place);
-        **place = (struct leaf){.r = r, .at = at, .exit_code = NO_INT};
+        **place = (struct leaf){.r = r,
+            .at = at,
+            .exit_code = NO_INT,
+            .target = target_of(r->nodes.walk.nodes[at].node, &r->memory)};
     }
     return *place;
 }
@@ -69,7 +79,6 @@ void leaf_run(struct leaf *l, int64_t time_left_ms)
         .timeout_ms = least_positive(time_left_ms, n->timeout_ms),
         .max_result_rows = r->job.limits.max_result_rows,
         .first_result = l->first_result,
-        .statement = n->statement,
         .fresh = bytes_equal_text(n->reuse, "never"),
         .now_utc = r->started_at,
         .self = l};
@@ -83,12 +92,32 @@ void leaf_run(struct leaf *l, int64_t time_left_ms)
 
 /* ---- its end ---- */
 
-static void keep_results(struct leaf *l, const struct job_result *results, size_t count)
+/* That of its statement; of merged parts, whose node has the names of all, it is not known without one. */
+static struct bytes part_of(const struct leaf *l, int64_t statement)
 {
-    l->results = arena_array(&l->r->memory, count, sizeof *l->results);
-    l->result_count = count;
-    for (size_t i = 0; i < count; i++)
-        shape_copy(&shape_result, &results[i], &l->results[i], &l->r->memory);
+    const struct job *j = &l->r->job;
+    if (statement >= 0 && (size_t)statement < j->statements.count)
+        return j->statements.items[statement].part;
+    return job_part_find(j, node_of(l)->part) ? node_of(l)->part : BYTES_NONE;
+}
+
+static void name_maker(const struct leaf *l, struct job_result *result)
+{
+    result->node = node_of(l)->id;
+    result->target = l->target;
+}
+
+static void keep_results(struct leaf *l, const struct task_outcome *o)
+{
+    l->results = arena_array(&l->r->memory, o->result_count, sizeof *l->results);
+    l->result_count = o->result_count;
+    for (size_t i = 0; i < o->result_count; i++) {
+        struct job_result *result = &l->results[i];
+        shape_copy(&shape_result, &o->results[i], result, &l->r->memory);
+        name_maker(l, result);
+        result->statement = walk_statement_of_byte(&l->r->job, node_of(l), o->offsets[i]);
+        result->part = part_of(l, result->statement);
+    }
 }
 
 static void keep_error(struct leaf *l, const struct job_error *error)
@@ -102,6 +131,16 @@ static void keep_error(struct leaf *l, const struct job_error *error)
     }
     if (l->r->nodes.walk.count > 1)
         l->error.node = node_of(l)->id;
+}
+
+/* The byte tells more than the line: there may be many statements on one. */
+static void keep_task_error(struct leaf *l, const struct task_outcome *o)
+{
+    struct job_error error = o->error;
+    error.statement = node_of(l)->statement;
+    keep_error(l, &error);
+    if (o->offset != NO_INT)
+        l->error.statement = walk_statement_of_byte(&l->r->job, node_of(l), o->offset);
 }
 
 static enum walk_end end_of(const struct leaf *l, const struct task_outcome *o)
@@ -138,9 +177,9 @@ void leaf_take_outcome(struct leaf *l, const struct task_outcome *o)
     l->timed_out = o->end == TASK_TIMED_OUT;
     l->has_error = false;
     if (o->end != TASK_SUCCEEDED)
-        keep_error(l, &o->error);
+        keep_task_error(l, o);
     name_jobs_limit(l);
-    keep_results(l, o->results, o->result_count);
+    keep_results(l, o);
     give_numbers_back(l);
     l->end = end_of(l, o);
 }
@@ -149,6 +188,8 @@ void leaf_take_event(struct leaf *l, const struct event *ev)
 {
     l->results = ev->results.items;
     l->result_count = ev->results.count;
+    for (size_t i = 0; i < l->result_count; i++) /* older executors did not */
+        name_maker(l, &l->results[i]);
     l->exit_code = ev->exit_code;
     l->ended_at = ev->at;
     l->next_at = ev->next_at;

@@ -15,10 +15,11 @@ struct running;
 
 struct leaf {
     struct running *r;
-    size_t at;       /* its node in the walk */
-    char run[64];    /* its name at the engines: one for each try */
-    bool on_engine;  /* the engines owe us its `ended` */
-    double fraction; /* of the present try that is done */
+    struct bytes target; /* engine@target, or the engine alone */
+    size_t at;           /* its node in the walk */
+    char run[64];        /* its name at the engines: one for each try */
+    bool on_engine;      /* the engines owe us its `ended` */
+    double fraction;     /* of the present try that is done */
 
     /* How the latest try ended; texts in the job's memory. */
     enum walk_end end;

@@ -129,5 +129,7 @@ int64_t walk_first_line(const struct job *j, const struct job_node *n);
 
 /* The statement of a leaf that a line of the user's text belongs to: the last that begins by it. NO_INT: the leaf has no statements. */
 int64_t walk_statement_at(const struct job *j, const struct job_node *n, int64_t line);
+/* The same of a byte of the leaf's code. `offset` NO_INT: not known; then that of a leaf with one statement, else NO_INT. */
+int64_t walk_statement_of_byte(const struct job *j, const struct job_node *n, int64_t offset);
 
 #endif

@@ -271,6 +271,31 @@ static bool in_one_text(const struct job *j, const struct job_statement *a, cons
     return (!one || !one->code.len) && (!other || !other->code.len);
 }
 
+/* Where the next statement begins in the leaf's code, as the planner joins it: behind this one, which begins at `from`, and what stands between
+ * them. NO_INT: this one is the leaf's last. */
+static int64_t next_from(const struct job *j, const struct job_node *n, size_t at, int64_t from)
+{
+    const struct job_statement *s = &j->statements.items[at], *next = s + 1;
+    if (!n->code.data || at + 1 >= j->statements.count || !in_one_text(j, s, next))
+        return NO_INT;
+    int64_t between = next->offset - (s->offset + s->length);
+    from += (int64_t)job_statement_text(j, s).len + (between > 0 ? between : 0);
+    return from < (int64_t)n->code.len ? from : NO_INT;
+}
+
+int64_t walk_statement_of_byte(const struct job *j, const struct job_node *n, int64_t offset)
+{
+    size_t at = (size_t)n->statement;
+    if (n->statement < 0 || at >= j->statements.count)
+        return n->statement;
+    int64_t next = next_from(j, n, at, 0);
+    if (offset == NO_INT)
+        return next == NO_INT ? n->statement : NO_INT;
+    for (; next != NO_INT && next <= offset; at++)
+        next = next_from(j, n, at + 1, next);
+    return (int64_t)at;
+}
+
 int64_t walk_statement_at(const struct job *j, const struct job_node *n, int64_t line)
 {
     if (n->statement < 0 || (size_t)n->statement >= j->statements.count)

@@ -105,6 +105,9 @@ void engine_say_error(struct buf *out, struct bytes run, const struct engine_fai
     if (f->line > 0) {
         buf_printf(out, ",\"line\":%lld", f->line);
     }
+    if (f->offset >= 0) {
+        buf_printf(out, ",\"offset\":%lld", f->offset);
+    }
     if (f->exit_code >= 0) {
         buf_printf(out, ",\"exit_code\":%lld", f->exit_code);
     }

@@ -33,6 +33,7 @@ void engine_say_done(struct buf *out, struct bytes run, long long exit_code);
 struct engine_failure {
     const char *code; /* a row of job_error_codes */
     struct bytes message;
+    long long offset;    /* of the statement's first byte in the code; -1: none */
     long long line;      /* 1-based; 0: none */
     long long exit_code; /* -1: none */
     bool retryable;

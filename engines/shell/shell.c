@@ -41,7 +41,7 @@ struct shell {
 
 static void answer_failure(struct shell *s, struct bytes run, const struct error *e)
 {
-    struct engine_failure f = {.code = e->code, .message = bytes_of(e->text), .exit_code = -1};
+    struct engine_failure f = {.code = e->code, .message = bytes_of(e->text), .offset = -1, .exit_code = -1};
     engine_say_error(&s->out, run, &f);
 }
 
@@ -103,7 +103,7 @@ static bool reap(struct shell *s)
 static void say_end(struct shell *s)
 {
     char message[100];
-    struct engine_failure f = {.exit_code = WIFEXITED(s->status) ? WEXITSTATUS(s->status) : -1};
+    struct engine_failure f = {.offset = -1, .exit_code = WIFEXITED(s->status) ? WEXITSTATUS(s->status) : -1};
     if (s->cancelled) {
         f.code = "cancelled";
         (void)snprintf(message, sizeof(message), "the script was stopped");

@@ -40,6 +40,8 @@ struct sql_run {
     sqlite3 *db;
     struct buf out;
     struct error error;
+    size_t at;  /* of the present statement, in the code */
+    bool begun; /* there is one */
     long long line;
     bool retryable;
 };
@@ -131,7 +133,7 @@ static bool sql_failed(struct sql_run *r, size_t start)
 {
     int code = sqlite3_errcode(r->db) & 0xff;
     int offset = sqlite3_error_offset(r->db);
-    r->line = line_of(r, statement_start(r->code, start));
+    r->line = line_of(r, r->at);
     if (offset >= 0) {
         r->line = line_of(r, start + (size_t)offset);
     }
@@ -160,7 +162,7 @@ static bool step_all(struct sql_run *r, sqlite3_stmt *s, size_t start)
     bool ok = true;
     int code = SQLITE_DONE;
     if (has_rows) {
-        table_open(&t, s, r->run);
+        table_open(&t, s, r->run, r->at);
     }
     while (ok && (code = sqlite3_step(s)) == SQLITE_ROW) {
         ok = !has_rows || table_add(&t, &r->out, &r->error);
@@ -171,7 +173,7 @@ static bool step_all(struct sql_run *r, sqlite3_stmt *s, size_t start)
         }
     }
     if (!ok) {
-        r->line = line_of(r, statement_start(r->code, start));
+        r->line = line_of(r, r->at);
     } else if (code != SQLITE_DONE) {
         ok = sql_failed(r, start);
     } else if (has_rows) {
@@ -192,6 +194,8 @@ static bool run_statements(struct sql_run *r)
         sqlite3_stmt *s = NULL;
         const char *rest = end;
         size_t start = (size_t)(at - r->code.data);
+        r->at = statement_start(r->code, start);
+        r->begun = true;
         if (atomic_load(&r->worker->cancelled)) {
             return error_set(&r->error, "cancelled", "the run was cancelled");
         }
@@ -245,6 +249,7 @@ static void perform(struct worker *w, const json_t *line)
         struct engine_failure f = {.code = r.error.code,
             .message = bytes_of(r.error.text),
             .line = r.line,
+            .offset = r.begun ? (long long)r.at : -1,
             .exit_code = -1,
             .retryable = r.retryable};
         engine_say_error(&r.out, r.run, &f);
@@ -311,7 +316,7 @@ static void take_line(struct worker *w, const char *type, json_t *line, struct b
         json_incref(line);
         if (!give_run(w, line)) {
             struct engine_failure f = {
-                .code = "engine_error", .message = BYTES("one run at a time"), .exit_code = -1};
+                .code = "engine_error", .message = BYTES("one run at a time"), .offset = -1, .exit_code = -1};
             engine_say_error(out, run, &f);
             json_decref(line);
         }

@@ -83,9 +83,12 @@ static bool fits(enum result_type type, unsigned value)
     return false;
 }
 
-void table_open(struct table *t, sqlite3_stmt *statement, struct bytes run)
+void table_open(struct table *t, sqlite3_stmt *statement, struct bytes run, size_t offset)
 {
-    *t = (struct table){.statement = statement, .run = run, .column_count = sqlite3_column_count(statement)};
+    *t = (struct table){.statement = statement,
+        .run = run,
+        .offset = offset,
+        .column_count = sqlite3_column_count(statement)};
     buf_init(&t->rows);
     t->columns = calloc((size_t)t->column_count, sizeof(*t->columns));
     MUST(t->columns != NULL);
@@ -105,7 +108,7 @@ static void announce(struct table *t, struct buf *out)
 {
     buf_add_text(out, "{\"type\":\"columns\"");
     json_text_field(out, "run", t->run);
-    buf_add_text(out, ",\"columns\":[");
+    buf_printf(out, ",\"offset\":%zu,\"columns\":[", t->offset);
     for (int i = 0; i < t->column_count; i++) {
         struct table_column *c = &t->columns[i];
         const char *name = sqlite3_column_name(t->statement, i);

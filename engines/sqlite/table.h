@@ -16,6 +16,7 @@ struct table_column;
 struct table {
     sqlite3_stmt *statement;
     struct bytes run;
+    size_t offset; /* of the statement in the code */
     int column_count;
     struct table_column *columns;
     bool announced;   /* the columns are out */
@@ -24,7 +25,7 @@ struct table {
     long long total;
 };
 
-void table_open(struct table *t, sqlite3_stmt *statement, struct bytes run);
+void table_open(struct table *t, sqlite3_stmt *statement, struct bytes run, size_t offset);
 /* The statement's present row. False: e (code sql_error or result_too_large). */
 bool table_add(struct table *t, struct buf *out, struct error *e);
 /* Appends the rest. */

@@ -171,6 +171,14 @@ def test_results_are_shown_as_table_csv_and_json(submit, cli):
     assert cli("results", job_id, "5").returncode == REFUSED
 
 
+def test_results_tell_where_they_were_made(submit, cli):
+    job_id = submit("--wait", "-e", "sqlite", "--conf", "session=statement", "select 1 as a; select 2 as b").stdout.strip()
+    done = cli("results", job_id)
+    assert [line for line in done.stderr.splitlines() if line] == [
+        "0: result, 1 row, n2 sqlite, statement 0", "1: result, 1 row, n3 sqlite, statement 1"]
+    assert re.search(r"0  table  result  1 row  \d+ bytes, n2 sqlite, statement 0", cli("get", job_id).stdout)
+
+
 def test_results_of_many_rows_are_read_to_the_end(submit, cli):
     sql = "with recursive n(i) as (select 1 union all select i+1 from n where i < 25000) select i from n"
     job_id = submit("--wait", "-e", "sqlite", sql).stdout.strip()

@@ -159,6 +159,7 @@ def test_the_statements_of_a_job_share_a_session(rest, make, end):
 @pytest.mark.parametrize("code, line, statement", [
     ("-- a comment\n\nselect nonsense", 3, 0),
     ("select 1;\n\nselect '${day}', nonsense", 3, 1),
+    ("select 1; select nonsense", 1, 1),
     ("--@set x = 1\nselect ${x};\nselect 2;\n\n\nselect nonsense from t", 6, 2),
 ])
 def test_an_error_of_the_engine_has_the_users_line_and_statement(make, end, code, line, statement):

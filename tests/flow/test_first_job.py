@@ -32,6 +32,7 @@ def test_an_sqlite_job_by_rest_gives_a_table(rest, make):
     result = job["results"][0]
     assert (result["n"], result["kind"], result["rows"]) == (0, "table", 1)
     assert [c["name"] for c in result["columns"]] == ["a", "b", "c"]
+    assert (result["node"], result["target"], result["statement"], result.get("part")) == ("n1", "sqlite", 0, None)
     page = rest.rows(job["job_id"])
     assert page["rows"] == [[1, "x", None]]
     assert page["total"] == 1

@@ -18,6 +18,17 @@ echo '{"type":"ready","engine":"stuck","version":"1","concurrency":1,"capabiliti
 read run || exit 0
 %s
 """ % NAP
+# As engines were before results could tell their statement.
+PLAIN = """#!/bin/bash
+read hello
+echo '{"type":"ready","engine":"plain","version":"1","concurrency":1,"capabilities":[]}'
+while read -r run; do
+    run=${run#*\\"run\\":\\"}; run=${run%%\\"*}
+    echo "{\\"type\\":\\"columns\\",\\"run\\":\\"$run\\",\\"columns\\":[{\\"name\\":\\"a\\"}]}"
+    echo "{\\"type\\":\\"rows\\",\\"run\\":\\"$run\\",\\"rows\\":[[1]],\\"last\\":true}"
+    echo "{\\"type\\":\\"done\\",\\"run\\":\\"$run\\"}"
+done
+"""
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +36,14 @@ def engines_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("engines") / "engines"
     shutil.copytree(settings.BUILD / "engines", folder)
     sqlite = json.loads((folder / "sqlite" / "engine.json").read_text())
-    commands = {"sqlite2": str(folder / "sqlite" / sqlite["command"][0]), "broken": "false", "stuck": "stuck"}
+    commands = {"sqlite2": str(folder / "sqlite" / sqlite["command"][0]), "broken": "false", "stuck": "stuck", "plain": "plain"}
     for name, command in commands.items():
         (folder / name).mkdir()
-        (folder / name / "engine.json").write_text(json.dumps({**sqlite, "engine": name, "command": [command]}))
-    (folder / "stuck" / "stuck").write_text(STUCK)
-    (folder / "stuck" / "stuck").chmod(0o755)
+        targets = ["one", "two"] if name == "sqlite2" else []
+        (folder / name / "engine.json").write_text(json.dumps({**sqlite, "engine": name, "command": [command], "targets": targets}))
+    for name, script in {"stuck": STUCK, "plain": PLAIN}.items():
+        (folder / name / name).write_text(script)
+        (folder / name / name).chmod(0o755)
     return folder
 
 
@@ -43,6 +56,10 @@ def strategy(kind, *targets):
     return {"kind": kind, "targets": list(targets)}
 
 
+def makers(job):
+    return [(r["node"], r["target"], r["statement"]) for r in job["results"]]
+
+
 def rows(rest, job):
     return [rest.rows(job["job_id"], r["n"])["rows"] for r in job["results"]]
 
@@ -51,6 +68,7 @@ def test_of_a_race_the_one_that_never_answers_is_killed(rest, make):
     job = rest.run(make("select 'won'", engine="sqlite", strategy=strategy("race", "stuck@", "sqlite@")))
     assert job["state"] == "succeeded"
     assert rows(rest, job) == [[["won"]]]
+    assert makers(job) == [("n3", "sqlite", 0)]
     assert not processes(NAP)
 
 
@@ -58,6 +76,14 @@ def test_all_targets_keep_their_results(rest, make):
     job = rest.run(make("select 1; select 2", engine="sqlite", strategy=strategy("all", "sqlite@", "sqlite2@")))
     assert job["state"] == "succeeded"
     assert rows(rest, job) == [[[1]], [[2]], [[1]], [[2]]]
+    assert makers(job) == [("n2", "sqlite", 0), ("n2", "sqlite", 1), ("n3", "sqlite2", 0), ("n3", "sqlite2", 1)]
+    assert rest.get(f"/v1/jobs/{job['job_id']}/results").json()["results"] == job["results"]
+
+
+def test_results_name_the_target(rest, make):
+    job = rest.run(make("select 1", engine="sqlite", strategy=strategy("all", "sqlite2@one", "sqlite2@two", "sqlite@")))
+    assert job["state"] == "succeeded"
+    assert makers(job) == [("n2", "sqlite2@one", 0), ("n3", "sqlite2@two", 0), ("n4", "sqlite", 0)]
 
 
 def test_all_targets_must_succeed(rest, make):
@@ -97,6 +123,22 @@ def test_a_text_of_several_parts(rest, make):
     job = rest.run(make(code, engine="sqlite"))
     assert job["state"] == "succeeded"
     assert rows(rest, job) == [[[1]], [[2]]]
+    assert [(r["part"], r["node"], r["statement"]) for r in job["results"]] == [("a", "n2", 0), ("b", "n3", 1)]
+
+
+def test_results_of_merged_parts_name_their_own(rest, make):
+    job = rest.run(make("--@part a\nselect 1; select 11;\n--@part b after=a\nselect 2;\n", engine="sqlite"))
+    assert [n["part"] for n in job["plan"]["nodes"]] == ["a+b"]
+    assert rows(rest, job) == [[[1]], [[11]], [[2]]]
+    assert [(r["part"], r["statement"]) for r in job["results"]] == [("a", 0), ("a", 1), ("b", 2)]
+    assert {(r["node"], r["target"]) for r in job["results"]} == {("n1", "sqlite")}
+
+
+def test_an_engine_that_names_no_statement(rest, make):
+    job = rest.run(make("select 1; select 2", engine="plain"))
+    assert [(r["node"], r.get("statement")) for r in job["results"]] == [("n1", None)]
+    job = rest.run(make("select 1", engine="plain"))
+    assert makers(job) == [("n1", "plain", 0)]
 
 
 def test_a_node_is_tried_again_by_itself(rest, stack, make):

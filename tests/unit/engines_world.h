@@ -32,14 +32,14 @@ struct probe {
     enum task_end end;
     char code[64], message[1024];
     bool retryable;
-    int64_t exit_code, line, ended_at;
+    int64_t exit_code, line, offset, ended_at;
     struct buf log, out, err; /* all, and by level stdout, stderr */
     size_t log_bytes, log_calls, largest_text;
     bool keep_log;
     double progress;
     size_t result_count;
     char paths[4][300];
-    int64_t rows[4];
+    int64_t rows[4], offsets[4];
     char columns[4][200]; /* "name:type,..." */
 };
 
@@ -87,6 +87,7 @@ static inline void on_ended(void *self, const struct task_outcome *o)
     b->retryable = o->retryable;
     b->exit_code = o->exit_code;
     b->line = o->error.line;
+    b->offset = o->offset;
     b->ended_at = clock_boot_ms();
     (void)snprintf(b->code, sizeof(b->code), "%.*s", BYTES_ARG(o->error.code));
     (void)snprintf(b->message, sizeof(b->message), "%.*s", BYTES_ARG(o->error.message));
@@ -95,6 +96,7 @@ static inline void on_ended(void *self, const struct task_outcome *o)
         const struct job_result *r = &o->results[i];
         (void)snprintf(b->paths[i], sizeof(b->paths[i]), "%.*s", BYTES_ARG(r->path));
         b->rows[i] = r->rows;
+        b->offsets[i] = o->offsets[i];
         for (size_t k = 0; k < r->columns.count; k++) {
             size_t at = strlen(b->columns[i]);
             (void)snprintf(b->columns[i] + at, sizeof(b->columns[i]) - at, "%s%.*s:%.*s", k == 0 ? "" : ",",

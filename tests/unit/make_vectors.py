@@ -75,7 +75,7 @@ EVENT = {
     "at": AT + 9, "stage": "executor", "instance": "host-1", "spec": None, "plan": None, "progress": None, "node": "n2",
     "node_state": "failed", "reason": "why", "next_at": AT + 10,
     "results": [{"n": 0, "name": "first", "kind": "table", "path": "2026-01-31/x/y/z/1/0-first.avro", "format": "avro",
-                 "rows": 3, "bytes": 345, "statement": 0,
+                 "rows": 3, "bytes": 345, "statement": 0, "node": "n2", "target": "sqlite@t", "part": "p1",
                  "columns": [{"name": "a", "type": "INTEGER", "comment": None}, {"name": "b", "type": "", "comment": "c"}]}],
     "error": ERROR, "exit_code": -1, "times": TIMES, "log": {"bytes": 10, "lines": 2, "truncated": True},
     "node_try": 2, "cached_from": ID,
@@ -89,6 +89,14 @@ def older_submitted():
     schema["fields"] = [f for f in schema["fields"] if f["name"] not in gone]
     limits = next(f for f in schema["fields"] if f["name"] == "limits")
     limits["type"]["fields"] = limits["type"]["fields"][:1]
+    return schema
+
+
+def older_event():
+    """From before a result told where it was made."""
+    schema = copy.deepcopy(SCHEMAS["JobEvent"])
+    result = next(f for f in schema["fields"] if f["name"] == "results")["type"]["items"]
+    result["fields"] = [f for f in result["fields"] if f["name"] not in {"node", "target", "part"}]
     return schema
 
 
@@ -152,6 +160,7 @@ CASES = [
                                    "plan": {k: PLANNED[k] for k in ("pool", "nodes", "cache")}}, None),
     ("event_progress", "JobEvent", {**EVENT, "phase": "progress", "progress": 0.25}, None),
     ("event_failed", "JobEvent", EVENT, None),
+    ("event_older", "JobEvent", EVENT, older_event()),
     ("log", "JobLog", {"job_id": ID, "attempt": 1, "node": None, "seq": 3, "offset": 65536, "level": "stderr", "at": AT,
                        "text": "line 1\nline ✓\n"}, None),
     ("control_cancel", "JobControl", {"kind": "cancel", "job_id": ID, "by": "ops", "at": AT}, None),

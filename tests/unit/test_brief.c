@@ -54,13 +54,14 @@ static void results_are_cut_to_their_share(void **state)
     (void)state;
     static const struct {
         const char *name;
-        size_t count, columns, kept, kept_columns;
+        size_t count, columns, target, kept, kept_columns;
     } cases[] = {
-        {"none", 0, 0, 0, 0},
-        {"those that fit are whole", 2, 3, 2, 3},
-        {"the columns go first", 2, 30, 2, 0},
-        {"then the last ones", MOST, 0, 5, 0},
-        {"both", MOST, MOST, 5, 0},
+        {"none", 0, 0, 0, 0, 0},
+        {"those that fit are whole", 2, 3, 0, 2, 3},
+        {"the columns go first", 2, 30, 0, 2, 0},
+        {"then the last ones", MOST, 0, 0, 5, 0},
+        {"both", MOST, MOST, 0, 5, 0},
+        {"where they were made counts", MOST, 0, 100, 3, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct arena a;
@@ -71,6 +72,7 @@ static void results_are_cut_to_their_share(void **state)
         for (size_t k = 0; k < count; k++) {
             items[k].n = (int64_t)k;
             items[k].path = text_of(40, &a);
+            items[k].target = text_of(cases[i].target, &a);
             items[k].columns.items = columns;
             items[k].columns.count = cases[i].columns;
         }

@@ -104,6 +104,7 @@ static const struct {
     {"event_planned", true},
     {"event_progress", true},
     {"event_failed", true},
+    {"event_older", false},
     {"log", true},
     {"control_cancel", true},
 };

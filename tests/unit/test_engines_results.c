@@ -58,6 +58,8 @@ static void sqlite_results_become_files(void **state)
     assert_string_equal(b.message, "");
     assert_int_equal(b.end, TASK_SUCCEEDED);
     assert_int_equal(b.result_count, 2);
+    assert_int_equal(b.offsets[0], 142);
+    assert_int_equal(b.offsets[1], 159);
     assert_string_equal(b.columns[0], "id:long,b:bytes,d:double,s:string");
     assert_string_equal(b.columns[1], "n:long,odd name:string");
     assert_string_equal(
@@ -107,7 +109,9 @@ static void a_failed_statement_tells_its_line_and_keeps_earlier_results(void **s
     assert_string_equal(b.code, "sql_error");
     assert_string_equal(b.message, "no such column: foo");
     assert_int_equal(b.line, 4);
+    assert_int_equal(b.offset, 15);
     assert_int_equal(b.result_count, 1);
+    assert_int_equal(b.offsets[0], 0);
     probe_release(&b);
     world_close(&w);
 }

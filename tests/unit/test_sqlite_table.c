@@ -45,7 +45,7 @@ static bool first_row(const char *sql, struct buf *out, struct error *e)
     struct table t;
 
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    table_open(&t, statement, BYTES("r"));
+    table_open(&t, statement, BYTES("r"), 0);
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
     long before = peak_kb();
     bool taken = table_add(&t, out, e);

@@ -180,10 +180,54 @@ static void a_line_tells_the_statement(void **state)
     }
 }
 
+/* As the planner joins them: "select 1; " + "select 22 limit 9;\n" + "x", of which the second is longer than in the job's code. */
+static void a_byte_tells_the_statement(void **state)
+{
+    (void)state;
+    struct job_statement statements[] = {{.index = 0, .offset = 2, .length = 9},
+        {.index = 1, .text = BYTES("select 22 limit 9;"), .offset = 12, .length = 10},
+        {.index = 2, .offset = 23, .length = 1}, {.index = 3, .offset = 0, .length = 8, .part = BYTES("own")},
+        {.index = 4, .offset = 9, .length = 8, .part = BYTES("own")}};
+    struct job_part parts[] = {{.id = BYTES("own"), .code = BYTES("select 1;select 2")}};
+    const struct job j = {
+        .code = BYTES("  select 1; select 2;\n\nx"), .statements = {statements, 5}, .parts = {parts, 1}};
+    static const char joined[] = "select 1; select 22 limit 9;\nx";
+    static const struct {
+        const char *code; /* NULL: the leaf has one statement */
+        int64_t first, offset, statement;
+    } cases[] = {
+        {joined, 0, 0, 0},
+        {joined, 0, 8, 0},
+        {joined, 0, 10, 1},
+        {joined, 0, 27, 1},
+        {joined, 0, 29, 2},
+        {joined, 0, 1000000, 2},
+        {joined, 0, NO_INT, NO_INT},
+        {NULL, 1, 0, 1},
+        {NULL, 1, 1000000, 1},
+        {NULL, 1, NO_INT, 1},
+        {"select 1;select 2", 3, 8, 3},
+        {"select 1;select 2", 3, 9, 4},
+        {"select 1;select 2", 3, NO_INT, NO_INT},
+        {"x", 2, NO_INT, 2},
+        {"code", NO_INT, 3, NO_INT},
+        {"code", 7, 3, 7},
+        {"code", 7, NO_INT, 7},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct job_node n = {
+            .statement = cases[i].first, .code = cases[i].code ? bytes_of(cases[i].code) : BYTES_NONE};
+        int64_t told = walk_statement_of_byte(&j, &n, cases[i].offset);
+        if (told != cases[i].statement)
+            fail_msg("row %zu: %lld", i, (long long)told);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_tells_the_statement),
+        cmocka_unit_test(a_byte_tells_the_statement),
         cmocka_unit_test(plans_are_read_or_refused),
         cmocka_unit_test(a_plan_that_is_nested_too_deeply_is_refused),
     };

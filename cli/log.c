@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log: millrace log ID: the log as it is, on stdout; with --follow until the job has ended.
+ * log: millrace log ID: the log as it is, on stdout, or that of one node; with --follow until the job has ended.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,8 @@ static const struct option own[] = {
     {'F', "follow", NULL, false, "go on until the job has ended; a new attempt is told on stderr"},
     {0, "attempt", "N", false, "of this attempt; default the latest"},
     {0, "offset", "BYTES", false, "from this byte on; default 0"},
+    {0, "node", "ID", false, "only the lines of this node of the plan: n2"},
+    {0, "nodes", NULL, false, "begin each line with its node"},
     OPTION_END,
 };
 
@@ -40,6 +42,8 @@ static enum outcome piece(struct client *c, const struct args *a, struct place *
     (void)snprintf(text, sizeof text, "%lld", (long long)p->offset);
     path_add(&path, "offset", text);
     path_add(&path, "attempt", args_text(a, "attempt", NULL));
+    path_add(&path, "node", args_text(a, "node", NULL));
+    path_add(&path, "nodes", args_flag(a, "nodes") ? "true" : NULL);
     client_get(c, path_text(&path), NULL, reply);
     buf_release(&path);
     p->moved = false;

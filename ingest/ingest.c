@@ -59,7 +59,8 @@ const struct http_route ingest_routes[] = {
     {"GET", "/v1/jobs/{id}/plan", HTTP_WORKER, job_plan, 0,
         "How a job runs: the tree of its nodes, each with its state, times and reason", "200, 400, 404, 503"},
     {"GET", "/v1/jobs/{id}/log", HTTP_WORKER, logs_get, 0,
-        "A piece of the log: offset, limit, attempt; with Accept: text/plain the text alone",
+        "A piece of the log: offset, limit, attempt, node (of one alone), nodes (lines name theirs); with "
+        "Accept: text/plain the text alone",
         "200, 400, 404, 503"},
     {"GET", "/v1/jobs/{id}/results", HTTP_WORKER, results_list, 0, "The results of a job",
         "200, 400, 404, 503"},

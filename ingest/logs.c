@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "ingest/ingest.h"
+#include "ingest/log_piece.h"
 #include "ingest/request.h"
 
 #define LIMIT_DEFAULT (1024 * 1024)
@@ -17,46 +18,13 @@
 #define WAIT_MS 2000
 #define WAIT_STEP_MS 20
 
-/* ---- a piece ---- */
-
-bool logs_add(struct logs_piece *p, int64_t chunk_offset, struct bytes text)
-{
-    int64_t next = p->offset + (int64_t)p->text.len, skip = next - chunk_offset;
-    if (skip < 0 || (int64_t)p->text.len >= p->limit)
-        return false;
-    if (skip >= (int64_t)text.len)
-        return true;
-    text = bytes_slice(text, (size_t)skip, text.len);
-    buf_add_bytes(&p->text, bytes_slice(text, 0, (size_t)(p->limit - (int64_t)p->text.len)));
-    return (int64_t)p->text.len < p->limit;
-}
-
-static bool continues(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
-
-void logs_trim(struct logs_piece *p)
-{
-    size_t skip = 0, end = p->text.len;
-    while (skip < end && skip < 3 && continues(p->text.data[skip]))
-        skip++;
-    buf_consume(&p->text, skip);
-    p->offset += (int64_t)skip;
-    end = p->text.len;
-    /* A character that was cut: at most its first three bytes are there. */
-    size_t start = end;
-    while (start > 0 && end - start < 3 && continues(p->text.data[start - 1]))
-        start--;
-    if (start > 0 && !bytes_is_utf8((struct bytes){p->text.data + start - 1, end - start + 1}))
-        p->text.len = start - 1;
-}
-
 /* ---- reading ---- */
 
 struct wanted {
     const char *id;
     int64_t attempt, offset, limit;
+    struct bytes node; /* BYTES_NONE: all */
+    bool nodes;
     /* of the document */
     bool final;
     int64_t log_bytes; /* of the whole log; -1: not known (yet), 0: there is none */
@@ -70,54 +38,44 @@ int64_t logs_attempt(int64_t wanted, int64_t latest, bool final)
 
 static bool chunk_row(void *self, const bson_t *doc)
 {
-    return logs_add(self, doc_number(doc, "offset", 0), doc_text(doc, "text"));
+    return log_piece_add(self, doc_number(doc, "offset", 0), doc_text(doc, "node"), doc_text(doc, "text"));
 }
 
 static void chunk_reset(void *self)
 {
-    struct logs_piece *p = self;
-    buf_clear(&p->text);
+    log_piece_restart(self);
 }
 
-static bool read_chunks(struct ingest *in, const struct wanted *w, struct logs_piece *p, struct error *e)
+static bool read_chunks(struct ingest *in, const struct wanted *w, struct log_piece *p, struct error *e)
 {
     struct store_reader reader = {chunk_row, chunk_reset, p};
     bson_t *filter = BCON_NEW("job_id", BCON_UTF8(w->id), "attempt", BCON_INT64(w->attempt), "offset", "{",
         "$gt", BCON_INT64(w->offset - CHUNK_MOST), "}");
     bson_t *opts = BCON_NEW("sort", "{", "offset", BCON_INT32(1), "}", "projection", "{", "offset",
-        BCON_INT32(1), "text", BCON_INT32(1), "}");
-    p->offset = w->offset;
-    p->limit = w->limit;
-    buf_clear(&p->text);
+        BCON_INT32(1), "node", BCON_INT32(1), "text", BCON_INT32(1), "}");
+    log_piece_restart(p);
     bool ok =
         store_find(in->world->store, "job_logs", filter, opts, &reader, in->settings->store_patience_ms, e);
     bson_destroy(filter);
     bson_destroy(opts);
-    if (ok)
-        logs_trim(p);
     return ok;
 }
 
-static bool is_full(const struct wanted *w, const struct logs_piece *p)
-{
-    return (int64_t)p->text.len > w->limit - 4;
-}
-
 /* Of a log whose length nobody recorded: it was read to where nothing more lies. */
-static bool is_complete(const struct wanted *w, const struct logs_piece *p)
+static bool is_complete(const struct wanted *w, const struct log_piece *p)
 {
     if (!w->final)
         return false;
-    return w->log_bytes < 0 ? !is_full(w, p) : p->offset + (int64_t)p->text.len >= w->log_bytes;
+    return w->log_bytes < 0 ? !p->full : p->next >= w->log_bytes;
 }
 
-static bool is_enough(const struct wanted *w, const struct logs_piece *p)
+static bool is_enough(const struct wanted *w, const struct log_piece *p)
 {
-    return !w->final || is_complete(w, p) || is_full(w, p);
+    return !w->final || is_complete(w, p) || p->full;
 }
 
 /* Whoever saw the final state gets the whole log. */
-static bool read_patiently(struct ingest *in, const struct wanted *w, struct logs_piece *p, struct error *e)
+static bool read_patiently(struct ingest *in, const struct wanted *w, struct log_piece *p, struct error *e)
 {
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
     int64_t until = clock_boot_ms() + WAIT_MS;
@@ -131,15 +89,14 @@ static bool read_patiently(struct ingest *in, const struct wanted *w, struct log
 
 /* ---- answers ---- */
 
-static void answer(struct http_request *r, const struct wanted *w, const struct logs_piece *p)
+static void answer(struct http_request *r, const struct wanted *w, const struct log_piece *p)
 {
     struct bytes accept = request_media_type(http_arena(r), http_header(r, "Accept")),
                  text = buf_bytes(&p->text);
-    int64_t next = p->offset + (int64_t)p->text.len;
     bool complete = is_complete(w, p);
     if (bytes_starts_with(accept, "text/plain")) {
         struct http_header_out headers[] = {
-            {"X-Next-Offset", arena_printf(http_arena(r), "%lld", (long long)next)},
+            {"X-Next-Offset", arena_printf(http_arena(r), "%lld", (long long)p->next)},
             {"X-Complete", complete ? BYTES("true") : BYTES("false")},
         };
         http_answer(r, 200, "text/plain; charset=utf-8", text, headers, 2);
@@ -149,7 +106,7 @@ static void answer(struct http_request *r, const struct wanted *w, const struct 
     json_object_set_new(body, "job_id", json_string(w->id));
     json_object_set_new(body, "attempt", json_integer(w->attempt));
     json_object_set_new(body, "offset", json_integer(p->offset));
-    json_object_set_new(body, "next_offset", json_integer(next));
+    json_object_set_new(body, "next_offset", json_integer(p->next));
     json_object_set_new(body, "text", shape_text_json(text));
     json_object_set_new(body, "complete", json_boolean(complete));
     http_answer_json(r, 200, body);
@@ -188,13 +145,68 @@ static bool no_attempt(struct http_request *r, const struct wanted *w, int64_t l
     return false;
 }
 
+/* The plan's node of that id. False: it has none, or is not planned yet. */
+static bool find_node(const bson_t *doc, struct bytes id, size_t *count, bson_t *found)
+{
+    bson_iter_t it, nodes, list;
+    bool ok = false;
+    *count = 0;
+    if (!bson_iter_init(&it, doc) || !bson_iter_find_descendant(&it, "plan.nodes", &nodes) ||
+        !BSON_ITER_HOLDS_ARRAY(&nodes) || !bson_iter_recurse(&nodes, &list))
+        return false;
+    for (bson_t node; bson_iter_next(&list) && BSON_ITER_HOLDS_DOCUMENT(&list); ++*count) {
+        const uint8_t *data;
+        uint32_t len;
+        bson_iter_document(&list, &len, &data);
+        if (!ok && bson_init_static(&node, data, len) && bytes_equal(doc_text(&node, "id"), id)) {
+            *found = node;
+            ok = true;
+        }
+    }
+    return ok;
+}
+
+/* Only leaves have lines. The log of a plan of one node is all its own: its lines don't name it. False: answered. */
+static bool choose_node(struct http_request *r, struct wanted *w, const bson_t *doc)
+{
+    bson_t node;
+    size_t count;
+    if (!w->node.data)
+        return true;
+    if (!find_node(doc, w->node, &count, &node))
+        return count == 0 || request_not_found(r, "node", w->node);
+    if (!bytes_equal_text(doc_text(&node, "kind"), "exec")) {
+        http_problem(r, 404, "not_found",
+            arena_printf(
+                http_arena(r), "node %.*s has no log of its own: ask for those below it", BYTES_ARG(w->node)),
+            NULL);
+        return false;
+    }
+    if (count == 1)
+        w->node = BYTES_NONE;
+    return true;
+}
+
+static bson_t *fields_of(const struct wanted *w)
+{
+    static const char *const always[] = {
+        "final", "attempt", "log", "attempts.n", "attempts.log", "rev", "stub.claim"};
+    static const char *const of_nodes[] = {"plan.nodes.id", "plan.nodes.kind"};
+    bson_t fields, *opts = bson_new();
+    bson_append_document_begin(opts, "projection", -1, &fields);
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        bson_append_int32(&fields, always[i], -1, 1);
+    for (size_t i = 0; w->node.data && i < sizeof of_nodes / sizeof *of_nodes; i++)
+        bson_append_int32(&fields, of_nodes[i], -1, 1);
+    bson_append_document_end(opts, &fields);
+    return opts;
+}
+
 /* What the document says of the attempt. False: answered. */
 static bool want(struct ingest *in, struct http_request *r, struct wanted *w)
 {
     bson_t doc;
-    bson_t *opts = BCON_NEW("projection", "{", "final", BCON_INT32(1), "attempt", BCON_INT32(1), "log",
-        BCON_INT32(1), "attempts.n", BCON_INT32(1), "attempts.log", BCON_INT32(1), "rev", BCON_INT32(1),
-        "stub.claim", BCON_INT32(1), "}");
+    bson_t *opts = fields_of(w);
     bool ok = request_find_job(r, in->world->store, in->settings->store_patience_ms, w->id, opts, &doc);
     bson_destroy(opts);
     if (!ok)
@@ -205,7 +217,10 @@ static bool want(struct ingest *in, struct http_request *r, struct wanted *w)
     w->log_bytes = doc_number(&doc, "log.bytes", 0);
     if (attempt < latest || (w->final && !bson_has_field(&doc, "log")))
         w->log_bytes = length_of(&doc, attempt);
+    ok = choose_node(r, w, &doc);
     bson_destroy(&doc);
+    if (!ok)
+        return false;
     if (attempt < 0)
         return no_attempt(r, w, latest);
     if (attempt < latest)
@@ -216,25 +231,26 @@ static bool want(struct ingest *in, struct http_request *r, struct wanted *w)
 
 void logs_get(void *ingest, struct http_request *r)
 {
-    static const char *const known[] = {"offset", "limit", "attempt", NULL};
+    static const char *const known[] = {"offset", "limit", "attempt", "node", "nodes", NULL};
     struct ingest *in = ingest;
     struct uuid id;
     char text[UUID_TEXT_LEN + 1];
-    struct wanted w = {.id = text};
-    struct logs_piece piece = {.offset = 0};
+    struct wanted w = {.id = text, .node = http_query(r, "node")};
+    struct log_piece piece;
     struct error e;
     int64_t began = clock_boot_us();
     error_clear(&e);
     if (!request_query_only(r, known) || !request_job_id(r, &id, text) ||
         !request_number(r, "offset", 0, INT64_MAX / 2, 0, &w.offset) ||
         !request_number(r, "limit", 4, LIMIT_MOST, LIMIT_DEFAULT, &w.limit) ||
-        !request_number(r, "attempt", 1, INT32_MAX, 0, &w.attempt) || !want(in, r, &w))
+        !request_number(r, "attempt", 1, INT32_MAX, 0, &w.attempt) || !request_flag(r, "nodes", &w.nodes) ||
+        !want(in, r, &w))
         return;
-    buf_init(&piece.text);
+    log_piece_init(&piece, w.offset, w.limit, w.node, w.nodes);
     if (read_patiently(in, &w, &piece, &e))
         answer(r, &w, &piece);
     else
         request_store_failed(r, &e);
-    buf_release(&piece.text);
+    log_piece_release(&piece);
     meters_read_us(clock_boot_us() - began);
 }

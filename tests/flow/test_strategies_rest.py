@@ -110,6 +110,32 @@ def test_parts_run_in_their_order(rest, stack, user):
     assert rows(rest, job) == [[["c"]]]
 
 
+def test_the_lines_of_a_log_name_their_node(rest, stack, user):
+    parts = [{"id": p, "engine": "shell", "code": f"echo {p} one; echo {p} two"} for p in "ab"]
+    job = rest.run({"creator": "flow", "user": user, "parts": parts})
+    log = f"/v1/jobs/{job['job_id']}/log"
+    assert [n.get("part") for n in job["plan"]["nodes"]] == [None, "a", "b"]
+    assert rest.get(log, node="n2").json()["text"] == "a one\na two\n"
+    piece = rest.get(log, node="n3").json()
+    assert (piece["text"], piece["complete"], piece["next_offset"]) == ("b one\nb two\n", True, job["log"]["bytes"])
+    named = rest.get(log, nodes="true").json()["text"].splitlines()
+    assert sorted(named) == ["n2 | a one", "n2 | a two", "n3 | b one", "n3 | b two"]
+    assert stack.cli("log", job["job_id"], "--node", "n3").stdout == "b one\nb two\n"
+    assert stack.cli("log", job["job_id"], "--nodes").stdout.splitlines() == named
+    assert stack.cli("log", job["job_id"], "--nodes", "--node", "n2").stdout == "n2 | a one\nn2 | a two\n"
+
+
+def test_a_node_without_a_log_is_told(rest, user, make):
+    parts = [{"id": p, "engine": "shell", "code": f"echo {p}"} for p in "ab"]
+    job = rest.run({"creator": "flow", "user": user, "parts": parts})
+    for node, why in (("n1", "below it"), ("n9", "n9")):
+        answer = rest.get(f"/v1/jobs/{job['job_id']}/log", node=node)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert why in answer.json()["detail"]
+    alone = rest.run(make("echo alone"))
+    assert rest.get(f"/v1/jobs/{alone['job_id']}/log", node="n1", nodes="true").json()["text"] == "alone\n"
+
+
 def test_a_part_with_a_strategy_of_its_own(rest, user):
     parts = [{"id": "a", "engine": "sqlite", "code": "select 1", "strategy": strategy("fallback", "broken@", "sqlite2@")},
              {"id": "b", "engine": "sqlite", "code": "select 2", "after": ["a"]}]

@@ -11,6 +11,7 @@
 
 #include "ingest/cursor.h"
 #include "ingest/job.h"
+#include "ingest/log_piece.h"
 #include "ingest/logs.h"
 #include "ingest/results.h"
 #include "ingest/sweep.h"
@@ -48,48 +49,143 @@ static const struct {
     const char *name;
     struct {
         int64_t offset;
-        const char *text;
-    } chunks[3];
+        const char *text, *node;
+    } chunks[4];
     int64_t offset, limit;
-    int64_t starts;
+    int64_t starts, next;
     const char *text;
+    const char *node; /* only of this one */
+    bool names;
 } pieces[] = {
-    {"a whole log", {{0, "ab\n"}, {3, "cd\n"}}, 0, 100, 0, "ab\ncd\n"},
-    {"from the middle of a chunk", {{0, "ab\n"}, {3, "cd\n"}}, 1, 100, 1, "b\ncd\n"},
-    {"from a later chunk", {{0, "ab\n"}, {3, "cd\n"}}, 4, 100, 4, "d\n"},
-    {"up to the limit", {{0, "ab\n"}, {3, "cd\n"}}, 0, 4, 0, "ab\nc"},
-    {"nothing behind a gap", {{0, "ab\n"}, {9, "xx\n"}}, 0, 100, 0, "ab\n"},
-    {"nothing when the first is missing", {{3, "cd\n"}}, 0, 100, 0, ""},
-    {"nothing beyond the end", {{0, "ab\n"}}, 3, 100, 3, ""},
-    {"a repeat counts once", {{0, "ab\n"}, {0, "ab\n"}, {3, "c"}}, 0, 100, 0, "ab\nc"},
+    {"a whole log", {{0, "ab\n", NULL}, {3, "cd\n", NULL}}, 0, 100, 0, 6, "ab\ncd\n", NULL, false},
+    {"from the middle of a chunk", {{0, "ab\n", NULL}, {3, "cd\n", NULL}}, 1, 100, 1, 6, "b\ncd\n", NULL,
+        false},
+    {"from a later chunk", {{0, "ab\n", NULL}, {3, "cd\n", NULL}}, 4, 100, 4, 6, "d\n", NULL, false},
+    {"up to the limit", {{0, "ab\n", NULL}, {3, "cd\n", NULL}}, 0, 4, 0, 4, "ab\nc", NULL, false},
+    {"nothing behind a gap", {{0, "ab\n", NULL}, {9, "xx\n", NULL}}, 0, 100, 0, 3, "ab\n", NULL, false},
+    {"nothing when the first is missing", {{3, "cd\n", NULL}}, 0, 100, 0, 0, "", NULL, false},
+    {"nothing beyond the end", {{0, "ab\n", NULL}}, 3, 100, 3, 3, "", NULL, false},
+    {"a repeat counts once", {{0, "ab\n", NULL}, {0, "ab\n", NULL}, {3, "c", NULL}}, 0, 100, 0, 4, "ab\nc",
+        NULL, false},
     {"no half character at the end",
-        {{0, "a\xC3\xA4"
-             "b"}},
-        0, 2, 0, "a"},
-    {"no half character of four bytes at the end", {{0, "a\xF0\x9F\x90\xA2"}}, 0, 4, 0, "a"},
-    {"a whole character at the end", {{0, "a\xF0\x9F\x90\xA2"}}, 0, 5, 0, "a\xF0\x9F\x90\xA2"},
+        {{0,
+            "a\xC3\xA4"
+            "b",
+            NULL}},
+        0, 2, 0, 1, "a", NULL, false},
+    {"no half character of four bytes at the end", {{0, "a\xF0\x9F\x90\xA2", NULL}}, 0, 4, 0, 1, "a", NULL,
+        false},
+    {"a whole character at the end", {{0, "a\xF0\x9F\x90\xA2", NULL}}, 0, 5, 0, 5, "a\xF0\x9F\x90\xA2", NULL,
+        false},
     {"no half character at the start",
-        {{0, "\xC3\xA4"
-             "b"}},
-        1, 100, 2, "b"},
+        {{0,
+            "\xC3\xA4"
+            "b",
+            NULL}},
+        1, 100, 2, 3, "b", NULL, false},
+    {"of all nodes", {{0, "ab\n", "n2"}, {3, "cd\n", "n3"}}, 0, 100, 0, 6, "ab\ncd\n", NULL, false},
+    {"of one node", {{0, "ab\n", "n2"}, {3, "cd\n", "n3"}, {6, "ef\n", "n2"}}, 0, 100, 0, 9, "ab\nef\n", "n2",
+        false},
+    {"of one node that comes later", {{0, "ab\n", "n2"}, {3, "cd\n", "n3"}}, 0, 100, 0, 6, "cd\n", "n3",
+        false},
+    {"of a node that has none", {{0, "ab\n", "n2"}, {3, "job\n", NULL}}, 0, 100, 0, 7, "", "n4", false},
+    {"of one node from the middle of another", {{0, "ab\n", "n2"}, {3, "cd\n", "n3"}}, 1, 100, 1, 6, "cd\n",
+        "n3", false},
+    {"of one node up to the limit", {{0, "ab\n", "n2"}, {3, "cd\n", "n3"}, {6, "efg\n", "n2"}}, 0, 5, 0, 8,
+        "ab\nef", "n2", false},
+    {"of one node up to a gap of another", {{0, "ab\n", "n2"}, {6, "ef\n", "n2"}}, 0, 100, 0, 3, "ab\n", "n2",
+        false},
+    {"lines with names", {{0, "ab\ncd\n", "n2"}, {6, "ef\n", "n3"}, {9, "job\n", NULL}}, 0, 100, 0, 13,
+        "n2 | ab\nn2 | cd\nn3 | ef\njob\n", NULL, true},
+    {"a line that goes on has its name once", {{0, "ab", "n2"}, {2, "cd\ne", "n2"}}, 0, 100, 0, 6,
+        "n2 | abcd\nn2 | e", NULL, true},
+    {"lines of two nodes do not mix", {{0, "ab", "n2"}, {2, "cd\n", "n3"}}, 0, 100, 0, 5,
+        "n2 | ab\nn3 | cd\n", NULL, true},
+    {"a piece that begins at a line", {{0, "ab\ncd\n", "n2"}}, 3, 100, 3, 6, "n2 | cd\n", NULL, true},
+    {"a piece that begins in a line", {{0, "ab\ncd\n", "n2"}}, 1, 100, 1, 6, "b\nn2 | cd\n", NULL, true},
+    {"a piece that begins at a chunk, in a line", {{0, "ab", "n2"}, {2, "cd\n", "n2"}}, 2, 100, 2, 5, "cd\n",
+        NULL, true},
+    {"a piece that begins behind another's open line", {{0, "ab", "n2"}, {2, "cd\n", "n3"}}, 2, 100, 2, 5,
+        "\nn3 | cd\n", NULL, true},
+    {"whole lines with names up to the limit", {{0, "ab\ncd\n", "n2"}}, 0, 15, 0, 3, "n2 | ab\n", NULL, true},
+    {"a line with its name that is longer than the limit", {{0, "abcdefgh\n", "n2"}}, 0, 8, 0, 4, "n2 | abcd",
+        NULL, true},
+    {"a name that is longer than the limit", {{0, "abcdefgh\n", "n234567"}}, 0, 8, 0, 4, "n234567 | abcd",
+        NULL, true},
+    {"and the rest of that line", {{0, "abcdefgh\n", "n2"}}, 3, 8, 3, 9, "defgh\n", NULL, true},
+    {"one node with its name", {{0, "ab\n", "n2"}, {3, "cd\n", "n3"}}, 0, 100, 0, 6, "n3 | cd\n", "n3", true},
 };
+
+static struct bytes text_or_none(const char *text)
+{
+    return text ? bytes_of(text) : BYTES_NONE;
+}
 
 static void a_piece_of_a_log_is_contiguous_and_whole(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-        struct logs_piece p = {.offset = pieces[i].offset, .limit = pieces[i].limit};
-        buf_init(&p.text);
+        struct log_piece p;
+        log_piece_init(&p, pieces[i].offset, pieces[i].limit, text_or_none(pieces[i].node), pieces[i].names);
         print_message("%s\n", pieces[i].name);
         bool more = true;
-        for (size_t n = 0; n < 3 && pieces[i].chunks[n].text && more; n++)
-            more = logs_add(&p, pieces[i].chunks[n].offset, bytes_of(pieces[i].chunks[n].text));
-        logs_trim(&p);
+        for (size_t n = 0; n < 4 && pieces[i].chunks[n].text && more; n++)
+            more = log_piece_add(&p, pieces[i].chunks[n].offset, text_or_none(pieces[i].chunks[n].node),
+                bytes_of(pieces[i].chunks[n].text));
         assert_int_equal(p.offset, pieces[i].starts);
-        assert_int_equal(p.text.len, strlen(pieces[i].text));
-        if (p.text.len)
-            assert_memory_equal(p.text.data, pieces[i].text, p.text.len);
-        buf_release(&p.text);
+        assert_int_equal(p.next, pieces[i].next);
+        buf_add_char(&p.text, '\0');
+        assert_string_equal(p.text.data, pieces[i].text);
+        log_piece_release(&p);
+    }
+}
+
+/* Whatever the limit: piece after piece is the whole. */
+static void pieces_make_up_the_log(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *node, *text;
+    } chunks[] = {{"n2", "one\ntwo\n"}, {"n3", "thr\xC3\xA4"}, {"n3", "e\n\nlast"}, {NULL, "job\n"},
+        {"n2", "\xF0\x9F\x90\xA2\n"}};
+    static const struct {
+        const char *node, *text;
+        bool names;
+    } rows[] = {{NULL,
+                    "one\ntwo\nthr\xC3\xA4"
+                    "e\n\nlastjob\n\xF0\x9F\x90\xA2\n",
+                    false},
+        {"n2", "one\ntwo\n\xF0\x9F\x90\xA2\n", false},
+        {NULL,
+            "n2 | one\nn2 | two\nn3 | thr\xC3\xA4"
+            "e\nn3 | \nn3 | last\njob\nn2 | \xF0\x9F\x90\xA2\n",
+            true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int64_t limit = 4; limit < 60; limit++) {
+            struct buf all;
+            int64_t next = 0, end = 0;
+            buf_init(&all);
+            for (bool moved = true; moved;) {
+                struct log_piece p;
+                log_piece_init(&p, next, limit, text_or_none(rows[i].node), rows[i].names);
+                end = 0;
+                for (size_t n = 0; n < sizeof chunks / sizeof *chunks; n++) {
+                    struct bytes text = bytes_of(chunks[n].text);
+                    if (!log_piece_add(&p, end, text_or_none(chunks[n].node), text))
+                        break;
+                    end += (int64_t)text.len;
+                }
+                assert_int_equal(p.offset, next);
+                buf_add_bytes(&all, buf_bytes(&p.text));
+                moved = p.next > next;
+                next = p.next;
+                log_piece_release(&p);
+            }
+            assert_int_equal(next, end);
+            buf_add_char(&all, '\0');
+            assert_string_equal(all.data, rows[i].text);
+            buf_release(&all);
+        }
     }
 }
 
@@ -175,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_cursor_comes_back_as_it_was),
         cmocka_unit_test(what_is_no_cursor_is_refused),
         cmocka_unit_test(a_piece_of_a_log_is_contiguous_and_whole),
+        cmocka_unit_test(pieces_make_up_the_log),
         cmocka_unit_test(a_log_is_of_an_attempt_that_was_or_may_come_next),
         cmocka_unit_test(csv_is_as_rfc_4180_says),
         cmocka_unit_test(a_document_is_shown_without_what_is_the_programs_own),

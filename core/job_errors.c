@@ -130,6 +130,9 @@ const struct error_code job_error_codes[] = {
     {"trailing_bytes", CLASS_INPUT, 0, "bytes are left over after the record's last field"},
     {"too_deep", CLASS_INPUT, 0, "values are nested deeper than the limit"},
     {"null_value", CLASS_INPUT, 0, "the record has no value"},
+    {"document_too_large", CLASS_LIMIT, 0,
+        "with this record a document in MongoDB would have more than 16 MiB; the document stays as it is "
+        "without it"},
     {"poison", CLASS_SYSTEM, 0,
         "the stage died several times on this very record; a fault of Millrace, report it"},
     {"group_conflict", CLASS_INPUT, 0, "the job id belongs to a job of another group already"},

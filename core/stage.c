@@ -7,7 +7,8 @@
  * bytes in a fresh arena, because a step may change what it was given.
  *
  * A record that can't be accepted is marked dead with a reason and goes to jobs.dead at the end of the same
- * batch; so does the source of a record that Kafka refuses for good (too large).
+ * batch; so does the source of a record that Kafka refuses for good (too large), and a record by which a document would become too large for
+ * the store: a batch with one is halved until it is alone.
  */
 #include <malloc.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ enum {
     REFRESH_AGAIN_MS = 200 /* the first snapshot is awaited */
 };
 
-enum attempt { ATTEMPT_DONE, ATTEMPT_AGAIN, ATTEMPT_AGAIN_NOW, ATTEMPT_STOPPED };
+enum attempt { ATTEMPT_DONE, ATTEMPT_AGAIN, ATTEMPT_AGAIN_NOW, ATTEMPT_HALVE, ATTEMPT_STOPPED };
 enum batch_end { BATCH_DONE, BATCH_LOST, BATCH_STOPPED };
 
 bool batch_stopping(struct loop *l)
@@ -281,7 +282,9 @@ static enum attempt attempt(struct loop *l, struct error *e)
             return stepped;
     }
     if (!outbox_write_documents(&l->outbox, l->world->store, &lost, e))
-        return *l->world->stop ? ATTEMPT_STOPPED : ATTEMPT_AGAIN;
+        return *l->world->stop                ? ATTEMPT_STOPPED
+               : error_is(e, STORE_TOO_LARGE) ? ATTEMPT_HALVE
+                                              : ATTEMPT_AGAIN;
     if (lost)
         return ATTEMPT_AGAIN_NOW;
     batch_send(l, 0);
@@ -303,6 +306,30 @@ static bool pause_before_retry(struct loop *l, int64_t ms)
     return !batch_stopping(l);
 }
 
+static enum batch_end process(struct loop *l);
+
+/* A document would become too large: by which record is seen when it is alone. Its turn ends in jobs.dead; the others go through. */
+static enum batch_end process_halves(struct loop *l, const struct error *why)
+{
+    struct item *all = l->items;
+    size_t count = l->count, half = count / 2;
+
+    if (count == 1) {
+        batch_bury(l, &all[0], why);
+        return process(l);
+    }
+    l->count = half;
+    enum batch_end end = process(l);
+    if (end == BATCH_DONE) {
+        l->items = all + half;
+        l->count = count - half;
+        end = process(l);
+    }
+    l->items = all;
+    l->count = count;
+    return end;
+}
+
 /* Until it is done, or the process is to stop, or the partitions are lost: then whoever has them next begins where the last
  * commit stands, and this reader must poll to get partitions again. A careful batch could not go on in any case: its mark is
  * a commit. */
@@ -318,6 +345,8 @@ static enum batch_end process(struct loop *l)
             return BATCH_DONE;
         case ATTEMPT_STOPPED:
             return BATCH_STOPPED;
+        case ATTEMPT_HALVE:
+            return process_halves(l, &e);
         case ATTEMPT_AGAIN_NOW:
             metric_add(&l->metrics[STAGE_RETRIES], 1);
             if (batch_stopping(l))

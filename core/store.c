@@ -211,12 +211,26 @@ static const uint32_t refusals[] = {
     115,   /* CommandNotSupported */
     121,   /* DocumentValidationFailure */
     238,   /* NotImplemented */
-    10334, /* BSONObjectTooLarge */
     11000, /* DuplicateKey, outside of the calls that report it */
 };
 
+/* A document of more than STORE_DOCUMENT_MAX would come of it. The codes are MongoDB's; the texts are the client library's, which looks
+ * at what it sends, and DocumentDB's, which has a code for each place where it looks. */
+static bool is_too_large(const bson_error_t *why)
+{
+    static const uint32_t codes[] = {10334, 17419, 17420};
+    if (why->domain == MONGOC_ERROR_SERVER || why->domain == MONGOC_ERROR_COMMAND)
+        for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+            if (why->code == codes[i])
+                return true;
+    return strstr(why->message, "is larger than MaxDocumentSize") != NULL ||
+           (why->domain == MONGOC_ERROR_BSON && strstr(why->message, "too large") != NULL);
+}
+
 static bool is_refusal(const bson_error_t *why)
 {
+    if (is_too_large(why))
+        return true;
     if (why->domain == MONGOC_ERROR_BSON || why->domain == MONGOC_ERROR_NAMESPACE)
         return true;
     if (why->domain == MONGOC_ERROR_COMMAND && why->code == MONGOC_ERROR_COMMAND_INVALID_ARG)
@@ -253,8 +267,8 @@ bool store_patiently(
         if (ok)
             return true;
         if (is_refusal(&why))
-            return error_set(
-                e, "store_refused", "%s: MongoDB refused it: %s (code %u)", what, why.message, why.code);
+            return error_set(e, is_too_large(&why) ? STORE_TOO_LARGE : "store_refused",
+                "%s: MongoDB refused it: %s (code %u)", what, why.message, why.code);
         outage_begins(s, what, &why);
         if (atomic_load(&s->stopping))
             return error_set(e, "stopping", "%s: given up, the process stops: %s", what, why.message);

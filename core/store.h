@@ -7,7 +7,8 @@
  *
  * Patience: a call either answers in `patience_ms`, or fails with code store_away. patience_ms 0: it is repeated until it
  * is answered, with growing pauses (up to 2 s), or until store_stop(); outages are logged once when they begin and once
- * when they end. A repeated write may have been applied by the call whose answer was lost: all writes here are guarded or
+ * when they end. What the server refuses for good is not repeated: code store_refused, or STORE_TOO_LARGE where a document would have more
+ * than its 16 MiB. A repeated write may have been applied by the call whose answer was lost: all writes here are guarded or
  * inserts with a fixed _id, so the caller sees a duplicate or a lost guard, never a double effect.
  */
 #ifndef MILLRACE_CORE_STORE_H
@@ -30,6 +31,8 @@ struct store_settings {
         "mongo.database", SETTING_TEXT, offsetof(type, member.database), "millrace", 1, 60,                  \
             "the database's name"                                                                            \
     }
+
+#define STORE_TOO_LARGE "document_too_large"
 
 struct store;
 /* Does not connect yet. */

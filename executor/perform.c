@@ -3,6 +3,8 @@
 #include "executor/perform.h"
 
 #include "core/log.h"
+#include "core/store.h"
+#include "core/uuid.h"
 
 typedef bool performer(const struct ledger *l, struct ask *a, struct error *e);
 
@@ -58,9 +60,19 @@ static bool do_close(const struct ledger *l, struct ask *a, struct error *e)
     return ledger_close(l, a->closes, a->count, a->outcome, a->now, &a->modified, e);
 }
 
+/* Whether the attempt is still ours is then seen with the next write. */
 static bool do_node(const struct ledger *l, struct ask *a, struct error *e)
 {
-    return ledger_node(l, &a->ids[0], a->attempt, &a->node, &a->yes, e);
+    if (ledger_node(l, &a->ids[0], a->attempt, &a->node, &a->yes, e))
+        return true;
+    if (!error_is(e, STORE_TOO_LARGE))
+        return false;
+    char id[UUID_TEXT_LEN + 1];
+    uuid_format(&a->ids[0], id);
+    log_warn("node_not_recorded",
+        "job=%s node=%.*s text=\"its run is full: after a crash this node runs again\"", id,
+        BYTES_ARG(a->node.id));
+    return a->yes = true;
 }
 
 /* ---- outcomes ---- */

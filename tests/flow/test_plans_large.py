@@ -29,3 +29,23 @@ def test_many_attempts_with_wide_results(stack, user):
     tell(stack.kafka, job, "succeeded", attempt=101, results=[result])
     assert stack.rest.wait_state(job["job_id"], "succeeded", LIMIT_S)["attempt"] == 101
     assert "level=fatal" not in stack["collector"].text(), stack["collector"].tail()
+
+
+def test_a_record_that_would_make_a_document_too_large(stack, user):
+    """It ends in jobs.dead; the document, and those of other jobs in the same batch, go on."""
+    job, other = ({**planned_tree(user, leaf("n1", "true")), "code": code} for code in ("x" * (9 << 20), "true"))
+    too_large = {**job, "nodes": [leaf("n1", "y" * (9 << 20))]}
+    tell(stack.kafka, job, "accepted")
+    tell(stack.kafka, too_large, "planned")
+    tell(stack.kafka, other, "accepted")
+    tell(stack.kafka, other, "succeeded")
+    tell(stack.kafka, job, "succeeded")
+    for job_id in (other["job_id"], job["job_id"]):
+        assert stack.rest.wait_state(job_id, "succeeded", LIMIT_S)["final"]
+    assert "plan" not in stack.rest.job(job["job_id"])
+
+    def dead():
+        found = [dict(m.headers()) for m in stack.kafka.dead() if dict(m.headers()).get("job") == job["job_id"].encode()]
+        return [h["dead_code"] for h in found]
+
+    assert wait_for(dead, LIMIT_S, "the record is a dead letter") == [b"document_too_large"]

@@ -212,6 +212,28 @@ static void a_find_leaves_out_what_is_missing_and_brings_payloads_only_when_aske
     world_release(&w);
 }
 
+/* 16 MiB is what a document may have. */
+static void a_node_that_does_not_fit_is_refused_at_once(void **state)
+{
+    (void)state;
+    enum { EVENT_BYTES = 9 << 20 };
+    static char heavy[EVENT_BYTES];
+    struct world w;
+    bool ours;
+    world_init(&w);
+    const struct uuid id = running_run(&w, 1);
+    const struct run_node first = {BYTES("n1"), {heavy, EVENT_BYTES}},
+                          second = {BYTES("n2"), {heavy, EVENT_BYTES}}, small = {BYTES("n3"), BYTES("event")};
+    assert_true(ledger_node(&w.ledger, &id, 1, &first, &ours, &w.e));
+    assert_true(ours);
+    assert_false(ledger_node(&w.ledger, &id, 1, &second, &ours, &w.e));
+    assert_string_equal(w.e.code, STORE_TOO_LARGE);
+    error_clear(&w.e);
+    assert_true(ledger_node(&w.ledger, &id, 1, &small, &ours, &w.e));
+    assert_true(ours);
+    world_release(&w);
+}
+
 static void however_large_the_payloads_are_a_find_may_be_bounded(void **state)
 {
     (void)state;
@@ -396,6 +418,7 @@ const struct CMUnitTest run_cases[] = {
     cmocka_unit_test(pages_hold_all_unfinished_runs_of_a_partition_by_place),
     cmocka_unit_test(a_look_shows_what_is_queued_or_runs_but_not_what_is_delayed),
     cmocka_unit_test(a_find_leaves_out_what_is_missing_and_brings_payloads_only_when_asked),
+    cmocka_unit_test(a_node_that_does_not_fit_is_refused_at_once),
     cmocka_unit_test(however_large_the_payloads_are_a_find_may_be_bounded),
     cmocka_unit_test(a_start_changes_only_runs_that_are_as_believed),
     cmocka_unit_test(a_start_forgets_why_the_run_waited_and_a_charged_end_until_when),

@@ -82,6 +82,7 @@ struct job_error {
     struct bytes node;
     int64_t statement; /* index, or NO_INT */
     int64_t line;      /* 1-based line of the user's text, or NO_INT */
+    bool retryable;    /* of a run: it may be tried again, says the engine or the job's own rules */
 };
 
 struct job_limits {

@@ -66,6 +66,8 @@ static const struct field error_fields[] = {
     PLAIN(FIELD_TEXT, struct job_error, node, N, "the plan's node where it happened"),
     PLAIN(FIELD_INT, struct job_error, statement, N, "index of the statement"),
     PLAIN(FIELD_INT, struct job_error, line, N, "line of the user's text, from 1"),
+    PLAIN(FIELD_BOOL, struct job_error, retryable, O,
+        "of a run: it may be tried again, says the engine, or a rule in the job's retry"),
 };
 SHAPE(shape_error, struct job_error, "JobError", error_fields, "Why a job was refused or did not succeed.");
 

@@ -182,6 +182,7 @@ void leaf_take_outcome(struct leaf *l, const struct task_outcome *o)
     keep_results(l, o);
     give_numbers_back(l);
     l->end = end_of(l, o);
+    l->error.retryable = l->end == WALK_END_RETRYABLE;
 }
 
 void leaf_take_event(struct leaf *l, const struct event *ev)

@@ -65,8 +65,6 @@ static void fill_leaf(struct running *r, const struct leaf *l, enum walk_state s
     ev->exit_code = l->exit_code;
     if ((state == WALK_FAILED || state == WALK_RETRYING) && l->has_error)
         ev->error = &r->nodes.leaves[l->at]->error;
-    if (state == WALK_FAILED && l->end == WALK_END_RETRYABLE)
-        ev->reason = BYTES(NODE_RETRYABLE);
     if (state == WALK_RETRYING) {
         ev->reason = why_again(r, l);
         ev->next_at = l->next_at;
@@ -147,7 +145,7 @@ static void take_past(struct running *r, size_t at, const struct event *ev, stru
         .attempt = ev->attempt,
         .try = ev->node_try > 0 ? ev->node_try : 1,
         .next_at = ev->next_at == NO_INT ? ev->at : ev->next_at,
-        .retryable = bytes_equal_text(ev->reason, NODE_RETRYABLE)};
+        .retryable = ev->error && ev->error->retryable};
     if (at == WALK_NONE || !read_state(ev->node_state, &past.state)) {
         log_warn("node_unknown", "job=%.*s node=%.*s state=%.*s", BYTES_ARG(r->job.job_id),
             BYTES_ARG(ev->node), BYTES_ARG(ev->node_state));

@@ -11,9 +11,6 @@
 
 struct running;
 
-/* The reason of a leaf that failed in a way that may be tried again. A fallback goes on by it, so a takeover must know. */
-#define NODE_RETRYABLE "it may be tried again"
-
 /* The event of the node in that state; appended, framed, cut as report_encode_within says. */
 void node_event_encode(struct running *r, size_t at, enum walk_state state, size_t max, struct buf *out);
 /* Tells the walk's news. */

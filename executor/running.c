@@ -100,6 +100,7 @@ void running_conclude(
     r->report.phase = phase;
     r->report.code = error ? r->error.code : BYTES_NONE;
     r->report.retryable = !r->report.never_ran && end_is_retryable(r, phase, retryable);
+    r->error.retryable = r->report.retryable;
     r->report.max_attempts = or_else(retry->max_attempts, 1);
     r->report.backoff_ms = or_else(retry->backoff_ms, RETRY_BACKOFF_MS);
     r->report.max_backoff_ms = or_else(retry->max_backoff_ms, RETRY_MAX_BACKOFF_MS);

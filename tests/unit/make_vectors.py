@@ -49,7 +49,7 @@ SUBMITTED = {
     "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
 ERROR = {"code": "sql_error", "class": "engine", "message": "no such table: x", "detail": "at \"x\"", "node": "n2",
-         "statement": 1, "line": 2}
+         "statement": 1, "line": 2, "retryable": True}
 TIMES = {"accepted": AT, "converted": AT + 1, "planned": AT + 2, "queued": None, "started": AT + 4, "finished": None}
 CONVERTED = {
     **SUBMITTED,

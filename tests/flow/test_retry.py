@@ -50,14 +50,14 @@ def test_a_failed_try_is_repeated_when_a_rule_or_the_engine_says_so(stack, user,
 ], ids=["another exit code", "another message", "no rule"])
 def test_what_no_rule_names_is_not_repeated(stack, user, code, rule):
     job_id, job = run(stack, user, TRY + code, **rule)
-    assert (job["state"], job["attempt"], job["exit_code"]) == ("failed", 1, 8)
+    assert (job["state"], job["attempt"], job["exit_code"], job["error"]["retryable"]) == ("failed", 1, 8, False)
     wait_for(lambda: phases(stack, job_id) == [(1, "started"), (1, "failed")], 20, "all of it is told")
 
 
 def test_when_the_tries_are_used_up_the_last_one_counts(stack, user):
     job_id, job = run(stack, user, TRY + "exit $((MILLRACE_ATTEMPT + 10))", exit_codes=[11, 12, 13])
     assert (job["state"], job["attempt"], job["exit_code"]) == ("failed", 3, 13)
-    assert job["error"]["code"] == "exit_code"
+    assert (job["error"]["code"], job["error"]["retryable"]) == ("exit_code", True)
 
 
 def test_a_run_over_its_time_is_repeated_only_by_a_rule(stack, user):

@@ -87,7 +87,8 @@ static void add_why(const json_t *node, struct buf *out)
     bool told = *message && strstr(reason, message); /* the reason of a failed try has its error in it */
     if (*code && !told)
         buf_printf(out, "%s%s: %s", out->len ? "; " : "", code, message);
-    add_and(out, reason);
+    if (told || !*code || !strstr(message, reason)) /* or the other way round */
+        add_and(out, reason);
     if (*next) {
         struct bytes at = time_shown(next, text);
         buf_printf(out, "%snext try %.*s", out->len ? "; " : "", BYTES_ARG(at));

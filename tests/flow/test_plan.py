@@ -114,6 +114,15 @@ def test_what_failed_is_told_once(stack, story):
     assert " ".join(line.split()).startswith("`- n1 exec shell retrying 1s try 1 of 2 failed: engine_error: no such table x; next try"), line
 
 
+def test_why_it_was_cancelled_is_told_once(stack, rest, user):
+    retry = {"max_attempts": 3, "backoff_ms": 60000, "max_backoff_ms": 60000, "exit_codes": [3]}
+    job_id = direct.submit_converted(stack.kafka, direct.converted(user, "exit 3", retry=retry))
+    wait_for(lambda: stack.db["jobs"].count_documents({"_id": job_id, "state": "queued", "attempt": 1}), 20, "it waits for its next attempt")
+    assert stack.cli("cancel", job_id, "--reason", "wrong table").returncode == 0
+    assert rest.end_of(job_id)["state"] == "cancelled"
+    assert stack.cli("plan", job_id).stdout.splitlines()[1].count("wrong table") == 1
+
+
 def test_what_ran_goes_on_in_the_next_attempt(story):
     s = story(*tree("sequence", leaf("n2"), leaf("n3", retry=5)))
     s.tell(2, "started")

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "collector/shrink.h"
+
 #define COLLECTION "jobs"
 
 /* ---- the table ---- */
@@ -98,10 +100,10 @@ bool documents_load(struct documents *d, struct store *store, const struct bytes
 
 /* ---- writing ---- */
 
-static void write_one(const struct job_doc *doc, int64_t keep_ms, struct outbox *out)
+static void write_one(struct job_doc *doc, int64_t keep_ms, struct arena *a, struct outbox *out)
 {
     bson_t after = BSON_INITIALIZER, guard = BSON_INITIALIZER;
-    job_doc_write(doc, keep_ms, &after);
+    shrink_write(doc, keep_ms, SHRINK_BYTES_MAX, a, &after);
     if (doc->stored) {
         bson_append_utf8(&guard, "_id", -1, doc->id.data, (int)doc->id.len);
         bson_append_int64(&guard, "rev", -1, doc->rev);
@@ -119,7 +121,7 @@ size_t documents_write(const struct documents *d, int64_t keep_ms, struct outbox
     for (size_t i = 0; i < d->slot_count; i++) {
         if (!d->slots[i] || !d->slots[i]->changed)
             continue;
-        write_one(d->slots[i], keep_ms, out);
+        write_one(d->slots[i], keep_ms, d->arena, out);
         count++;
     }
     return count;

@@ -43,7 +43,7 @@ static struct event event_of(enum job_phase phase, const char *group)
     e.job_id = BYTES(JOB);
     e.group = bytes_of(group);
     e.attempt = 1;
-    e.phase = phase;
+    e.phase = (int)phase;
     e.at = EVENT_AT;
     e.stage = BYTES("executor");
     e.instance = BYTES("host-1-abcdefgh");

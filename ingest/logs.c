@@ -50,7 +50,7 @@ static bool read_chunks(struct ingest *in, const struct wanted *w, struct log_pi
 {
     struct store_reader reader = {chunk_row, chunk_reset, p};
     bson_t *filter = BCON_NEW("job_id", BCON_UTF8(w->id), "attempt", BCON_INT64(w->attempt), "offset", "{",
-        "$gt", BCON_INT64(w->offset - CHUNK_MOST), "}");
+        "$gte", BCON_INT64(w->offset - CHUNK_MOST), "}");
     bson_t *opts = BCON_NEW("sort", "{", "offset", BCON_INT32(1), "}", "projection", "{", "offset",
         BCON_INT32(1), "node", BCON_INT32(1), "text", BCON_INT32(1), "}");
     log_piece_restart(p);
@@ -158,10 +158,8 @@ static bool find_node(const bson_t *doc, struct bytes id, size_t *count, bson_t 
         const uint8_t *data;
         uint32_t len;
         bson_iter_document(&list, &len, &data);
-        if (!ok && bson_init_static(&node, data, len) && bytes_equal(doc_text(&node, "id"), id)) {
-            *found = node;
-            ok = true;
-        }
+        if (!ok && bson_init_static(&node, data, len) && bytes_equal(doc_text(&node, "id"), id))
+            ok = bson_init_static(found, data, len); /* a bson_t points into itself: no copy */
     }
     return ok;
 }

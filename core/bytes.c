@@ -155,6 +155,15 @@ struct bytes bytes_cut(struct bytes b, size_t max_bytes)
     return cut;
 }
 
+struct bytes bytes_head(struct bytes b, size_t max_bytes)
+{
+    if (b.len <= max_bytes)
+        return b;
+    while (max_bytes > 0 && ((unsigned char)b.data[max_bytes] & 0xC0) == 0x80)
+        max_bytes--;
+    return bytes_slice(b, 0, max_bytes);
+}
+
 int bytes_hex_value(char c)
 {
     if (c >= '0' && c <= '9')

@@ -40,8 +40,10 @@ bool bytes_is_utf8(struct bytes b);
 size_t bytes_characters(struct bytes b);                  /* of UTF-8 text */
 bool bytes_has_control(struct bytes b);                   /* a byte below 0x20, or DEL */
 struct bytes bytes_cut(struct bytes b, size_t max_bytes); /* the beginning, up to a whole character */
-bool bytes_parse_int64(struct bytes b, int64_t *out);     /* decimal, whole of b */
-int bytes_hex_value(char c);                              /* of a digit, in any case; -1: it is none */
+/* The same of text that is known to be UTF-8: it looks at nothing but the bytes around the cut. */
+struct bytes bytes_head(struct bytes b, size_t max_bytes);
+bool bytes_parse_int64(struct bytes b, int64_t *out); /* decimal, whole of b */
+int bytes_hex_value(char c);                          /* of a digit, in any case; -1: it is none */
 
 /* malloc'ed copy, followed by a NUL byte (bytes are not C strings, so strndup is not for them). */
 char *bytes_dup(struct bytes b);

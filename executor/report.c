@@ -49,16 +49,6 @@ struct job_error report_cancelled(
                                          BYTES_ARG(by), when, reason.len ? ": " : "", BYTES_ARG(reason)));
 }
 
-/* Cut at a character border. */
-static struct bytes cut(struct bytes text, size_t max)
-{
-    if (text.len <= max)
-        return text;
-    while (max > 0 && ((unsigned char)text.data[max] & 0xC0) == 0x80)
-        max--;
-    return bytes_slice(text, 0, max);
-}
-
 static void encode(struct codec *c, const struct event *ev, struct buf *out)
 {
     struct error e;
@@ -79,7 +69,7 @@ void report_encode_within(struct codec *c, struct event *ev, size_t max, struct 
     if (ev->error) {
         error = *ev->error;
         error.detail = BYTES_NONE;
-        error.message = cut(error.message, max / MESSAGE_SHARE);
+        error.message = bytes_head(error.message, max / MESSAGE_SHARE);
         ev->error = &error;
     }
     out->len = before;

@@ -32,16 +32,6 @@ static bool continues(char c)
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* The longest whole characters of at most `most` bytes. */
-static struct bytes cut(struct bytes text, size_t most)
-{
-    if (text.len <= most)
-        return text;
-    while (most > 0 && continues(text.data[most]))
-        most--;
-    return bytes_slice(text, 0, most);
-}
-
 /* What was last seen of the node's text. */
 static void note(struct log_piece *p, struct bytes node, struct bytes text)
 {
@@ -65,7 +55,7 @@ static size_t room(const struct log_piece *p)
 
 static void add_text(struct log_piece *p, struct bytes node, struct bytes text)
 {
-    struct bytes fits = cut(text, room(p));
+    struct bytes fits = bytes_head(text, room(p));
     p->full = fits.len < text.len;
     if (fits.len > 0)
         add(p, node, fits);
@@ -88,7 +78,7 @@ static void add_line(struct log_piece *p, struct bytes node, struct bytes line)
     bool goes_on = p->open && bytes_equal(buf_bytes(&p->of), node), first = p->text.len == 0;
     size_t before = p->text.len;
     add_head(p, node, goes_on);
-    struct bytes fits = cut(line, first && room(p) < CHARACTER_MOST ? CHARACTER_MOST : room(p));
+    struct bytes fits = bytes_head(line, first && room(p) < CHARACTER_MOST ? CHARACTER_MOST : room(p));
     p->full = fits.len < line.len;
     if (fits.len == 0 || (p->full && !first && !goes_on))
         p->text.len = before;

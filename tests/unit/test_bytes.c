@@ -153,6 +153,7 @@ static void texts_are_counted_and_cut_by_characters(void **state)
         struct bytes text = bytes_of(cases[i].text);
         assert_int_equal(bytes_characters(text), cases[i].characters);
         assert_int_equal(bytes_cut(text, cases[i].max).len, cases[i].cut);
+        assert_int_equal(bytes_head(text, cases[i].max).len, cases[i].cut);
         assert_int_equal(bytes_has_control(text), cases[i].control);
     }
 }

@@ -35,17 +35,6 @@ static void tell(struct checking *c, size_t part, struct bytes field, const char
 
 /* ---- engines ---- */
 
-static struct bytes names_of(struct checking *c, const char *const *names)
-{
-    struct buf text;
-
-    buf_init(&text);
-    engine_info_names(names, &text);
-    struct bytes copy = arena_copy(c->arena, buf_bytes(&text));
-    buf_release(&text);
-    return copy;
-}
-
 static struct bytes allowed_names(struct checking *c)
 {
     struct bytes names = BYTES("");
@@ -201,11 +190,9 @@ void check_conf(struct checking *c)
                 checks_add(c, field, "bad_value", bytes_of(wanted));
         } else if (job_key_is_valid(name) && !job_takes(c, name)) {
             bool alone = engine != NULL && j->parts.count == 0 && j->strategy == NULL;
-            struct bytes known = alone ? names_of(c, engine->conf) : BYTES("");
             checks_add(c, field, "unknown_field",
-                alone
-                    ? arena_printf(c->arena, "the engine has no such setting; known: %.*s", BYTES_ARG(known))
-                    : BYTES("none of the job's engines has such a setting"));
+                alone ? engine_info_wrong_conf(engine, name, c->arena)
+                      : BYTES("none of the job's engines has such a setting"));
         }
     }
 }

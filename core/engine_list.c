@@ -334,12 +334,17 @@ struct bytes engine_info_pick(const struct engine_info *i, struct bytes group, s
     return bytes_of(g->members[m].name);
 }
 
-void engine_info_names(const char *const *names, struct buf *out)
+struct bytes engine_info_names(const char *const *names, struct arena *a)
 {
-    for (size_t n = 0; names && names[n]; n++)
-        buf_printf(out, "%s%s", n ? ", " : "", names[n]);
+    struct buf list;
     if (!names || !names[0])
-        buf_add_text(out, "none");
+        return BYTES("none");
+    buf_init(&list);
+    for (size_t n = 0; names[n]; n++)
+        buf_printf(&list, "%s%s", n ? ", " : "", names[n]);
+    struct bytes text = arena_copy(a, buf_bytes(&list));
+    buf_release(&list);
+    return text;
 }
 
 /* ---- what is wrong ---- */
@@ -360,13 +365,8 @@ struct bytes engine_list_wrong_name(const struct engine_list *l, struct bytes na
 static struct bytes other_than(const struct engine_info *i, const char *has_not, struct bytes what,
     const char *but, const char *const *names, struct arena *a)
 {
-    struct buf list;
-    buf_init(&list);
-    engine_info_names(names, &list);
-    struct bytes text = arena_printf(a, "engine '%s' %s '%.*s'%s %.*s", i->name, has_not,
-        BYTES_ARG(bytes_cut(what, SHOWN_MAX)), but, BYTES_ARG(buf_bytes(&list)));
-    buf_release(&list);
-    return text;
+    return arena_printf(a, "engine '%s' %s '%.*s'%s %.*s", i->name, has_not,
+        BYTES_ARG(bytes_cut(what, SHOWN_MAX)), but, BYTES_ARG(engine_info_names(names, a)));
 }
 
 struct bytes engine_info_wrong_type(const struct engine_info *i, struct bytes code_type, struct arena *a)
@@ -381,4 +381,12 @@ struct bytes engine_info_wrong_target(const struct engine_info *i, struct bytes 
     if (target.len == 0 || engine_info_has_target(i, target))
         return BYTES_NONE;
     return other_than(i, "has no target", target, "; known:", i->targets, a);
+}
+
+struct bytes engine_info_wrong_conf(const struct engine_info *i, struct bytes name, struct arena *a)
+{
+    if (engine_info_has_conf(i, name))
+        return BYTES_NONE;
+    return arena_printf(
+        a, "the engine has no such setting; known: %.*s", BYTES_ARG(engine_info_names(i->conf, a)));
 }

@@ -64,7 +64,8 @@ struct bytes engine_info_pick(const struct engine_info *i, struct bytes group, s
 struct bytes engine_list_wrong_name(const struct engine_list *l, struct bytes name, struct arena *a);
 struct bytes engine_info_wrong_type(const struct engine_info *i, struct bytes code_type, struct arena *a);
 struct bytes engine_info_wrong_target(const struct engine_info *i, struct bytes target, struct arena *a);
+struct bytes engine_info_wrong_conf(const struct engine_info *i, struct bytes name, struct arena *a);
 /* "a, b"; "none" */
-void engine_info_names(const char *const *names, struct buf *out);
+struct bytes engine_info_names(const char *const *names, struct arena *a);
 
 #endif

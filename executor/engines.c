@@ -199,14 +199,11 @@ void engines_run(struct engines *p, const struct engine_task *t)
         return;
     }
     if (t->target.len > 0 && !engine_info_has_target(engine, t->target)) {
-        struct error e;
-        struct buf known;
-        buf_init(&known);
-        engine_info_names(engine->targets, &known);
-        error_set(&e, "unknown_target", "engine '%s' has no target '%.*s'; known: %.*s", engine->name,
-            BYTES_ARG(t->target), BYTES_ARG(buf_bytes(&known)));
-        buf_release(&known);
-        task_fail(p, s, e.code, e.text, false);
+        struct arena a;
+        arena_init(&a);
+        struct bytes wrong = engine_info_wrong_target(engine, t->target, &a);
+        task_fail(p, s, "unknown_target", arena_text(&a, wrong), false);
+        arena_release(&a);
         return;
     }
     place_enter(p, s, lane_of(p, t, engine), t);

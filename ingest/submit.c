@@ -162,20 +162,6 @@ static bool takes_conf(
     return takes;
 }
 
-static struct bytes no_such_conf(
-    struct check *c, const struct engines_used *used, const struct engine_info *engine)
-{
-    struct buf known;
-    if (used->count > 1)
-        return BYTES("none of the job's engines has such a setting");
-    buf_init(&known);
-    engine_info_names(engine->conf, &known);
-    struct bytes text =
-        arena_printf(c->arena, "the engine has no such setting; known: %.*s", BYTES_ARG(buf_bytes(&known)));
-    buf_release(&known);
-    return text;
-}
-
 static void check_conf(struct check *c)
 {
     const struct job *j = c->job;
@@ -191,7 +177,9 @@ static void check_conf(struct check *c)
             if (wanted)
                 problem(c, field, "bad_value", bytes_of(wanted));
         } else if (!takes_conf(c, &used, j->conf.items[i].key, &engine)) {
-            problem(c, field, "unknown_field", no_such_conf(c, &used, engine));
+            problem(c, field, "unknown_field",
+                used.count > 1 ? BYTES("none of the job's engines has such a setting")
+                               : engine_info_wrong_conf(engine, j->conf.items[i].key, c->arena));
         }
     }
 }

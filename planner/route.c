@@ -56,19 +56,14 @@ bool route_pool(const struct plan_rules *rules, struct job *j, struct arena *a)
 
 static bool refuse_target(struct tree *t, const struct engine_info *info, struct bytes target)
 {
-    struct buf names;
-
-    buf_init(&names);
-    engine_info_names(info->targets, &names);
-    job_refuse(t->job, "unknown_target",
+    return job_refuse(t->job, "unknown_target",
         arena_printf(t->arena,
             "labels.target: engine '%s' has no target '%.*s'; known: %.*s. For parts of several engines "
             "write "
             "ENGINE@TARGET",
-            info->name, BYTES_ARG(plan_shown(target)), BYTES_ARG(plan_shown(buf_bytes(&names)))),
+            info->name, BYTES_ARG(plan_shown(target)),
+            BYTES_ARG(plan_shown(engine_info_names(info->targets, t->arena)))),
         t->arena);
-    buf_release(&names);
-    return false;
 }
 
 /* The first row that has a target of this engine. */

@@ -136,7 +136,7 @@ static void an_engine_has_the_targets_and_settings_of_its_manifest_or_any(void *
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char manifest[300];
-        struct buf names;
+        struct arena a;
         snprintf(manifest, sizeof manifest,
             "{\"engine\":\"x\",\"command\":[\"sh\"],\"code_types\":[\"a\"]%s}", rows[i].more);
         add_manifest(f, "x", manifest);
@@ -146,10 +146,9 @@ static void an_engine_has_the_targets_and_settings_of_its_manifest_or_any(void *
         assert_int_equal(engine_info_has_conf(x, BYTES("warehouse")), rows[i].warehouse);
         assert_int_equal(engine_info_has_target(x, BYTES("other")), rows[i].other);
         assert_int_equal(engine_info_has_conf(x, BYTES("other")), rows[i].other);
-        buf_init(&names);
-        engine_info_names(x->targets, &names);
-        assert_true(bytes_equal_text(buf_bytes(&names), rows[i].names));
-        buf_release(&names);
+        arena_init(&a);
+        assert_true(bytes_equal_text(engine_info_names(x->targets, &a), rows[i].names));
+        arena_release(&a);
         engine_list_close(l);
     }
 }

@@ -54,7 +54,7 @@ static struct bytes why_again(struct running *r, const struct leaf *l)
 
 /* ---- the event ---- */
 
-static void fill_leaf(struct running *r, const struct leaf *l, enum walk_state state, struct event *ev)
+static void fill_leaf(struct running *r, struct leaf *l, enum walk_state state, struct event *ev)
 {
     ev->node_try = r->nodes.walk.nodes[l->at].try;
     if (state == WALK_RUNNING)
@@ -63,8 +63,10 @@ static void fill_leaf(struct running *r, const struct leaf *l, enum walk_state s
     ev->results.items = l->results;
     ev->results.count = l->result_count;
     ev->exit_code = l->exit_code;
-    if ((state == WALK_FAILED || state == WALK_RETRYING) && l->has_error)
-        ev->error = &r->nodes.leaves[l->at]->error;
+    if ((state == WALK_FAILED || state == WALK_RETRYING) && l->has_error) {
+        l->error.retryable = l->end == WALK_END_RETRYABLE;
+        ev->error = &l->error;
+    }
     if (state == WALK_RETRYING) {
         ev->reason = why_again(r, l);
         ev->next_at = l->next_at;

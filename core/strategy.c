@@ -50,6 +50,13 @@ bool strategy_target_parse(struct bytes text, struct bytes engine, struct strate
     return job_name_is_valid(out->engine) && (out->target.len == 0 || job_name_is_valid(out->target));
 }
 
+struct bytes strategy_target_text(struct bytes engine, struct bytes target, struct arena *a)
+{
+    if (target.len == 0)
+        return engine;
+    return arena_printf(a, "%.*s@%.*s", BYTES_ARG(engine), BYTES_ARG(target));
+}
+
 static bool is_there(
     const struct job_strategy *s, size_t before, struct bytes engine, struct strategy_target t)
 {

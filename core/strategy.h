@@ -21,6 +21,9 @@ bool strategy_is_single(const struct job_strategy *s); /* NULL is single too */
 /* Borrowed from the text. False: it is no such text. */
 bool strategy_target_parse(struct bytes text, struct bytes engine, struct strategy_target *out);
 
+/* The other way round: "postgres@warehouse"; of an engine's default target the engine alone. */
+struct bytes strategy_target_text(struct bytes engine, struct bytes target, struct arena *a);
+
 /* Adds what is wrong: the kind, how many targets, how they are written, one twice. `engine`: what it is about; none: not known. `field`: of
  * the strategy, such as parts[0].strategy. False: something is. */
 bool strategy_check(const struct job_strategy *s, struct bytes field, struct bytes engine, struct arena *a,

@@ -7,25 +7,20 @@
 
 #include "core/clock.h"
 #include "core/retry.h"
+#include "core/strategy.h"
 #include "executor/report.h"
 #include "executor/running.h"
-
-static struct bytes target_of(const struct job_node *n, struct arena *a)
-{
-    if (!n->target.len)
-        return n->engine;
-    return arena_printf(a, "%.*s@%.*s", BYTES_ARG(n->engine), BYTES_ARG(n->target));
-}
 
 struct leaf *leaf_of(struct running *r, size_t at)
 {
     struct leaf **place = &r->nodes.leaves[at];
     if (!*place) {
+        const struct job_node *n = r->nodes.walk.nodes[at].node;
         *place = arena_alloc(&r->memory, sizeof **place);
         **place = (struct leaf){.r = r,
             .at = at,
             .exit_code = NO_INT,
-            .target = target_of(r->nodes.walk.nodes[at].node, &r->memory)};
+            .target = strategy_target_text(n->engine, n->target, &r->memory)};
     }
     return *place;
 }
@@ -182,7 +177,6 @@ void leaf_take_outcome(struct leaf *l, const struct task_outcome *o)
     keep_results(l, o);
     give_numbers_back(l);
     l->end = end_of(l, o);
-    l->error.retryable = l->end == WALK_END_RETRYABLE;
 }
 
 void leaf_take_event(struct leaf *l, const struct event *ev)

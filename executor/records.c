@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/strategy.h"
 #include "executor/announce.h"
 #include "executor/outgoing.h"
 
@@ -204,7 +205,7 @@ static struct bytes engine_of(struct records *r, const struct job *j)
             target = j->nodes.items[i].target;
             break;
         }
-    return target.len ? arena_printf(&r->memory, "%.*s@%.*s", BYTES_ARG(engine), BYTES_ARG(target)) : engine;
+    return strategy_target_text(engine, target, &r->memory);
 }
 
 static enum codec_verdict read_job(

@@ -2,7 +2,8 @@
 /*
  * shrink: a job's document that would be larger than the store takes. Each text in it has its share (brief.h), but there may be 20,000
  * nodes beside code of some MiB. What people can read in job_events as well gives way, a step at a time, until it fits: the state, times
- * and results of a job are never in doubt for the length of a text.
+ * and results of a job are never in doubt for the length of a text. The last to go are other groups that claim the job's id: should the ledger admit one
+ * of them after all, what it told before is then only in job_events.
  */
 #ifndef MILLRACE_COLLECTOR_SHRINK_H
 #define MILLRACE_COLLECTOR_SHRINK_H

@@ -214,7 +214,7 @@ static const uint32_t refusals[] = {
     11000, /* DuplicateKey, outside of the calls that report it */
 };
 
-/* A document of more than STORE_DOCUMENT_MAX would come of it. The codes are MongoDB's; the texts are the client library's, which looks
+/* A document of more than 16 MiB would come of it. The codes are MongoDB's; the texts are the client library's, which looks
  * at what it sends, and DocumentDB's, which has a code for each place where it looks. */
 static bool is_too_large(const bson_error_t *why)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine_place: how many tasks of one engine, or of one of its targets, run at once (the setting engine.slots). The scheduler starts no more
+ * engine_place: how many tasks of an engine's default target, or of one of its targets, run at once (the setting engine.slots). The scheduler starts no more
  * jobs than that; but it looks at a job's first node only, and here are the nodes of races, of all at once, and of later parts. A task that
  * has no place waits in its engine's line; it holds nothing that another task could wait for.
  */
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/strategy.h"
 #include "executor/engine_pool.h"
 
 static struct engine_place *find(const struct engines *p, struct bytes name)
@@ -33,15 +34,10 @@ void engines_slots(struct engines *p, struct bytes name, size_t limit)
 
 static struct engine_place *place_of(const struct engines *p, const struct engine_task *t)
 {
-    struct buf name;
-    buf_init(&name);
-    buf_add_bytes(&name, t->engine);
-    if (t->target.len > 0) {
-        buf_add_char(&name, '@');
-        buf_add_bytes(&name, t->target);
-    }
-    struct engine_place *found = find(p, buf_bytes(&name));
-    buf_release(&name);
+    struct arena a;
+    arena_init(&a);
+    struct engine_place *found = find(p, strategy_target_text(t->engine, t->target, &a));
+    arena_release(&a);
     return found;
 }
 
@@ -99,11 +95,10 @@ void place_give_back(struct engines *p, struct engine_task_state *t)
 
 void places_free(struct engines *p)
 {
+    struct engine_place *place;
     struct engine_place *next;
-    struct engine_place *first = p->places;
-    HASH_CLEAR(hh, p->places); /* frees the table, not the items */
-    for (struct engine_place *place = first; place != NULL; place = next) {
-        next = place->hh.next;
+    HASH_ITER (hh, p->places, place, next) {
+        HASH_DEL(p->places, place);
         free(place);
     }
 }

@@ -81,7 +81,7 @@ struct engines *engines_open(
 /* Kills what is left, waits until the guard has reaped it. */
 void engines_close(struct engines *p);
 
-/* At most `limit` tasks of this engine ("shell") or target ("postgres@warehouse") at once; the others wait. Given before anything runs. */
+/* At most `limit` tasks of this engine's default target ("shell") or of this target ("postgres@warehouse") at once; the others wait. Given before anything runs. */
 void engines_slots(struct engines *p, struct bytes name, size_t limit);
 /* Copies what it needs. Always ends in `ended`, also when the engine can't be started. */
 void engines_run(struct engines *p, const struct engine_task *t);

@@ -11,9 +11,8 @@ const struct setting executor_settings_table[] = {
     ROW("pool", SETTING_TEXT, pool, "default", 1, 32, "whose planned topic is read"),
     ROW("slots", SETTING_INT, slots, "32", 1, 10000, "jobs that run at once in this process"),
     ROW("engine.slots", SETTING_TEXT, engine_slots, "", 0, 4000,
-        "jobs of one engine's default target, or of one of its targets, that run at once in this process, "
-        "and "
-        "so many nodes of jobs that have several: shell=16,postgres@warehouse=4"),
+        "jobs of an engine's default target, or of one of its targets, that run at once in this process; "
+        "and so many of their nodes: shell=16,postgres@warehouse=4"),
     ROW("nodes_at_once", SETTING_INT, nodes_at_once, "8", 1, 1000,
         "nodes of one job that run at once in this process; the others wait"),
     ROW("window", SETTING_INT, window, "32", 1, 10000, "queued jobs of a group known in memory"),

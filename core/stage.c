@@ -308,6 +308,15 @@ static bool pause_before_retry(struct loop *l, int64_t ms)
 
 static enum batch_end process(struct loop *l);
 
+/* Then whoever has them next begins where the last commit stands. */
+static bool is_lost(struct loop *l)
+{
+    if (!consumer_is_lost(l->consumer))
+        return false;
+    log_warn("batch_lost", "records=%zu text=\"its partitions are lost; it is read again\"", l->count);
+    return true;
+}
+
 /* A document would become too large: by which record is seen when it is alone. Its turn ends in jobs.dead; the others go through. */
 static enum batch_end process_halves(struct loop *l, const struct error *why)
 {
@@ -320,6 +329,10 @@ static enum batch_end process_halves(struct loop *l, const struct error *why)
     }
     l->count = half;
     enum batch_end end = process(l);
+    if (end == BATCH_DONE && batch_stopping(l))
+        end = BATCH_STOPPED;
+    else if (end == BATCH_DONE && is_lost(l))
+        end = BATCH_LOST;
     if (end == BATCH_DONE) {
         l->items = all + half;
         l->count = count - half;
@@ -360,11 +373,8 @@ static enum batch_end process(struct loop *l)
             log_quote(bytes_of(e.text)));
         if (!pause_before_retry(l, pause))
             return BATCH_STOPPED;
-        if (consumer_is_lost(l->consumer)) {
-            log_warn(
-                "batch_lost", "records=%zu text=\"its partitions are lost; it is read again\"", l->count);
+        if (is_lost(l))
             return BATCH_LOST;
-        }
         pause = pause * 2 < PAUSE_MOST_MS ? pause * 2 : PAUSE_MOST_MS;
     }
 }

@@ -96,13 +96,8 @@ def first_run(stack, job):
     return doc
 
 
-def metric(stack, name):
-    text = stack.rest.http.get(f"{stack['executor'].url}/metrics").text
-    return next(int(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
-
-
 def lookups(stack, outcome):
-    return metric(stack, f'millrace_executor_cache_lookups_total{{outcome="{outcome}"}}')
+    return stack["executor"].metrics()[f'millrace_executor_cache_lookups_total{{outcome="{outcome}"}}']
 
 
 def test_the_second_job_does_not_run_and_has_the_results_of_the_first(stack, user, key, effects):
@@ -269,11 +264,11 @@ def test_a_job_without_cache_is_neither_kept_nor_served(stack, user, key, effect
 
 
 def test_results_that_make_too_large_a_document_are_not_kept(stack, user, key):
-    unkept = metric(stack, "millrace_executor_cache_unkept_total")
+    unkept = stack["executor"].metrics()["millrace_executor_cache_unkept_total"]
     columns = ", ".join(f"{n} as {'c' * 200}{n}" for n in range(1200))
     doc, _ = end(stack, cached_job(user, key, f"select {columns}", engine="sqlite"))
     assert doc["state"] == "succeeded"
-    wait_for(lambda: metric(stack, "millrace_executor_cache_unkept_total") == unkept + 1, LIMIT_S, "it is counted")
+    wait_for(lambda: stack["executor"].metrics()["millrace_executor_cache_unkept_total"] == unkept + 1, LIMIT_S, "it is counted")
     assert f"event=cached_unkept job={doc['job_id']}" in stack["executor"].text()
     assert stack.db["cached"].count_documents({"_id": key}) == 0
 

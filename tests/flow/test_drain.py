@@ -3,7 +3,6 @@
 import time
 import uuid
 
-import httpx
 import pytest
 
 from harness.direct import order, ring
@@ -36,9 +35,8 @@ def has_partitions(stage, said=0):
 
 def longest_turn(stage):
     """In seconds, rounded up to the histogram's next bucket: so long a cancel or a renewal of the lease waited for the loop."""
-    text = httpx.get(stage.url + "/metrics", timeout=5, trust_env=False).text
-    counts = {line.split('le="')[1].split('"')[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
-              if line.startswith("millrace_executor_turn_seconds_bucket")}
+    counts = {name.split('le="')[1].split('"')[0]: value for name, value in stage.metrics().items()
+              if name.startswith("millrace_executor_turn_seconds_bucket")}
     return min(float(le) for le, n in counts.items() if n == counts["+Inf"])
 
 

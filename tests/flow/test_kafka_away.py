@@ -3,7 +3,6 @@
 import random
 import time
 
-import httpx
 import pytest
 
 from harness.direct import converted, submit_converted
@@ -21,11 +20,6 @@ def stack_options():
     return {"stage_env": {"executor": {"MILLRACE_STEP_LIMIT": f"{STEP_LIMIT_S}s"}}}
 
 
-def metric(stage, name):
-    text = httpx.get(stage.url + "/metrics", timeout=5, trust_env=False).text
-    return next(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
-
-
 def test_logs_wait_and_the_executor_lives(stack, servers, user):
     executor = stack["executor"]
     pid = executor.pid
@@ -38,12 +32,12 @@ def test_logs_wait_and_the_executor_lives(stack, servers, user):
     servers.kill("kafka")
     go.touch()
     wait_for(lambda: executor.probe("/readyz") == 503, 30, "the executor knows")
-    sent = wait_for(lambda: metric(executor, "millrace_executor_log_bytes_total") > 16 * 1024 * 1024 / 2, 60, "logs gather")
+    sent = wait_for(lambda: executor.metrics()["millrace_executor_log_bytes_total"] > 16 * 1024 * 1024 / 2, 60, "logs gather")
     assert sent
     # Longer than a loop may stand still: it would be ended by its watchdog.
     end = time.monotonic() + 3 * STEP_LIMIT_S
     wait_for(lambda: executor.probe("/healthz") == 200 and time.monotonic() > end, 60, "it is well all the time", 0.1)
-    assert metric(executor, "millrace_executor_log_bytes_total") < JOBS * LOG_BYTES, "not all of it may wait in memory"
+    assert executor.metrics()["millrace_executor_log_bytes_total"] < JOBS * LOG_BYTES, "not all of it may wait in memory"
     print(f"resident: {executor.rss_kb()} KB")
     servers.start("kafka")
     for i in ids:

@@ -94,10 +94,14 @@ class Stage:
         except httpx.HTTPError:
             return None
 
+    def metrics(self):
+        """{name with its labels: value}"""
+        text = httpx.get(self.url + "/metrics", timeout=5, trust_env=False).text
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))}
+
     def partitions(self):
         """How many an executor owns, by its own word; 0 where it does not say yet."""
-        text = httpx.get(self.url + "/metrics", timeout=5, trust_env=False).text
-        return sum(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("millrace_executor_partitions "))
+        return int(self.metrics().get("millrace_executor_partitions", 0))
 
     def wait_ready(self, limit=READY_LIMIT_S):
         def ready():

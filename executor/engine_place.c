@@ -95,10 +95,12 @@ void place_give_back(struct engines *p, struct engine_task_state *t)
 
 void places_free(struct engines *p)
 {
-    struct engine_place *place;
     struct engine_place *next;
-    HASH_ITER (hh, p->places, place, next) {
-        HASH_DEL(p->places, place);
+    struct engine_place *first = p->places;
+    HASH_CLEAR(
+        hh, p->places); /* frees the table, not the items; clang-tidy does not follow HASH_DEL in a loop */
+    for (struct engine_place *place = first; place != NULL; place = next) {
+        next = place->hh.next;
         free(place);
     }
 }
